@@ -1,0 +1,25 @@
+"""The time that a run may take, shared by everything that waits."""
+
+import time
+
+from .errors import DeadlineExceeded
+
+
+class Deadline:
+    """A point in time, ``seconds`` from now, on the monotonic clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left; raise DeadlineExceeded if there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("the time limit of %g s is used up; run again with a larger --timeout"
+                                   % self.seconds)
+        return left
+
+    def pause(self, seconds: float) -> None:
+        """Sleep for ``seconds``, but not past the deadline."""
+        time.sleep(min(seconds, self.remaining()))

@@ -1,0 +1,35 @@
+"""What can go wrong, as the command's user sees it: one line, and an exit status."""
+
+
+class HelperError(Exception):
+    """Something is wrong and stays wrong: exit status 1."""
+
+    exit_status = 1
+
+
+class UsageError(HelperError):
+    """A wrong command line or a broken profile: exit status 2."""
+
+    exit_status = 2
+
+
+class NeedsRoot(HelperError):
+    """The verb changes the host, and the caller is not root: exit status 3."""
+
+    exit_status = 3
+
+
+class CommandFailed(HelperError):
+    """A program could not be started, failed, or did not end in time."""
+
+
+class PolicyStoreError(HelperError):
+    """The policy store refused a transaction; nothing was changed."""
+
+
+class ContextRefused(PolicyStoreError):
+    """The policy store does not accept a context, most often for a type it does not have."""
+
+
+class DeadlineExceeded(HelperError):
+    """The time given by ``--timeout`` (or the scriptlet's own limit) is used up."""

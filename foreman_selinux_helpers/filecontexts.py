@@ -1,0 +1,111 @@
+"""File-context specifications (file_contexts(5)): reading them, writing them, matching them."""
+
+import re
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+NONE_CONTEXT = "<<none>>"
+
+# How file_contexts(5) writes a file type, and how semanage(8) names it in its -f option.
+ALL_FILES = "all"
+SOCKET = "socket"
+FILE_TYPES = {
+    "": ALL_FILES,
+    "--": "file",
+    "-d": "directory",
+    "-c": "character device",
+    "-b": "block device",
+    "-s": SOCKET,
+    "-l": "symlink",
+    "-p": "pipe",
+}
+_WRITTEN = {name: written for written, name in FILE_TYPES.items()}
+
+_SPECIAL = re.compile(r"([.^$?*+|\[({\\)\]}])")
+
+
+class Rule(NamedTuple):
+    """One specification; ``file`` and ``line`` are empty and 0 for one that is only wanted."""
+
+    regex: str
+    file_type: str
+    context: str
+    file: str = ""
+    line: int = 0
+
+    @property
+    def key(self) -> "Tuple[str, str]":
+        """What identifies a rule in the policy store."""
+        return (self.regex, self.file_type)
+
+    def covers(self, file_type: str) -> bool:
+        """Tell whether the rule speaks of files of this type."""
+        return self.file_type in (ALL_FILES, file_type)
+
+    def matches(self, path: str) -> bool:
+        """Tell whether the regex matches the whole path; a broken regex matches nothing."""
+        try:
+            return re.match("(?:%s)\\Z" % self.regex, path) is not None
+        except (re.error, RecursionError, OverflowError):
+            return False
+
+    def __str__(self) -> str:
+        written = _WRITTEN[self.file_type]
+        return "  ".join(part for part in (self.regex, written, self.context) if part)
+
+
+def escape(path: str) -> str:
+    """Return the regex that matches exactly this path; white space would end it, so it is spelt out."""
+    escaped = _SPECIAL.sub(r"\\\1", path)
+    return re.sub(r"\s", lambda space: "\\x%02x" % ord(space.group()), escaped)
+
+
+def parse(text: str, file: str) -> Iterator[Rule]:
+    """Read a file_contexts file; lines that are no specification are passed over."""
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) == 2:
+            yield Rule(words[0], ALL_FILES, words[1], file, number)
+        elif len(words) == 3 and words[1] in FILE_TYPES:
+            yield Rule(words[0], FILE_TYPES[words[1]], words[2], file, number)
+
+
+def matching(rules: Iterable[Rule], path: str) -> List[Rule]:
+    """Return the rules whose regex matches the path, in file order, whatever their file type.
+
+    A regex whose literal stem differs is dismissed without being compiled: a policy has
+    thousands of them.
+    """
+    return [rule for rule in rules if path.startswith(_stem(rule.regex)) and rule.matches(path)]
+
+
+def literal(regex: str) -> Optional[str]:
+    """Return the one path that a regex without special characters matches, or None."""
+    plain = re.sub(r"\\([.^$?*+|\[({\\)\]}])", "\0", regex)
+    if _SPECIAL.search(plain):
+        return None
+    return re.sub(r"\\(.)", r"\1", regex)
+
+
+def _stem(regex: str) -> str:
+    """Return a literal prefix that every match of the regex must have."""
+    if "|" in regex and "(" not in regex:
+        return ""
+    prefix = re.match(r"(?:[^.^$?*+|\[({\\)\]}]|\\[^A-Za-z0-9])*", regex).group()  # type: ignore[union-attr]
+    following = regex[len(prefix):len(prefix) + 1]
+    if following in ("?", "*", "{") and prefix:
+        # The last character is optional.
+        prefix = prefix[:-2] if prefix[-2:-1] == "\\" else prefix[:-1]
+    return re.sub(r"\\(.)", r"\1", prefix)
+
+
+def type_of(context: str) -> str:
+    """Return the type of a security context, or an empty string."""
+    parts = context.split(":")
+    return parts[2] if len(parts) >= 3 else ""
+
+
+def context_for(type_name: str, mls: bool) -> str:
+    """Return the context of a file-context rule for this type, as policies write it."""
+    return "system_u:object_r:%s%s" % (type_name, ":s0" if mls else "")

@@ -1,0 +1,213 @@
+"""Profiles: which socket units a package owns, and which type their sockets must have."""
+
+import configparser
+import os
+import re
+import stat
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"
+ADMIN_DIR = "etc/foreman-selinux-helpers/profiles.d"
+# Far more than any honest profile needs, and little enough to read without a thought.
+MAX_SIZE = 64 * 1024
+
+RESTART_POLICIES = ("auto", "always", "never")
+_KEYS = ("type", "path", "regex", "client", "restart")
+# systemd.unit(5): the characters of a unit name.  The first may not be "-": it would be an option.
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.socket\Z")
+_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+\Z")
+
+
+class SocketProfile(NamedTuple):
+    """One section of a profile: a socket unit and what its sockets must look like."""
+
+    unit: str
+    profile: str
+    type: str
+    paths: Tuple[str, ...] = ()
+    regexes: Tuple[str, ...] = ()
+    client: Optional[str] = None
+    restart: str = "auto"
+
+
+class BrokenProfile(NamedTuple):
+    """A profile that is refused: where, and why."""
+
+    name: str
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        where = "%s:%d" % (self.file, self.line) if self.line else self.file
+        return "%s: %s" % (where, self.reason)
+
+
+class Profiles(NamedTuple):
+    """All profiles of a host: those that can be served, and those that are refused."""
+
+    sockets: Sequence[SocketProfile]
+    broken: Sequence[BrokenProfile]
+
+
+class _Refused(Exception):
+    def __init__(self, reason: str, line: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+def load(root: str) -> Profiles:
+    """Read every profile below ``root``; the administrator's file masks the package's of that name."""
+    files: Dict[str, str] = {}
+    for directory in (VENDOR_DIR, ADMIN_DIR):
+        directory = os.path.join(root, directory)
+        try:
+            names = os.listdir(directory)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for name in names:
+            if name.endswith(".conf") and not name.startswith("."):
+                files[name] = os.path.join(directory, name)
+    sockets: List[SocketProfile] = []
+    broken: List[BrokenProfile] = []
+    units: Dict[str, str] = {}
+    for name in sorted(files):
+        profile = name[:-len(".conf")]
+        try:
+            text = _read(files[name])
+            if text is None:
+                continue
+            found = parse(text, profile)
+            for one in found:
+                if one.unit in units:
+                    raise _Refused("%s is already claimed by profile %s; one of the two must go"
+                                   % (one.unit, units[one.unit]), _line_of(text, one.unit))
+        except _Refused as refused:
+            broken.append(BrokenProfile(profile, files[name], refused.line, refused.reason))
+            continue
+        units.update((one.unit, profile) for one in found)
+        sockets.extend(found)
+    return Profiles(sockets, broken)
+
+
+def _read(file: str) -> Optional[str]:
+    """Return the text of a profile that root owns alone, or None for one masked by /dev/null."""
+    if os.path.islink(file) and os.readlink(file) == os.devnull:
+        return None
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if os.path.islink(file):
+            raise _Refused("is a symbolic link; only a link to /dev/null is accepted") from error
+        raise _Refused("cannot be read: %s" % error.strerror) from error
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise _Refused("is not a regular file")
+        if status.st_uid != 0:
+            raise _Refused("is owned by uid %d; a profile must be owned by root (chown root)" % status.st_uid)
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise _Refused("can be written by others than root (chmod go-w)")
+        content = stream.read(MAX_SIZE + 1)
+    if len(content) > MAX_SIZE:
+        raise _Refused("is larger than %d bytes" % MAX_SIZE)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _Refused("is not UTF-8 text", content.count(b"\n", 0, error.start) + 1) from error
+
+
+def parse(text: str, profile: str) -> List[SocketProfile]:
+    """Read a profile's text.
+
+    Raises an exception with ``reason`` and ``line`` for a text that is no profile.
+    """
+    parser = configparser.ConfigParser(
+        interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"),
+        inline_comment_prefixes=("#",), empty_lines_in_values=False, default_section="\0",
+    )
+    try:
+        parser.read_string(text, profile)
+    except configparser.Error as error:
+        raise _Refused(*_explain(error)) from error
+    if not parser.sections():
+        raise _Refused("has no section; write one for each socket unit, such as [foreman.socket]")
+    return [_section(parser[unit], unit, profile, text) for unit in parser.sections()]
+
+
+def _section(section: "configparser.SectionProxy", unit: str, profile: str, text: str) -> SocketProfile:
+    def refuse(reason: str, key: str = "") -> _Refused:
+        return _Refused(reason, _line_of(text, unit, key))
+
+    if not _UNIT.match(unit):
+        raise refuse("[%s] is not the name of a socket unit" % unit)
+    for key in section:
+        if key not in _KEYS:
+            raise refuse("unknown key %r; known are %s" % (key, ", ".join(_KEYS)), key)
+    type_name = section.get("type", "")
+    if not _TYPE.match(type_name):
+        raise refuse("[%s] needs type = NAME_OF_A_TYPE" % unit if not type_name
+                     else "type = %r is not the name of a type" % type_name, "type")
+    client = section.get("client")
+    if client is not None and not _TYPE.match(client):
+        raise refuse("client = %r is not the name of a domain" % client, "client")
+    restart = section.get("restart", "auto")
+    if restart not in RESTART_POLICIES:
+        raise refuse("restart = %r must be one of %s" % (restart, ", ".join(RESTART_POLICIES)), "restart")
+    paths = _lines(section.get("path", ""))
+    for path in paths:
+        if not path.startswith("/") or not _PRINTABLE.match(path) or "/../" in path + "/":
+            raise refuse("path = %r is not an absolute path" % path, "path")
+    regexes = _lines(section.get("regex", ""))
+    for regex in regexes:
+        if not regex.startswith(("/", "(/")) or not _PRINTABLE.match(regex) or re.search(r"\s", regex):
+            raise refuse("regex = %r must begin with / and hold no white space" % regex, "regex")
+        try:
+            re.compile(regex)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise refuse("regex = %r does not compile: %s" % (regex, error), "regex") from error
+    return SocketProfile(unit, profile, type_name, paths, regexes, client, restart)
+
+
+def _lines(value: str) -> Tuple[str, ...]:
+    return tuple(line for line in value.split("\n") if line)
+
+
+def _explain(error: configparser.Error) -> Tuple[str, int]:
+    """Say in one line what configparser found, and where."""
+    line = getattr(error, "lineno", None) or 0
+    if isinstance(error, configparser.DuplicateSectionError):
+        return "section [%s] is there twice" % error.section, line
+    if isinstance(error, configparser.DuplicateOptionError):
+        return "%s is given twice in [%s]; more values go on lines of their own" % (error.option, error.section), line
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return "there is text before the first [section]", line
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        line, what = error.errors[0]
+        return "not of the form key = value: %s" % what, line
+    return str(error).split("\n")[0], line
+
+
+def _line_of(text: str, unit: str, key: str = "") -> int:
+    """Return the number of the line that holds a section or a key of it, or 0."""
+    inside = False
+    start = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            inside = stripped.startswith("[%s]" % unit)
+            start = number if inside else start
+        elif inside and key and re.match(re.escape(key) + r"\s*=", stripped, re.IGNORECASE):
+            return number
+    return start
+
+
+def select(sockets: Sequence[SocketProfile], names: Sequence[str]) -> Tuple[List[SocketProfile], Set[str]]:
+    """Return the sockets that the names (profiles or units) mean, and the names that mean nothing."""
+    if not names:
+        return list(sockets), set()
+    chosen = [one for one in sockets if one.unit in names or one.profile in names]
+    known = {one.unit for one in chosen} | {one.profile for one in chosen}
+    return chosen, set(names) - known

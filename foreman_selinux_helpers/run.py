@@ -1,0 +1,70 @@
+"""The only door to other programs."""
+
+import os
+import subprocess
+from typing import Dict, NamedTuple, Optional, Sequence
+
+from .deadline import Deadline
+from .errors import CommandFailed
+
+# A fixed PATH and locale: what the caller's environment says has no influence.
+ENVIRONMENT: Dict[str, str] = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C",
+    "SYSTEMD_COLORS": "0",
+    "SYSTEMD_PAGER": "",
+}
+
+
+class Output(NamedTuple):
+    """How a program ended and what it printed (undecodable bytes are kept as surrogates)."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Runner:
+    """Runs programs within one deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+
+    def run(self, argv: Sequence[str], stdin: Optional[str] = None, limit: Optional[float] = None) -> Output:
+        """Run a program and return its output, whatever its exit status.
+
+        ``limit`` (seconds) shortens the deadline for this one.  Raises CommandFailed when it
+        cannot be started or does not end in time; it is then killed.
+        """
+        left = self.deadline.remaining()
+        timeout = min(left, limit) if limit else left
+        try:
+            done = subprocess.run(
+                argv, timeout=timeout, env=ENVIRONMENT, cwd="/", close_fds=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                **({"stdin": subprocess.DEVNULL} if stdin is None else
+                   {"input": stdin.encode("utf-8", "surrogateescape")})  # type: ignore[arg-type]
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailed("%s did not end within %.0f s" % (" ".join(argv), timeout)) from error
+        except OSError as error:
+            raise CommandFailed("cannot run %s: %s" % (argv[0], os.strerror(error.errno or 0))) from error
+        return Output(done.returncode, _text(done.stdout), _text(done.stderr))
+
+    def check(self, argv: Sequence[str], stdin: Optional[str] = None, limit: Optional[float] = None) -> str:
+        """Run a program and return its standard output; raise CommandFailed if it fails."""
+        done = self.run(argv, stdin, limit)
+        if done.status != 0:
+            raise CommandFailed("%s: %s" % (" ".join(argv), failure(done)))
+        return done.out
+
+
+def failure(done: Output) -> str:
+    """Say in one line how a program failed."""
+    said = " ".join((done.err or done.out).split())
+    ended = "killed by signal %d" % -done.status if done.status < 0 else "exit status %d" % done.status
+    return "%s: %s" % (ended, said) if said else ended
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "surrogateescape")
