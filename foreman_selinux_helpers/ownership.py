@@ -1,0 +1,125 @@
+"""The record of the rules that we added: only those are ever changed or removed.
+
+One file for each policy type below /var/lib/foreman-selinux-helpers.  It is written before a
+commit (``pending``) and after it, each time replaced as a whole: whatever happens between, the
+next run can tell our rules from the administrator's.
+"""
+
+import json
+import os
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+
+from .errors import HelperError
+from .filecontexts import FILE_TYPES, Rule
+
+STATE_DIR = "var/lib/foreman-selinux-helpers"
+_SCHEMA = 1
+
+Key = Tuple[str, str]
+
+
+class Owned(NamedTuple):
+    """A rule of ours: what it says, and the socket unit it was added for."""
+
+    rule: Rule
+    unit: str
+
+
+class Record(NamedTuple):
+    """What is ours: ``rules`` are known to be committed, ``pending`` were about to be."""
+
+    rules: Dict[Key, Owned]
+    pending: Dict[Key, Owned]
+
+    def ours(self, local: Sequence[Rule]) -> "Dict[Key, Owned]":
+        """Return what is in the store and still as we wrote it.
+
+        A rule of ours that was changed or removed since is the administrator's from then on.
+        """
+        present = {rule.key: rule.context for rule in local}
+        known = dict(self.pending)
+        known.update(self.rules)
+        return {key: owned for key, owned in known.items() if present.get(key) == owned.rule.context}
+
+    def given_up(self, local: Sequence[Rule]) -> "Dict[Key, Owned]":
+        """Return the committed rules of ours that somebody has changed or removed since."""
+        kept = self.ours(local)
+        return {key: owned for key, owned in self.rules.items() if key not in kept}
+
+
+def file_of(root: str, policy: str) -> str:
+    """Return the path of a policy type's record."""
+    return os.path.join(root, STATE_DIR, policy + ".json")
+
+
+def load(root: str, policy: str) -> Record:
+    """Read the record; an absent one is empty.  Raises HelperError for one that is damaged."""
+    file = file_of(root, policy)
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return Record({}, {})
+    except OSError as error:
+        raise HelperError("%s: cannot be read: %s" % (file, error.strerror)) from error
+    with os.fdopen(descriptor, encoding="utf-8") as stream:
+        status = os.fstat(descriptor)
+        if status.st_uid != 0 or status.st_mode & 0o022:
+            raise HelperError("%s: must be owned by root and written by nobody else" % file)
+        try:
+            document = json.load(stream)
+            return Record(_rules(document["rules"]), _rules(document["pending"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise HelperError("%s: is damaged (%s); move it away and run register again: rules made before"
+                              " are then left to the administrator" % (file, error)) from error
+
+
+def _rules(items: Sequence[Dict[str, str]]) -> Dict[Key, Owned]:
+    found = {}
+    for item in items:
+        regex, file_type, context, unit = (item[name] for name in ("regex", "file_type", "context", "unit"))
+        if not all(isinstance(value, str) for value in (regex, context, unit)) \
+                or file_type not in FILE_TYPES.values():
+            raise ValueError("not a rule: %r" % (item,))
+        rule = Rule(regex, file_type, context)
+        found[rule.key] = Owned(rule, unit)
+    return found
+
+
+def save(root: str, policy: str, record: Record) -> None:
+    """Write the record so that it is either the old or the new one, whatever happens; an empty one goes."""
+    file = file_of(root, policy)
+    directory = os.path.dirname(file)
+    try:
+        if not record.rules and not record.pending:
+            if os.path.lexists(file):
+                os.unlink(file)
+                _sync(directory)
+            return
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        temporary = file + ".new"
+        if os.path.lexists(temporary):
+            os.unlink(temporary)  # left by a run that was killed
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump({"schema": _SCHEMA, "rules": _items(record.rules), "pending": _items(record.pending)},
+                      stream, indent=1)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(descriptor)
+        os.rename(temporary, file)
+        _sync(directory)
+    except OSError as error:
+        raise HelperError("%s: cannot be written: %s" % (file, error.strerror)) from error
+
+
+def _items(rules: Dict[Key, Owned]) -> List[Dict[str, str]]:
+    return [{"regex": owned.rule.regex, "file_type": owned.rule.file_type, "context": owned.rule.context,
+             "unit": owned.unit} for owned in rules.values()]
+
+
+def _sync(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,61 @@
+"""The only door to the package databases: which build of a package is installed."""
+
+from typing import Optional
+
+from .refresh import EVR, CompareEVR
+from .run import Runner
+
+
+def family() -> str:
+    """Return the distribution's family: rhel, fedora, debian, or its own identifier."""
+    import distro
+
+    names = [distro.id()] + distro.like().split()
+    for known in ("fedora", "rhel", "debian"):
+        if known in names[:1]:
+            return known
+    for known in ("rhel", "fedora", "debian"):
+        if known in names or (known == "rhel" and "centos" in names):
+            return known
+    return names[0]
+
+
+def installed_evr(name: str, distribution: str, runner: Runner) -> Optional[str]:
+    """Return the EVR of an installed package (``239-82.el8``, ``1:2.3-1``), or None if unknown."""
+    if distribution == "debian":
+        done = runner.run(["/usr/bin/dpkg-query", "-W", "-f", "${Version}", name], limit=10)
+        return done.out.strip() or None if done.status == 0 else None
+    try:
+        import rpm
+    except ImportError:
+        return None
+    try:
+        for header in rpm.TransactionSet().dbMatch("name", name):
+            epoch = header[rpm.RPMTAG_EPOCH]
+            evr = "%s-%s" % (_text(header[rpm.RPMTAG_VERSION]), _text(header[rpm.RPMTAG_RELEASE]))
+            return "%d:%s" % (epoch, evr) if epoch else evr
+    except rpm.error:
+        pass
+    return None
+
+
+def evr_comparison() -> Optional[CompareEVR]:
+    """Return rpm's own comparison of two EVRs, or None without the rpm Python binding."""
+    try:
+        import rpm
+    except ImportError:
+        return None
+
+    def compare(one: EVR, other: EVR) -> int:
+        return int(rpm.labelCompare(one, other))
+    return compare
+
+
+def upstream(evr: Optional[str]) -> Optional[str]:
+    """Return the upstream version of an EVR."""
+    return evr.split(":")[-1].split("-")[0] if evr else None
+
+
+def _text(value: object) -> str:
+    # The binding of RHEL 8 and older gives bytes.
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,188 @@
+"""The only door to the policy store: the local file-context rules, and transactions on them."""
+
+import errno
+import fcntl
+import os
+from typing import Any, List, NamedTuple, Sequence
+
+from .errors import ContextRefused, PolicyStoreError
+from .filecontexts import ALL_FILES, SOCKET, Rule, parse
+from .run import Runner, failure
+
+ADD = "add"
+MODIFY = "modify"
+REMOVE = "remove"
+
+_SEMANAGE = "/usr/sbin/semanage"
+# semanage fcontext -f, by the names of filecontexts.FILE_TYPES.
+_LETTERS = {ALL_FILES: "a", "file": "f", "directory": "d", "character device": "c", "block device": "b",
+            SOCKET: "s", "symlink": "l", "pipe": "p"}
+_LOCK_POLL = 0.25
+
+
+class Change(NamedTuple):
+    """What a transaction does to one local rule."""
+
+    action: str
+    rule: Rule
+
+
+class Store(NamedTuple):
+    """The policy store of one root directory and policy type."""
+
+    root: str
+    policy: str
+
+    @property
+    def directory(self) -> str:
+        """Where the store keeps its modules and its locks (semanage.conf(5), store-root)."""
+        return os.path.join(self.root, "var/lib/selinux", self.policy)
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is a store to change."""
+        return os.path.isdir(os.path.join(self.directory, "active"))
+
+    def local_rules(self) -> List[Rule]:
+        """Return the local rules that are committed, oldest first."""
+        file = os.path.join(self.root, "etc/selinux", self.policy, "contexts/files/file_contexts.local")
+        try:
+            with open(file, encoding="utf-8", errors="surrogateescape") as stream:
+                return list(parse(stream.read(), file))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise PolicyStoreError("cannot read %s: %s" % (file, error.strerror)) from error
+
+    def apply(self, changes: Sequence[Change], load: bool, runner: Runner) -> None:
+        """Make all changes in one transaction, or none.
+
+        ``load``: have the kernel load the policy afterwards, which is what lets a newer systemd
+        notice.  Raises ContextRefused for a context that the policy does not have, and
+        PolicyStoreError for anything else.
+        """
+        try:
+            import semanage
+        except ImportError:
+            _import(self, changes, load, runner)
+            return
+        self._wait_for_lock(runner)
+        _transaction(semanage, self, changes, load)
+
+    def _wait_for_lock(self, runner: Runner) -> None:
+        """Wait until nobody holds the store's lock.
+
+        libsemanage either gives up after 5 s or waits for ever, by its version, and cannot be
+        told: so the deadline is kept here, and the lock is free when libsemanage asks for it.
+        """
+        try:
+            lock = os.open(os.path.join(self.directory, "semanage.trans.LOCK"), os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return  # libsemanage creates it, or says why it cannot
+        try:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                except BlockingIOError:
+                    runner.deadline.pause(_LOCK_POLL)
+        finally:
+            os.close(lock)
+
+
+def _checked(result: Any, what: str) -> Any:
+    """Unpack a binding's answer: a number, or [number, value]; negative means failure."""
+    status, value = (result[0], result[1]) if isinstance(result, (list, tuple)) else (result, result)
+    if status < 0:
+        raise PolicyStoreError("the policy store refused to %s" % what)
+    return value
+
+
+def _transaction(semanage: Any, store: Store, changes: Sequence[Change], load: bool) -> None:
+    types = {ALL_FILES: semanage.SEMANAGE_FCONTEXT_ALL, SOCKET: semanage.SEMANAGE_FCONTEXT_SOCK}
+    handle = semanage.semanage_handle_create()
+    if handle is None:
+        raise PolicyStoreError("libsemanage gives no handle")
+    connected = False
+    doing = "open the store"
+    try:
+        if store.root != "/":
+            _checked(semanage.semanage_set_root(store.root), "use the root directory %s" % store.root)
+        semanage.semanage_select_store(handle, store.policy, semanage.SEMANAGE_CON_DIRECT)
+        _checked(semanage.semanage_connect(handle), "connect")
+        connected = True
+        doing = "begin a transaction"
+        _checked(semanage.semanage_begin_transaction(handle), doing)
+        for change in changes:
+            rule = change.rule
+            doing = "%s %s" % (change.action, rule)
+            key = _checked(semanage.semanage_fcontext_key_create(handle, rule.regex, types[rule.file_type]), doing)
+            try:
+                if change.action == REMOVE:
+                    if _checked(semanage.semanage_fcontext_exists_local(handle, key), doing):
+                        _checked(semanage.semanage_fcontext_del_local(handle, key), doing)
+                else:
+                    _set_rule(semanage, handle, key, rule, types[rule.file_type], doing)
+            finally:
+                semanage.semanage_fcontext_key_free(key)
+        doing = "commit"
+        semanage.semanage_set_reload(handle, 1 if load else 0)
+        _checked(semanage.semanage_commit(handle), doing)
+    except OSError as error:
+        raise _explain(error, doing) from error
+    finally:
+        if connected:
+            semanage.semanage_disconnect(handle)
+        semanage.semanage_handle_destroy(handle)
+
+
+def _set_rule(semanage: Any, handle: Any, key: Any, rule: Rule, file_type: int, doing: str) -> None:
+    fcontext = _checked(semanage.semanage_fcontext_create(handle), doing)
+    try:
+        _checked(semanage.semanage_fcontext_set_expr(handle, fcontext, rule.regex), doing)
+        semanage.semanage_fcontext_set_type(fcontext, file_type)
+        context = _checked(semanage.semanage_context_from_string(handle, rule.context), doing)
+        try:
+            _checked(semanage.semanage_fcontext_set_con(handle, fcontext, context), doing)
+        finally:
+            semanage.semanage_context_free(context)
+        _checked(semanage.semanage_fcontext_modify_local(handle, key, fcontext), doing)
+    finally:
+        semanage.semanage_fcontext_free(fcontext)
+
+
+def _explain(error: OSError, doing: str) -> PolicyStoreError:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno == errno.EINVAL and doing == "commit":
+        return ContextRefused("the policy store does not accept the rules: a context is not valid in this policy")
+    if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
+        return PolicyStoreError("the policy store is locked by another program (semanage, semodule, Ansible,"
+                                " Puppet); run again when it is done")
+    return PolicyStoreError("the policy store failed to %s: %s" % (doing, reason))
+
+
+def _import(store: Store, changes: Sequence[Change], load: bool, runner: Runner) -> None:
+    """Do the same with ``semanage import``, for hosts without the libsemanage binding."""
+    if store.root != "/":
+        raise PolicyStoreError("without the Python binding of libsemanage only the policy store of / can be changed")
+    existing = {rule.key for rule in store.local_rules()}
+    lines = []
+    for change in changes:
+        rule = change.rule
+        quoted = "'%s'" % rule.regex.replace("'", "'\\''")
+        where = "-f %s %s" % (_LETTERS[rule.file_type], quoted)
+        if change.action == REMOVE:
+            if rule.key in existing:
+                lines.append("fcontext -d %s" % where)
+        else:
+            parts = rule.context.split(":", 3)
+            level = " -r '%s'" % parts[3] if len(parts) == 4 else ""
+            verb = "-m" if rule.key in existing else "-a"
+            lines.append("fcontext %s -s %s -t '%s'%s %s" % (verb, parts[0], parts[2], level, where))
+    if not lines:
+        return
+    argv = [_SEMANAGE, "import", "-S", store.policy] + ([] if load else ["-N"])
+    done = runner.run(argv, stdin="\n".join(lines) + "\n")
+    if done.status != 0:
+        error = ContextRefused if "is not defined" in done.err or "nvalid" in done.err else PolicyStoreError
+        raise error("semanage import: %s" % failure(done))

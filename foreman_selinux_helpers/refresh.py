@@ -1,0 +1,118 @@
+"""When does a systemd build renew its label cache?  A prediction from versions.
+
+What PID 1 really holds is looked at elsewhere (``labelcache``); the prediction serves where one
+cannot look: image builds, reports, and a PID 1 that has nothing mapped.
+
+Sources: systemd's selinux-util.c and main.c at each release; commits a9dfac21 (245), 61f3e897 and
+fd5e402f (246, 247), c46c7688 (249) with its backports 82e9abf6 (248.4) and eb066ec4 (247.8); RHEL 8's
+c67be1c7 and 4e486731 (first in 239-44, bug 1888912).  Each row was also seen on a running PID 1.
+"""
+
+import re
+from typing import Callable, List, NamedTuple, Optional, Tuple
+
+NEVER = "NEVER"
+ON_DAEMON_RELOAD = "ON_DAEMON_RELOAD"
+ON_POLICY_LOAD = "ON_POLICY_LOAD"
+UNKNOWN = "UNKNOWN"
+
+# Epoch, version, release, as rpm.labelCompare takes them.
+EVR = Tuple[str, str, str]
+CompareEVR = Callable[[EVR, EVR], int]
+
+# RHEL 8 has renewed its cache since this build; rebuilds such as 239-45.0.1.el8 compare with it.
+_RHEL8_BACKPORT = ("0", "239", "44")
+
+
+class Prediction(NamedTuple):
+    """When a systemd build renews its label cache, and what says so."""
+
+    refresh: str
+    evidence: List[str]
+
+
+class SystemdVersion(NamedTuple):
+    """A version as systemd writes it: the upstream part and, where it has one, the package's."""
+
+    upstream: str
+    package: Optional[str]
+
+
+def parse_version(text: str) -> Optional[SystemdVersion]:
+    """Read the Version property of the manager, or what is printed after "systemd".
+
+    Known shapes: ``219``, ``239 (239-82.el8_10.2)``, ``252-32.el9_4``, ``v246.6-3.fc33``,
+    ``252.39-1~deb12u1``, ``257~rc1-1``.  Returns None for anything else.
+    """
+    found = re.match(r"v?(\d{3,}(?:\.\d+)*)(~rc\d+|-rc\d+)?(\S*)(?: \(v?([^\s)]+)\))?\s*\Z", text.strip())
+    if not found:
+        return None
+    number, candidate, rest, package = found.groups()
+    if rest and rest[0] not in "-+.~^":
+        return None
+    upstream = number + (candidate[1:] if candidate else "")
+    if package is None and rest.startswith("-"):
+        package = number + (candidate or "") + rest
+    return SystemdVersion(upstream, package)
+
+
+def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
+            libselinux: Optional[str] = None, installed_evr: Optional[str] = None) -> Prediction:
+    """Predict the refresh behaviour of a systemd.
+
+    ``family`` is the distribution's (``rhel``, ``fedora``, ``debian`` or another), whose backports
+    apply; ``libselinux`` its upstream version, for the releases where it matters;
+    ``installed_evr`` the installed package, for a version text without a release.
+    """
+    parsed = parse_version(version)
+    if parsed is None:
+        return Prediction(UNKNOWN, ["%r is no systemd version that is known" % version])
+    from packaging.version import Version
+
+    upstream = Version(parsed.upstream)
+    if upstream.release[0] == 239 and family in ("rhel", "fedora"):
+        return _rhel8(parsed, compare, installed_evr)
+    if upstream.release[0] < 245:
+        return Prediction(NEVER, ["systemd %s is older than 245: only a re-exec renews its label cache"
+                                  % parsed.upstream])
+    if upstream.release[0] == 245:
+        return Prediction(ON_DAEMON_RELOAD, ["systemd %s renews its label cache at daemon-reload (a9dfac21),"
+                                             " and only then" % parsed.upstream])
+    fixed = {247: "247.8", 248: "248.4"}.get(upstream.release[0])
+    if fixed and upstream < Version(fixed):
+        return _libselinux_window(parsed.upstream, fixed, libselinux)
+    return Prediction(ON_POLICY_LOAD, ["systemd %s renews its label cache at the next look-up after"
+                                       " a policy load (since 246)" % parsed.upstream])
+
+
+def _rhel8(parsed: SystemdVersion, compare: Optional[CompareEVR], installed_evr: Optional[str]) -> Prediction:
+    package, source = parsed.package, "the running systemd"
+    if package is None and installed_evr:
+        package, source = installed_evr.split(":")[-1], "the installed package"
+    if package is None or "-" not in package:
+        return Prediction(UNKNOWN, ["systemd 239 without its package release: RHEL 8 has the backport since 239-44"])
+    if compare is None:
+        return Prediction(UNKNOWN, ["systemd %s cannot be compared with 239-44 without the rpm Python binding" % package])
+    number, release = package.split("-", 1)
+    if compare(("0", number, release), _RHEL8_BACKPORT) >= 0:
+        return Prediction(ON_POLICY_LOAD, ["%s is %s: RHEL 8 renews the label cache at a policy load"
+                                           " since 239-44 (bug 1888912)" % (source, package)])
+    return Prediction(NEVER, ["%s is %s, older than RHEL 8's backport in 239-44 (bug 1888912)" % (source, package)])
+
+
+def _libselinux_window(upstream: str, fixed: str, libselinux: Optional[str]) -> Prediction:
+    """247 and 248 lose the notice of a policy load to libselinux 3.2's own status page."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        if libselinux is None:
+            raise InvalidVersion("none")
+        found = Version(libselinux)
+    except InvalidVersion:
+        return Prediction(UNKNOWN, ["systemd %s (before %s) renews its label cache only with libselinux older"
+                                    " than 3.2, whose version is not known here" % (upstream, fixed)])
+    if found < Version("3.2"):
+        return Prediction(ON_POLICY_LOAD, ["systemd %s with libselinux %s renews its label cache at the next look-up"
+                                           " after a policy load" % (upstream, libselinux)])
+    return Prediction(NEVER, ["systemd %s with libselinux %s misses policy loads (fixed in %s, c46c7688)"
+                              % (upstream, libselinux, fixed)])

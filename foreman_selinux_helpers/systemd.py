@@ -1,0 +1,224 @@
+"""The only door to systemd."""
+
+import os
+import re
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from .errors import CommandFailed
+from .run import Runner
+
+SYSTEMCTL = "/usr/bin/systemctl"
+# An answer of the manager that takes longer than this is not coming.
+_ANSWER = 30.0
+# systemctl itself waits twice 90 s for a re-exec.
+_REEXEC = 200.0
+_STATE_DIRECTORY = "/run/systemd"
+# systemd refuses below this (RELOAD_DISK_SPACE_MIN, since 233); 219 would freeze.
+RUN_SPACE_NEEDED = 16 * 1024 * 1024
+
+Properties = Dict[str, List[str]]
+
+_UNIT_PROPERTIES = ("Id,LoadState,ActiveState,SubState,Listen,ListenStream,ListenDatagram,ListenSequentialPacket,"
+                    "Accept,Triggers,Requires,BindsTo,MainPID,ExecStart,SELinuxContext,SELinuxContextFromNet")
+
+
+class Service(NamedTuple):
+    """The service that a socket unit starts."""
+
+    unit: str
+    active: bool
+    requires_socket: bool
+    executable: Optional[str]
+
+
+class SocketUnit(NamedTuple):
+    """A socket unit as the manager sees it."""
+
+    unit: str
+    load: str
+    active: str
+    paths: Tuple[str, ...]
+    other_listeners: bool
+    service: Optional[Service]
+    own_label: bool
+
+    @property
+    def listening(self) -> bool:
+        """Tell whether its sockets exist now."""
+        return self.active == "active"
+
+
+class Manager(NamedTuple):
+    """The running manager: its version, its state, and the targets that have a job queued."""
+
+    version: str
+    state: str
+    target_jobs: Tuple[str, ...]
+
+
+def parse_show(text: str) -> List[Properties]:
+    """Read the output of ``systemctl show``: one block of NAME=VALUE lines for each unit."""
+    blocks = []
+    for block in text.strip("\n").split("\n\n"):
+        properties: Properties = {}
+        for line in block.split("\n"):
+            name, sign, value = line.partition("=")
+            if sign:
+                properties.setdefault(name, []).append(value)
+        blocks.append(properties)
+    return blocks
+
+
+def listen_paths(properties: Properties) -> Tuple[Tuple[str, ...], bool]:
+    """Return the paths that a socket unit listens on, and whether it listens on anything else.
+
+    ``Listen=/run/a.sock (Stream)`` is how systemd prints it since 235 or so, ``ListenStream=/run/a.sock``
+    how 219 does.
+    """
+    values = [(kind, path) for path, kind in
+              (value.rsplit(" (", 1) for value in properties.get("Listen", ()) if " (" in value)]
+    for name in ("ListenStream", "ListenDatagram", "ListenSequentialPacket"):
+        values.extend((name[6:] + ")", value) for value in properties.get(name, ()))
+    paths = tuple(value for kind, value in values
+                  if value.startswith("/") and kind in ("Stream)", "Datagram)", "SequentialPacket)"))
+    return paths, len(values) > len(paths)
+
+
+def _one(properties: Properties, name: str, default: str = "") -> str:
+    return properties.get(name, [default])[0]
+
+
+def _executable(properties: Properties) -> Optional[str]:
+    found = re.search(r"path=(/[^;]*?) ;", _one(properties, "ExecStart"))
+    return found.group(1) if found else None
+
+
+class Systemd:
+    """Questions and orders to the manager of this host."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    # -- questions ---------------------------------------------------------------------------
+
+    def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
+        """Return the state of socket units; those that are not there have load "not-found".
+
+        The service of each is asked for at once under the name it has by default, which saves
+        a second question for nearly every unit.
+        """
+        if not units:
+            return {}
+        guessed = [unit[:-len("socket")] + "service" for unit in units]
+        shown = self._show(list(units) + guessed)
+        triggered = {unit: (_one(shown[unit], "Triggers").split() or [None])[0] for unit in units}
+        missing = sorted({name for name in triggered.values() if name and name not in shown})
+        if missing:
+            shown.update(self._show(missing))
+        return {unit: self._socket_unit(unit, shown[unit], triggered[unit], shown) for unit in units}
+
+    def _show(self, units: Sequence[str]) -> Dict[str, Properties]:
+        text = self._runner.check([SYSTEMCTL, "show", "--property=" + _UNIT_PROPERTIES, "--"] + list(units),
+                                  limit=_ANSWER)
+        blocks = parse_show(text)
+        if len(blocks) != len(units):
+            raise CommandFailed("systemctl show answered for %d units, not for the %d that were asked for"
+                                % (len(blocks), len(units)))
+        return dict(zip(units, blocks))
+
+    @staticmethod
+    def _socket_unit(unit: str, shown: Properties, triggered: Optional[str],
+                     everything: Dict[str, Properties]) -> SocketUnit:
+        paths, others = listen_paths(shown)
+        service = None
+        if triggered and _one(shown, "Accept") != "yes":
+            properties = everything[triggered]
+            needs = (_one(properties, "Requires") + " " + _one(properties, "BindsTo")).split()
+            service = Service(triggered, _one(properties, "ActiveState") in ("active", "activating", "reloading"),
+                              unit in needs, _executable(properties))
+            fixed = _one(properties, "SELinuxContext")
+        else:
+            fixed = ""
+        own_label = bool(fixed) or _one(shown, "SELinuxContextFromNet") == "yes"
+        return SocketUnit(unit, _one(shown, "LoadState", "not-found"), _one(shown, "ActiveState"),
+                          paths, others, service, own_label)
+
+    def manager(self) -> Manager:
+        """Return what the manager says of itself."""
+        shown = parse_show(self._runner.check([SYSTEMCTL, "show", "--property=Version,SystemState"],
+                                              limit=_ANSWER))[0]
+        jobs = self._runner.check([SYSTEMCTL, "list-jobs", "--no-legend", "--no-pager", "--full"], limit=_ANSWER)
+        targets = []
+        for line in jobs.split("\n"):
+            words = line.split()
+            if len(words) >= 3 and words[1].endswith(".target") and words[2] in ("start", "restart"):
+                targets.append(words[1])
+        return Manager(_one(shown, "Version"), _one(shown, "SystemState", "unknown"), tuple(targets))
+
+    def version(self) -> str:
+        """Return the Version property of the running manager."""
+        return _one(parse_show(self._runner.check([SYSTEMCTL, "show", "--property=Version"], limit=_ANSWER))[0],
+                    "Version")
+
+    def active_units(self) -> List[str]:
+        """Return the names of the units that are active now."""
+        text = self._runner.check([SYSTEMCTL, "list-units", "--state=active", "--no-legend", "--no-pager",
+                                   "--full", "--plain"], limit=_ANSWER)
+        return [line.split()[0] for line in text.split("\n") if line.split()]
+
+    def container(self) -> Optional[str]:
+        """Return the kind of container that this host runs in, or None."""
+        done = self._runner.run(["/usr/bin/systemd-detect-virt", "--container"], limit=_ANSWER)
+        return done.out.strip() or "unknown" if done.status == 0 else None
+
+    def binary_version(self, binary: str) -> str:
+        """Return what the systemd binary on disk says of itself; raise CommandFailed if it does not run."""
+        out = self._runner.check([binary, "--version"], limit=_ANSWER)
+        return out.split("\n")[0].partition("systemd ")[2].strip()
+
+    # -- orders ------------------------------------------------------------------------------
+
+    def look_a_label_up(self) -> None:
+        """Make PID 1 look a label up, so that a systemd that renews its cache lazily does it now.
+
+        A transient unit does that (seen on 239-44 and later); it leaves nothing behind.
+        """
+        self._runner.run(["/usr/bin/systemd-run", "--quiet", "--wait", "--collect", "/bin/true"], limit=_ANSWER)
+
+    def daemon_reload(self) -> None:
+        """Run ``systemctl daemon-reload``."""
+        self._runner.check([SYSTEMCTL, "daemon-reload"])
+
+    def daemon_reexec(self) -> None:
+        """Run ``systemctl daemon-reexec`` and wait until the manager answers again.
+
+        systemctl's success only says that the request was sent (the call has no reply), and
+        /run/systemd/private refuses connections for a while.
+        """
+        self._runner.check([SYSTEMCTL, "daemon-reexec"], limit=_REEXEC)
+        while True:
+            try:
+                self.version()
+                return
+            except CommandFailed:
+                self._runner.deadline.pause(0.2)
+
+    def order(self, verb: str, unit: str) -> None:
+        """Start, stop or restart one unit; raise CommandFailed if that fails."""
+        self._runner.check([SYSTEMCTL, verb, "--", unit])
+
+
+def booted() -> bool:
+    """Tell whether systemd is the init of this host (sd_booted(3))."""
+    return os.path.isdir("/run/systemd/system") and not os.path.islink("/run/systemd/system")
+
+
+def state_directory_space() -> Tuple[int, bool]:
+    """Return the free bytes below /run/systemd and whether inodes are left there."""
+    status = os.statvfs(_STATE_DIRECTORY)
+    return status.f_bfree * status.f_bsize, status.f_files == 0 or status.f_ffree > 0
+
+
+def load_policy(runner: Runner) -> None:
+    """Have the kernel load the policy on disk (load_policy(8))."""
+    runner.check(["/usr/sbin/load_policy"])
