@@ -3,7 +3,9 @@
 import errno
 import fcntl
 import os
-from typing import Any, List, NamedTuple, Sequence
+import tempfile
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, List, NamedTuple, Sequence
 
 from .errors import ContextRefused, PolicyStoreError
 from .filecontexts import ALL_FILES, SOCKET, Rule, parse
@@ -14,6 +16,7 @@ MODIFY = "modify"
 REMOVE = "remove"
 
 _SEMANAGE = "/usr/sbin/semanage"
+_SETFILES = "/usr/sbin/setfiles"
 # semanage fcontext -f, by the names of filecontexts.FILE_TYPES.
 _LETTERS = {ALL_FILES: "a", "file": "f", "directory": "d", "character device": "c", "block device": "b",
             SOCKET: "s", "symlink": "l", "pipe": "p"}
@@ -67,7 +70,22 @@ class Store(NamedTuple):
             _import(self, changes, load, runner)
             return
         self._wait_for_lock(runner)
-        _transaction(semanage, self, changes, load)
+        with _standard_error_kept() as said:
+            try:
+                _transaction(semanage, self, changes, load)
+            except PolicyStoreError as error:
+                raise type(error)("%s%s" % (error, _last_words(said()))) from error
+
+    def accepts(self, context: str, runner: Runner) -> bool:
+        """Tell whether the policy on disk knows a context (setfiles(8), option -c)."""
+        directory = os.path.join(self.root, "etc/selinux", self.policy, "policy")
+        files = [name for name in os.listdir(directory) if name.startswith("policy.") and name[7:].isdigit()]
+        newest = max(files, key=lambda name: int(name[7:]))
+        with tempfile.TemporaryDirectory() as scratch:
+            specification = os.path.join(scratch, "file_contexts")
+            with open(specification, "w", encoding="utf-8") as stream:
+                stream.write("/\t%s\n" % context)
+            return runner.run([_SETFILES, "-q", "-c", os.path.join(directory, newest), specification]).status == 0
 
     def _wait_for_lock(self, runner: Runner) -> None:
         """Wait until nobody holds the store's lock.
@@ -88,6 +106,33 @@ class Store(NamedTuple):
                     runner.deadline.pause(_LOCK_POLL)
         finally:
             os.close(lock)
+
+
+@contextmanager
+def _standard_error_kept() -> Iterator[Callable[[], str]]:
+    """Keep what libsemanage and its children print away from the terminal and from rpm's output.
+
+    Gives a function that returns what was printed so far.
+    """
+    with tempfile.TemporaryFile() as kept:
+        try:
+            original = os.dup(2)
+        except OSError:
+            original = -1  # standard error is closed; what is opened there must not stay
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield lambda: os.pread(kept.fileno(), 1 << 16, 0).decode("utf-8", "replace")
+        finally:
+            if original >= 0:
+                os.dup2(original, 2)
+                os.close(original)
+            else:
+                os.close(2)
+
+
+def _last_words(said: str) -> str:
+    lines = [line for line in said.split("\n") if line and "not in password file" not in line]
+    return " (%s)" % "; ".join(lines[-3:]) if lines else ""
 
 
 def _checked(result: Any, what: str) -> Any:

@@ -6,6 +6,8 @@ import re
 import stat
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from .errors import UsageError
+
 VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"
 ADMIN_DIR = "etc/foreman-selinux-helpers/profiles.d"
 # Far more than any honest profile needs, and little enough to read without a thought.
@@ -211,3 +213,13 @@ def select(sockets: Sequence[SocketProfile], names: Sequence[str]) -> Tuple[List
     chosen = [one for one in sockets if one.unit in names or one.profile in names]
     known = {one.unit for one in chosen} | {one.profile for one in chosen}
     return chosen, set(names) - known
+
+
+def unprofiled(unit: str) -> SocketProfile:
+    """Return a profile for a unit that has none: without a type, its sockets must be as the policy says.
+
+    Raises UsageError for what is no socket unit.
+    """
+    if not _UNIT.match(unit):
+        raise UsageError("%s is not the name of a socket unit" % unit)
+    return SocketProfile(unit, "", "")

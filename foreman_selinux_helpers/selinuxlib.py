@@ -12,6 +12,7 @@ from .equivalence import Equivalences, parse
 from .errors import HelperError
 
 CONFIG = "etc/selinux/config"
+_FILE_CONTEXTS = "contexts/files/file_contexts"
 _ATTRIBUTE = "security.selinux"
 # A new inode here for each policy load: selinuxfs rebuilds the tree (kernel
 # security/selinux/selinuxfs.c, sel_make_policy_nodes).
@@ -38,17 +39,20 @@ def enforcing() -> bool:
 
 
 def policy_type(root: str) -> Optional[str]:
-    """Return SELINUXTYPE of a root directory, or None when it has no SELinux configuration."""
+    """Return SELINUXTYPE of a root directory, or None when no such policy is installed there."""
     try:
         with open(os.path.join(root, CONFIG), encoding="utf-8", errors="surrogateescape") as config:
             lines = config.read().split("\n")
     except OSError:
         return None
+    policy = "targeted"
     for line in lines:
         name, _, value = line.partition("=")
         if name.strip() == "SELINUXTYPE" and value.strip():
-            return value.split()[0]
-    return "targeted"
+            policy = value.split()[0]
+    if "/" in policy or not os.path.exists(os.path.join(root, "etc/selinux", policy, _FILE_CONTEXTS)):
+        return None
+    return policy
 
 
 class LabelDatabase:
@@ -66,6 +70,8 @@ class LabelDatabase:
         except OSError as error:
             raise HelperError("libselinux cannot read the file contexts in %s: %s"
                               % (self.directory, error.strerror)) from error
+        if self._handle is None:  # some versions of the binding do not raise
+            raise HelperError("libselinux cannot read the file contexts in %s" % self.directory)
 
     def close(self) -> None:
         """Give the memory back; a new look needs a new database."""
@@ -189,3 +195,8 @@ def policy_has_type(database: LabelDatabase, type_name: str) -> bool:
     with open(os.path.join(database.policy_directory, newest), "rb") as policy:
         with mmap.mmap(policy.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return content.find(type_name.encode()) >= 0
+
+
+def is_customizable(context: str) -> bool:
+    """Tell whether restorecon(8) would leave such a label alone (customizable_types(5))."""
+    return bool(_binding().is_context_customizable(context) > 0)

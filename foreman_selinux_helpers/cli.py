@@ -1,0 +1,170 @@
+"""The command line."""
+
+import argparse
+import os
+import sys
+from typing import List, NoReturn, Optional, Sequence
+
+from . import __version__
+from .errors import HelperError, NeedsRoot, UsageError
+from .log import Log
+
+PROGRAM = "foreman-selinux-helpers"
+DEFAULT_TIMEOUT = 300.0
+
+OK, WRONG, USAGE, NEEDS_ROOT, REFUSED = range(5)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("%s (%s --help tells more)" % (message, PROGRAM))
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError("%r is not a number of seconds" % text)
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = _Parser(prog=PROGRAM, description="Give systemd's sockets the SELinux label their policy wants.",
+                  epilog="Exit status: 0 all is well or was put right; 1 something is still wrong; 2 usage or a"
+                         " broken profile; 3 needs root; 4 a guard refused.")
+    top.add_argument("--version", action="version", version="%(prog)s " + __version__)
+    top.add_argument("--json", action="store_true", help="print one JSON document")
+    loud = top.add_mutually_exclusive_group()
+    loud.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is done")
+    loud.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    top.add_argument("--root", default="/", metavar="DIR", help="work on the host image below DIR: rules only")
+    top.add_argument("--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS",
+                     help="give up after this time (default %(default)g)")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
+
+    def verb(name: str, what: str, names: bool = False, dry: bool = False) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        if names:
+            one.add_argument("names", nargs="*", metavar="NAME", help="a profile or a socket unit (default: all)")
+        if dry:
+            one.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        return one
+
+    verb("status", "say of every socket what is wrong and what would mend it", names=True)
+    verb("repair", "register the rules, refresh PID 1, restart or relabel, verify", names=True, dry=True)
+    verb("register", "register the rules alone", names=True, dry=True)
+    verb("unregister", "remove the rules that register added", names=True, dry=True)
+    verb("detect", "say when this systemd renews its label cache, and how that is known")
+    verb("reexec", "re-execute PID 1 if its label cache is stale and no guard refuses", dry=True)
+    verb("restart", "restart or relabel the sockets of one unit if they are wrong").add_argument("unit", metavar="UNIT")
+    return top
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the command; return its exit status.  Never raises."""
+    log = Log()
+    try:
+        arguments = parser().parse_args(argv)
+        if arguments.verb is None:
+            raise UsageError("no verb given (%s --help tells more)" % PROGRAM)
+        log = Log(1 if arguments.verbose else -1 if arguments.quiet else 0)
+        return run(arguments, log)
+    except HelperError as error:
+        log.error(str(error))
+        return error.exit_status
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        return 130
+    except BrokenPipeError:
+        return WRONG
+    except Exception as error:  # pylint: disable=broad-except
+        internal_error(log, error)
+        return WRONG
+
+
+def internal_error(log: Log, error: BaseException) -> None:
+    """Report a bug of ours in one line, and where it is."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    where = "%s:%d" % (os.path.basename(frames[-1].filename), frames[-1].lineno or 0) if frames else "?"
+    log.error("internal error at %s: %s: %s; please report this" % (where, type(error).__name__, error))
+
+
+def run(arguments: argparse.Namespace, log: Log) -> int:
+    """Run one verb."""
+    from . import host as hosts, profiles, report
+    from .converge import Converge, unregister
+    from .deadline import Deadline
+    from .run import Runner
+
+    dry_run = getattr(arguments, "dry_run", False)
+    changes = arguments.verb in ("repair", "register", "unregister", "reexec", "restart") and not dry_run
+    if changes and os.geteuid() != 0:
+        raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
+    root = os.path.realpath(arguments.root)
+    if not os.path.isdir(root):
+        raise UsageError("--root %s: there is no such directory" % arguments.root)
+    host = hosts.look(root)
+    found = profiles.load(root)
+    for one in found.broken:
+        log.error("profile refused: %s" % one)
+    runner = Runner(Deadline(arguments.timeout))
+    names: List[str] = list(getattr(arguments, "names", ()))
+    document = None
+    status = OK
+    if arguments.verb == "unregister":
+        chosen, unknown = profiles.select(found.sockets, names)
+        # The profile may be gone while its rules are there: a unit's name is enough.
+        units = None if not names else [one.unit for one in chosen] + sorted(unknown)
+        document = report.unregister_document(*unregister(host, units, runner, log, dry_run))
+    else:
+        if arguments.verb == "restart":
+            chosen = [one for one in found.sockets if one.unit == arguments.unit] \
+                or [profiles.unprofiled(arguments.unit)]
+        else:
+            chosen, unknown = profiles.select(found.sockets, names)
+            unknown -= {one.name for one in found.broken}
+            if unknown:
+                raise UsageError("%s: no profile and no socket unit of a profile has this name"
+                                 % ", ".join(sorted(unknown)))
+        known = None if found.broken else [one.unit for one in found.sockets]
+        flow = Converge(host, chosen, known, runner, log)
+        if arguments.verb == "detect":
+            document = report.detect_document(flow.detection.running(host.offline), flow.detection.installed(),
+                                              flow.look().cache, host.notes())
+        else:
+            verbs = {
+                "status": flow.status,
+                "repair": lambda: flow.repair(dry_run),
+                "register": lambda: flow.register(dry_run),
+                "reexec": lambda: flow.reexec(dry_run),
+                "restart": flow.restart,
+            }
+            outcome = verbs[arguments.verb]()
+            document = report.outcome_document(arguments.verb, outcome)
+            for line in outcome.rest:
+                log.warning(line)
+            status = REFUSED if outcome.refused else OK
+    report.add_broken(document, found.broken)
+    _print(document, arguments, dry_run)
+    if found.broken:
+        return USAGE
+    if status == OK and not document["ok"] and not (dry_run and arguments.verb == "repair"):
+        return WRONG
+    return status
+
+
+def _print(document: "dict[str, object]", arguments: argparse.Namespace, dry_run: bool) -> None:
+    if arguments.json:
+        import json
+
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    elif not arguments.quiet:
+        from .report import text
+
+        sys.stdout.write(text(document, dry_run).encode("utf-8", "backslashreplace").decode("utf-8"))
+    sys.stdout.flush()

@@ -1,0 +1,467 @@
+"""Look, plan, apply, verify: the whole flow.  Doing it again does nothing."""
+
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from . import guards, host as hosts, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
+from .detection import Detection, binary
+from .errors import CommandFailed, ContextRefused, HelperError, PolicyStoreError
+from .guards import Facts
+from .host import Host
+from .labelcache import FRESH, STALE, LabelCache
+from .log import Log
+from .observe import Observation
+from .plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
+from .profiles import SocketProfile
+from .refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
+from .run import Runner
+from .systemd import Systemd
+
+REPAIR_COMMAND = "foreman-selinux-helpers repair"
+
+
+class SocketReport(NamedTuple):
+    """One socket, judged."""
+
+    view: sockets.SocketView
+    problem: Optional[str]
+    remedy: Optional[str]
+
+
+class Outcome(NamedTuple):
+    """What a verb found and did."""
+
+    observation: Observation
+    plan: Sequence[Step]
+    results: Sequence[Result]
+    sockets: Sequence[SocketReport]
+    stale: bool
+    rest: Sequence[str]
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything was done (asking PID 1 to look a label up changes nothing)."""
+        return any(one.outcome == DONE and one.step != plan.LOOK_A_LABEL_UP for one in self.results)
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether a guard refused something that is needed."""
+        return any(one.outcome == REFUSED for one in self.results)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing is wrong any more."""
+        return not any(one.problem for one in self.sockets) and not self.rest \
+            and not any(one.outcome in (REFUSED, FAILED) for one in self.results)
+
+
+class Converge:
+    """One run of the flow on one host, for the sockets of some profiles."""
+
+    def __init__(self, host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],
+                 runner: Runner, log: Log) -> None:
+        self.host = host
+        self.profiles = profiles
+        self.known_units = known_units
+        self.runner = runner
+        self.log = log
+        self.systemd = Systemd(runner)
+        self.detection = Detection(self.systemd, runner)
+        self._reexecuted = False
+        self._same = observe.same_type if host.selinux_enabled else (lambda one, other: one == other)
+
+    # -- verbs -------------------------------------------------------------------------------
+
+    def status(self) -> Outcome:
+        """Look and judge; change nothing."""
+        seen = self.look()
+        return self._outcome(seen, [], [])
+
+    def repair(self, dry_run: bool) -> Outcome:
+        """Register, refresh PID 1, restart or relabel, verify."""
+        seen = self.look()
+        steps = plan.rule_steps(seen.decisions) + self._cache_steps(seen)
+        socket_actions, rest = self._socket_actions(seen)
+        steps += plan.socket_steps(socket_actions)
+        if dry_run or not steps:
+            return self._outcome(seen, steps, [], rest)
+        results = self._register(seen)
+        if any(one.outcome == FAILED for one in results):
+            # With the old rules a refreshed PID 1 or a new socket would be as wrong as before.
+            results += [Result(step.step, step.target, NOT_NEEDED, None, "nothing was registered")
+                        for step in steps if step.step not in (plan.REGISTER, plan.UNREGISTER)]
+        else:
+            results += self._refresh(seen, [step for step in steps if step.target in (plan.INIT, "kernel")])
+            results += self._mend_sockets(seen, socket_actions, results)
+        after = self.look()
+        return self._outcome(after, steps, results, self._socket_actions(after)[1])
+
+    def register(self, dry_run: bool) -> Outcome:
+        """Register the rules alone."""
+        seen = self.look()
+        steps = plan.rule_steps(seen.decisions)
+        results = [] if dry_run else self._register(seen)
+        return self._outcome(seen, steps, results)
+
+    def reexec(self, dry_run: bool) -> Outcome:
+        """Re-execute PID 1 if its label cache is stale and no guard refuses."""
+        seen = self.look()
+        step = Step(plan.DAEMON_REEXEC, plan.INIT, seen.cache.evidence[0] if seen.cache.evidence else "")
+        cache = seen.cache
+        if self.host.offline:
+            results = [self._refused(guards.Refusal(self.host.offline, self.host.notes()[-1]))]
+        else:
+            if cache.state == STALE and not dry_run:
+                self.systemd.look_a_label_up()
+                cache = observe.look_at_cache(seen.cache_directory)
+            results = [self._reexec(cache, self._milder(seen, cache), dry_run)]
+            if cache.state != FRESH and not dry_run:
+                seen = seen._replace(cache=observe.look_at_cache(seen.cache_directory))
+            else:
+                seen = seen._replace(cache=cache)
+        if dry_run:
+            would = [] if results[0].outcome != DONE else [step]
+            return self._outcome(seen._replace(views=()), would, [] if would else results)
+        return self._outcome(seen._replace(views=()), [step], results)
+
+    def restart(self) -> Outcome:
+        """The socket step alone."""
+        seen = self.look()
+        socket_actions, rest = self._socket_actions(seen)
+        results = self._mend_sockets(seen, socket_actions, [])
+        after = self.look() if socket_actions else seen
+        return self._outcome(after, plan.socket_steps(socket_actions), results, rest)
+
+    def look(self) -> Observation:
+        """Look at everything again."""
+        return observe.observe(self.host, self.profiles, self.known_units, self.systemd)
+
+    # -- judging -----------------------------------------------------------------------------
+
+    def _outcome(self, seen: Observation, steps: Sequence[Step], results: Sequence[Result],
+                 rest: Sequence[str] = ()) -> Outcome:
+        stale = seen.cache.state == STALE and not observe.renews_by_itself(seen, self._prediction())
+        reports = []
+        for view in seen.views:
+            cause = sockets.problem(view, stale, self._same)
+            admins = [one.reason for one in seen.decisions
+                      if one.unit == view.unit and one.cause == rules.SHADOWED and one.action == rules.SKIP]
+            reports.append(SocketReport(view, cause, self._remedy(view, cause, admins) if cause else None))
+        return Outcome(seen, steps, results, reports, stale, rest)
+
+    def _remedy(self, view: sockets.SocketView, cause: str, admins: Sequence[str]) -> str:
+        if cause == rules.NO_SUCH_TYPE:
+            return "install the policy module that defines %s" % view.type
+        if admins:
+            return "%s; change or delete it with semanage fcontext" % admins[0]
+        if cause == sockets.NO_LABEL_SUPPORT:
+            return "the file system of %s keeps no labels" % view.path
+        if view.restart == "never" and view.socket_wrong(self._same):
+            return "systemctl restart %s (the profile forbids to do it for you)" % view.unit
+        return "%s %s" % (REPAIR_COMMAND, view.unit)
+
+    def _prediction(self) -> Prediction:
+        build = self.detection.running(self.host.offline)
+        return Prediction(build.refresh, build.evidence)
+
+    # -- planning ----------------------------------------------------------------------------
+
+    def _cache_steps(self, seen: Observation) -> List[Step]:
+        if not seen.relevant or (seen.cache.state == FRESH and not plan.rule_steps(seen.decisions)):
+            return []
+        refresh = self._prediction().refresh if seen.cache.state == labelcache.UNKNOWN else UNKNOWN
+        return plan.cache_steps(seen, observe.policy_load_due(seen.cache_directory), refresh)
+
+    def _socket_actions(self, seen: Observation) -> Tuple[List[sockets.Action], List[str]]:
+        if self.host.offline:
+            return [], []
+        found: List[sockets.Action] = []
+        rest: List[str] = []
+        for unit in dict.fromkeys(view.unit for view in seen.views if view.listening):
+            one, left = sockets.actions([view for view in seen.views if view.unit == unit and view.listening],
+                                        seen.executables.get(unit), self._same)
+            found += one
+            rest += left
+        return found, rest
+
+    # -- rules -------------------------------------------------------------------------------
+
+    def _register(self, seen: Observation) -> List[Result]:
+        """Commit all rule changes at once; leave out, and report, what the policy refuses."""
+        store = self.host.store
+        due = [one for one in seen.decisions if one.action in (rules.ADD, rules.MODIFY, rules.REMOVE)]
+        if store is None:
+            due = []
+        results: List[Result] = []
+        if due and store is not None:
+            try:
+                due, refused = self._commit(store, seen, due)
+                results = [self._rule_result(one, FAILED, "the policy does not accept %s" % one.rule.context)
+                           for one in refused]
+                dead = self._drop_dead_rules(store, due)
+                results += [self._rule_result(one, FAILED, why) for one, why in dead]
+                results += [self._rule_result(one, DONE, "") for one in due if one not in [bad for bad, _ in dead]]
+            except HelperError as error:
+                results = [self._rule_result(one, FAILED, str(error)) for one in due]
+        elif store is not None:
+            self._tidy_record(seen)
+        return results
+
+    def _rule_result(self, one: rules.Decision, outcome: str, detail: str) -> Result:
+        step = plan.UNREGISTER if one.action == rules.REMOVE else plan.REGISTER
+        result = Result(step, str(one.rule), outcome, None, detail or one.reason)
+        self._tell(result)
+        return result
+
+    def _tidy_record(self, seen: Observation) -> None:
+        """Settle what an interrupted run left pending: it is ours if it is in the store."""
+        if seen.record.pending and self.host.policy:
+            committed = dict(seen.record.rules)
+            committed.update(seen.record.ours(seen.local))
+            ownership.save(self.host.root, self.host.policy, ownership.Record(committed, {}))
+
+    def _commit(self, store: policystore.Store, seen: Observation,
+                due: List[rules.Decision]) -> Tuple[List[rules.Decision], List[rules.Decision]]:
+        """Make the changes in one transaction; return what was done and what the policy refused."""
+        refused: List[rules.Decision] = []
+        policy = self.host.policy or ""
+        committed = dict(seen.record.rules)
+        committed.update(seen.record.ours(seen.local))
+        while due:
+            intended = {one.rule.key: ownership.Owned(one.rule, one.unit) for one in due if one.action != rules.REMOVE}
+            ownership.save(self.host.root, policy, ownership.Record(committed, intended))
+            try:
+                store.apply([policystore.Change(one.action, one.rule) for one in due],
+                            self.host.offline is None, self.runner)
+            except ContextRefused:
+                bad = [one for one in due if one.action != rules.REMOVE
+                       and not store.accepts(one.rule.context, self.runner)]
+                if not bad:
+                    ownership.save(self.host.root, policy, ownership.Record(committed, {}))
+                    raise
+                refused += bad
+                due = [one for one in due if one not in bad]
+                continue
+            except HelperError:
+                ownership.save(self.host.root, policy, ownership.Record(committed, {}))
+                raise
+            break
+        for one in due:
+            if one.action == rules.REMOVE:
+                committed.pop(one.rule.key, None)
+            else:
+                committed[one.rule.key] = ownership.Owned(one.rule, one.unit)
+        ownership.save(self.host.root, policy, ownership.Record(committed, {}))
+        return due, refused
+
+    def _drop_dead_rules(self, store: policystore.Store,
+                         due: Sequence[rules.Decision]) -> List[Tuple[rules.Decision, str]]:
+        """Ask libselinux again after a commit; take back what did not take effect."""
+        added = [one for one in due if one.action != rules.REMOVE and one.path]
+        if not added:
+            return []
+        database = selinuxlib.LabelDatabase(store.root, store.policy)
+        try:
+            dead = []
+            for one in added:
+                found = database.lookup(one.path)
+                if found is None or not self._same(found.split(":")[2], one.rule.context.split(":")[2]):
+                    dead.append((one, "it had no effect: libselinux answers %s for %s" % (found, one.path)))
+        finally:
+            database.close()
+        if dead:
+            store.apply([policystore.Change(policystore.REMOVE, one.rule) for one, _ in dead],
+                        self.host.offline is None, self.runner)
+            record = ownership.load(store.root, store.policy)
+            kept = {key: owned for key, owned in record.rules.items() if key not in {one.rule.key for one, _ in dead}}
+            ownership.save(store.root, store.policy, ownership.Record(kept, {}))
+        return dead
+
+    # -- PID 1's label cache -----------------------------------------------------------------
+
+    def _refresh(self, seen: Observation, steps: Sequence[Step]) -> List[Result]:
+        """Take the planned remedies until PID 1's label cache is fresh, looking after each."""
+        results: List[Result] = []
+        cache = observe.look_at_cache(seen.cache_directory) if steps else seen.cache
+        for step in steps:
+            if cache.state == FRESH:
+                guard = None
+                if step.step == plan.DAEMON_REEXEC:
+                    guard = guards.MILDER_REMEDY_WORKS if any(one.outcome == DONE for one in results) \
+                        else guards.CACHE_NOT_STALE
+                results.append(self._tell(Result(step.step, step.target, NOT_NEEDED, guard, "PID 1's label cache is fresh")))
+                continue
+            results.append(self._remedy_step(step, seen, cache))
+            cache = observe.look_at_cache(seen.cache_directory)
+        return results
+
+    def _remedy_step(self, step: Step, seen: Observation, cache: LabelCache) -> Result:
+        """Take one remedy, and give systemd the occasion to renew its cache after it."""
+        if step.step == plan.DAEMON_REEXEC:
+            return self._reexec(cache, None, False)
+        act: Dict[str, Callable[[], None]] = {
+            plan.LOOK_A_LABEL_UP: lambda: None,
+            plan.LOAD_POLICY: lambda: systemd.load_policy(self.runner),
+            plan.DAEMON_RELOAD: self.systemd.daemon_reload,
+        }
+        try:
+            act[step.step]()
+            self.systemd.look_a_label_up()
+        except CommandFailed as error:
+            return self._tell(Result(step.step, step.target, FAILED, None, str(error)))
+        return self._tell(Result(step.step, step.target, DONE, None, step.reason))
+
+    def _milder(self, seen: Observation, cache: LabelCache) -> Optional[str]:
+        """Say which milder remedy is still to be tried before a re-exec, or None."""
+        if cache.state == FRESH:
+            return None
+        refresh = self._prediction().refresh
+        if refresh == ON_POLICY_LOAD and (cache.state == labelcache.UNKNOWN
+                                          or observe.policy_load_due(seen.cache_directory)):
+            return "loading the policy is enough for this systemd: load_policy"
+        if refresh == ON_DAEMON_RELOAD:
+            return "this systemd renews its label cache at systemctl daemon-reload"
+        return None
+
+    def _reexec(self, cache: LabelCache, milder: Optional[str], dry_run: bool) -> Result:
+        """Re-execute PID 1 unless a guard refuses, and compare the active units before and after."""
+        refusal = guards.refuse(self._facts(cache, milder))
+        if refusal is not None:
+            return self._refused(refusal)
+        if dry_run:
+            return Result(plan.DAEMON_REEXEC, plan.INIT, DONE)
+        before = set(self.systemd.active_units())
+        self._reexecuted = True
+        try:
+            self.systemd.daemon_reexec()
+            self.systemd.look_a_label_up()
+            lost = before - set(self.systemd.active_units())
+        except CommandFailed as error:
+            return self._tell(Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error)))
+        lost = {unit for unit in lost if unit.endswith((".service", ".socket", ".mount"))}
+        detail = "PID 1 was re-executed: its label cache was outdated (%s)" % cache.evidence[0]
+        if lost:
+            detail += "; active before and not after: %s" % " ".join(sorted(lost))
+            self.log.warning(detail)
+        return self._tell(Result(plan.DAEMON_REEXEC, plan.INIT, DONE, None, detail))
+
+    def _refused(self, refusal: guards.Refusal) -> Result:
+        needless = refusal.guard == guards.CACHE_NOT_STALE
+        detail = refusal.why if needless else "%s; later: foreman-selinux-helpers repair" % refusal.why
+        return self._tell(Result(plan.DAEMON_REEXEC, plan.INIT, NOT_NEEDED if needless else REFUSED,
+                                 refusal.guard, detail))
+
+    def _facts(self, cache: LabelCache, milder: Optional[str]) -> Facts:
+        manager = self.systemd.manager()
+        free, inodes = systemd.state_directory_space()
+        try:
+            self.systemd.binary_version(binary())
+            failure = None
+        except CommandFailed as error:
+            failure = "the systemd on disk does not run: %s" % error
+        return Facts(cache.state, milder, hosts.reexec_switched_off(self.host.root), self.systemd.container(),
+                     self._reexecuted, manager.state, manager.target_jobs, free, inodes, failure)
+
+    # -- sockets -----------------------------------------------------------------------------
+
+    def _mend_sockets(self, seen: Observation, actions: Sequence[sockets.Action],
+                      before: Sequence[Result]) -> List[Result]:
+        """Relabel or restart, as planned, what still is wrong."""
+        results = [self._mend(action, seen) for action in actions]
+        restarted = [action for action in actions if action.step == sockets.RESTART]
+        if restarted and seen.cache.state == labelcache.UNKNOWN:
+            results += self._judge_by_label(restarted, {one.step for one in before if one.outcome == DONE})
+        return results
+
+    def _mend(self, action: sockets.Action, seen: Observation) -> Result:
+        import stat
+
+        try:
+            if action.step == sockets.RESTART:
+                self._restart(seen.units[action.target])
+            elif action.step == sockets.RELABEL:
+                view = next(one for one in seen.views if one.path == action.target)
+                selinuxlib.relabel(action.target, view.wanted or "", stat.S_IFSOCK)
+            else:
+                executable = next(one for one in seen.executables.values() if one.path == action.target)
+                selinuxlib.relabel(action.target, executable.expected or "", stat.S_IFREG)
+        except OSError as error:
+            return self._tell(Result(action.step, action.target, FAILED, None, "%s: %s" % (action.target, error.strerror)))
+        except HelperError as error:
+            return self._tell(Result(action.step, action.target, FAILED, None, str(error)))
+        return self._tell(Result(action.step, action.target, DONE, None, action.reason))
+
+    def _restart(self, unit: systemd.SocketUnit) -> None:
+        """Restart a socket unit so that it comes back whoever connects meanwhile.
+
+        A service that requires its socket is restarted along.  Another one would be started
+        again by a connecting client and then hold the socket's place, so it is stopped between
+        (systemd's socket_start() refuses while the service is active).
+        """
+        service = unit.service
+        if service is None or service.requires_socket:
+            self.systemd.order("restart", unit.unit)
+            return
+        try:
+            self.systemd.order("stop", unit.unit)
+            self.systemd.order("stop", service.unit)
+        finally:
+            self.systemd.order("start", unit.unit)
+            if service.active:
+                self.systemd.order("start", service.unit)
+
+    def _judge_by_label(self, restarted: Sequence[sockets.Action], taken: Set[str]) -> List[Result]:
+        """Where PID 1's cache cannot be seen, the restarted socket's label says whether it is fresh."""
+        results: List[Result] = []
+        for remedy in (plan.DAEMON_RELOAD, plan.DAEMON_REEXEC):
+            after = self.look()
+            wrong = [action for action in restarted
+                     if any(view.unit == action.target and view.path_wrong(self._same) for view in after.views)]
+            if not wrong:
+                break
+            if remedy in taken:
+                continue
+            step = Step(remedy, plan.INIT, "the label of the restarted socket is wrong still")
+            results.append(self._remedy_step(step, after, after.cache))
+            if results[-1].outcome != DONE:
+                break
+            results += [self._mend(action, after) for action in wrong]
+        return results
+
+    def _tell(self, result: Result) -> Result:
+        """Leave a trace of a result in the journal."""
+        say = {DONE: self.log.info, FAILED: self.log.error, REFUSED: self.log.warning}.get(result.outcome)
+        if say is not None:
+            guard = " (%s)" % result.guard if result.guard else ""
+            say("%s %s: %s%s: %s" % (result.step, result.target, result.outcome, guard, result.detail))
+        return result
+
+
+def unregister(host: Host, units: Optional[Sequence[str]], runner: Runner, log: Log,
+               dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
+    """Remove the rules of ours that were added for these units (None: all of them)."""
+    if host.store is None or host.policy is None:
+        return [], []
+    record = ownership.load(host.root, host.policy)
+    local = host.store.local_rules()
+    ours = record.ours(local)
+    due = [owned for owned in ours.values() if units is None or owned.unit in units]
+    decisions = [rules.Decision(owned.rule, rules.REMOVE, "added for %s" % owned.unit, owned.unit) for owned in due]
+    if dry_run:
+        return decisions, []
+    error: Optional[PolicyStoreError] = None
+    if due:
+        try:
+            host.store.apply([policystore.Change(policystore.REMOVE, owned.rule) for owned in due],
+                             host.offline is None, runner)
+        except PolicyStoreError as failed:
+            error = failed
+    if error is None:
+        kept = {key: owned for key, owned in record.rules.items()
+                if units is not None and owned.unit not in units}
+        ownership.save(host.root, host.policy, ownership.Record(kept, {}))
+    results = []
+    for one in decisions:
+        result = Result(plan.UNREGISTER, str(one.rule), FAILED if error else DONE, None, str(error or one.reason))
+        (log.error if error else log.info)("unregister %s: %s: %s" % (result.target, result.outcome, result.detail))
+        results.append(result)
+    return decisions, results

@@ -1,0 +1,91 @@
+"""Which systemd runs, which is installed, and when each renews its label cache."""
+
+from typing import Dict, List, NamedTuple, Optional
+
+from . import packages, procfs
+from .errors import CommandFailed
+from .refresh import UNKNOWN, Prediction, parse_version, predict
+from .run import Runner
+from .systemd import Systemd
+
+_BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+
+
+class Build(NamedTuple):
+    """One systemd: its version as it says itself, its package, its refresh behaviour."""
+
+    version: Optional[str]
+    evr: Optional[str]
+    refresh: str
+    evidence: List[str]
+
+
+def binary() -> str:
+    """Return the path of the systemd that PID 1 would execute."""
+    found = procfs.executable(1)
+    return found if found and found.endswith("/systemd") else _BINARIES[0]
+
+
+class Detection:
+    """Answers about the systemd of this host; each is asked for once."""
+
+    def __init__(self, systemd: Systemd, runner: Runner) -> None:
+        self._systemd = systemd
+        self._runner = runner
+        self._family: Optional[str] = None
+        self._running: Optional[Build] = None
+        self._evr: Dict[str, Optional[str]] = {}
+
+    def family(self) -> str:
+        """Return the distribution's family, whose backports apply."""
+        if self._family is None:
+            self._family = packages.family()
+        return self._family
+
+    def running(self, offline: Optional[str]) -> Build:
+        """Return the running manager; ``offline`` names the guard that says it is not ours."""
+        if offline:
+            return Build(None, None, UNKNOWN, ["not looked at: %s" % offline])
+        if self._running is None:
+            try:
+                version = self._systemd.version()
+            except CommandFailed as error:
+                self._running = Build(None, None, UNKNOWN, [str(error)])
+            else:
+                self._running = self._build(version, "running")
+        return self._running
+
+    def installed(self) -> Build:
+        """Return the systemd on disk."""
+        for path in dict.fromkeys((binary(),) + _BINARIES):
+            try:
+                version = self._systemd.binary_version(path)
+            except CommandFailed:
+                continue
+            return self._build(version, "installed")
+        evr = self._installed_evr("systemd")
+        if evr:
+            return self._build(evr, "installed")
+        return Build(None, None, UNKNOWN, ["no systemd is installed that runs"])
+
+    def _build(self, version: str, which: str) -> Build:
+        evr = self._installed_evr("systemd")
+        prediction = self._predict(version, evr)
+        parsed = parse_version(version)
+        package = parsed.package if parsed else None
+        return Build(version, package if which == "running" and package else evr or package,
+                     prediction.refresh, prediction.evidence)
+
+    def _predict(self, version: str, evr: Optional[str]) -> Prediction:
+        family = self.family()
+        # Only 247 and 248 depend on libselinux; asking costs a query of the package database.
+        parsed = parse_version(version)
+        libselinux = None
+        if parsed and parsed.upstream.split(".")[0] in ("247", "248"):
+            libselinux = packages.upstream(self._installed_evr("libselinux1" if family == "debian" else "libselinux"))
+        return predict(version, family, packages.evr_comparison(), libselinux, evr)
+
+    def _installed_evr(self, name: str) -> Optional[str]:
+        if name not in self._evr:
+            self._evr[name] = packages.installed_evr(name, self.family(), self._runner)
+        return self._evr[name]

@@ -1,0 +1,68 @@
+"""The guards of daemon-reexec: conditions under which PID 1 is not re-executed."""
+
+from typing import NamedTuple, Optional, Tuple
+
+from .labelcache import FRESH
+from .systemd import RUN_SPACE_NEEDED
+
+SELINUX_DISABLED = "selinux-disabled"
+NOT_BOOTED = "not-booted-with-systemd"
+CHROOT_OR_IMAGE = "chroot-or-image"
+CONTAINER = "container"
+CACHE_NOT_STALE = "cache-not-stale"
+MILDER_REMEDY_WORKS = "milder-remedy-works"
+MANAGER_BUSY = "manager-busy"
+RUN_FULL = "run-full"
+SYSTEMD_BROKEN = "systemd-broken"
+ALREADY_DONE = "already-done"
+SWITCHED_OFF = "switched-off"
+
+_BUSY_STATES = ("initializing", "starting", "stopping")
+
+
+class Refusal(NamedTuple):
+    """A guard that refuses, and why."""
+
+    guard: str
+    why: str
+
+
+class Facts(NamedTuple):
+    """What the guards ask about."""
+
+    cache: str
+    milder: Optional[str]
+    switched_off: Optional[str]
+    container: Optional[str]
+    already_done: bool
+    manager_state: str
+    target_jobs: Tuple[str, ...]
+    free_bytes: int
+    free_inodes: bool
+    binary_failure: Optional[str]
+
+
+def refuse(facts: Facts) -> Optional[Refusal]:
+    """Return the first guard that refuses a re-exec, or None if it may go ahead."""
+    if facts.cache == FRESH:
+        return Refusal(CACHE_NOT_STALE, "PID 1's label cache is fresh")
+    if facts.milder:
+        return Refusal(MILDER_REMEDY_WORKS, facts.milder)
+    if facts.already_done:
+        return Refusal(ALREADY_DONE, "PID 1 was re-executed in this run already, and its label cache is stale still")
+    if facts.switched_off:
+        return Refusal(SWITCHED_OFF, facts.switched_off)
+    if facts.container:
+        return Refusal(CONTAINER, "this is a container (%s); PID 1 may forget its services" % facts.container)
+    if facts.manager_state in _BUSY_STATES:
+        return Refusal(MANAGER_BUSY, "the manager is %s" % facts.manager_state)
+    if facts.target_jobs:
+        return Refusal(MANAGER_BUSY, "jobs are queued for %s" % ", ".join(facts.target_jobs))
+    if facts.free_bytes < RUN_SPACE_NEEDED:
+        return Refusal(RUN_FULL, "only %d KiB are free on /run/systemd; PID 1 needs %d MiB for its state"
+                       % (facts.free_bytes // 1024, RUN_SPACE_NEEDED >> 20))
+    if not facts.free_inodes:
+        return Refusal(RUN_FULL, "no inodes are left on /run/systemd")
+    if facts.binary_failure:
+        return Refusal(SYSTEMD_BROKEN, facts.binary_failure)
+    return None

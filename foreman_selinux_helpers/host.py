@@ -1,0 +1,83 @@
+"""What kind of host this is, and so what may be done here."""
+
+import os
+from typing import List, NamedTuple, Optional
+
+from . import procfs, selinuxlib, systemd
+from .guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
+from .policystore import Store
+
+CONFIG = "etc/foreman-selinux-helpers/foreman-selinux-helpers.conf"
+# Set to forbid the re-exec for one run; a configuration file forbids it for good.
+NO_REEXEC = "FOREMAN_SELINUX_HELPERS_NO_REEXEC"
+_TRUE = ("1", "yes", "true", "on", "y", "t")
+
+
+class Host(NamedTuple):
+    """The host, or the image, below one root directory."""
+
+    root: str
+    policy: Optional[str]
+    selinux_enabled: bool
+    booted: bool
+    own_root: bool
+
+    @property
+    def store(self) -> Optional[Store]:
+        """The policy store, or None where there is none to change."""
+        store = Store(self.root, self.policy) if self.policy else None
+        return store if store and store.exists else None
+
+    @property
+    def offline(self) -> Optional[str]:
+        """The name of the guard that forbids runtime effects here, or None where PID 1 is ours."""
+        if not self.own_root:
+            return CHROOT_OR_IMAGE
+        if not self.booted:
+            return NOT_BOOTED
+        return None if self.selinux_enabled else SELINUX_DISABLED
+
+    def notes(self) -> List[str]:
+        """Say in words what is not done here, and why."""
+        notes = []
+        if self.policy is None:
+            notes.append("no SELinux policy is installed (%s names none that is there)" % os.path.join(self.root, selinuxlib.CONFIG))
+        elif self.store is None:
+            notes.append("there is no policy store %s" % Store(self.root, self.policy).directory)
+        why = {CHROOT_OR_IMAGE: "this is a chroot or an image, not the root directory of PID 1",
+               NOT_BOOTED: "this host was not booted with systemd",
+               SELINUX_DISABLED: "SELinux is disabled in the running kernel"}.get(self.offline or "")
+        if why:
+            notes.append("%s (%s): only rules are registered; PID 1 and sockets are left alone" % (why, self.offline))
+        return notes
+
+
+def look(root: str) -> Host:
+    """Look at the host below ``root`` (an absolute path)."""
+    offline = os.environ.get("SYSTEMD_OFFLINE", "").lower() in _TRUE
+    own_root = root == "/" and not offline and procfs.shares_root_with_init()
+    return Host(root, selinuxlib.policy_type(root), own_root and selinuxlib.enabled(),
+                own_root and systemd.booted(), own_root)
+
+
+def reexec_switched_off(root: str) -> Optional[str]:
+    """Say what forbids a re-exec of PID 1 here, or None.
+
+    A configuration that cannot be read forbids it too: who wrote one meant to be careful.
+    """
+    if os.environ.get(NO_REEXEC, "").lower() in _TRUE:
+        return "%s is set" % NO_REEXEC
+    import configparser
+
+    file = os.path.join(root, CONFIG)
+    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
+    try:
+        with open(file, encoding="utf-8") as stream:
+            parser.read_file(stream, file)
+        if not parser.getboolean("daemon-reexec", "allowed", fallback=True):
+            return "%s says so" % file
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, configparser.Error) as error:
+        return "%s cannot be read: %s" % (file, str(error).split("\n")[0])
+    return None

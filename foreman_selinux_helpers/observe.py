@@ -1,0 +1,232 @@
+"""Look at everything that matters on a host, changing nothing."""
+
+import os
+import stat
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from . import filecontexts, labelcache, ownership, procfs, rules, selinuxlib, sockets
+from .filecontexts import Rule, type_of
+from .host import Host
+from .labelcache import LabelCache
+from .ownership import Record
+from .policystore import Store
+from .profiles import SocketProfile
+from .refresh import ON_POLICY_LOAD, Prediction
+from .rules import Decision, Policy, Want
+from .sockets import Executable, SocketView
+from .systemd import SocketUnit, Systemd
+
+
+class Observation(NamedTuple):
+    """What was seen.  ``units`` is empty where the manager is not ours."""
+
+    host: Host
+    record: Record
+    local: Sequence[Rule]
+    decisions: Sequence[Decision]
+    units: Dict[str, SocketUnit]
+    views: Sequence[SocketView]
+    executables: Dict[str, Executable]
+    cache: LabelCache
+    cache_directory: str
+    relevant: bool
+
+
+def same_type(one: str, other: str) -> bool:
+    """Tell whether two types are one, aliases resolved by the running kernel."""
+    if one == other:
+        return True
+    template = "system_u:object_r:%s:s0"
+    resolved = [type_of(selinuxlib.canonical(template % name)) for name in (one, other)]
+    return resolved[0] == resolved[1]
+
+
+class Policies:
+    """The file contexts on disk of one host, opened when they are first asked for."""
+
+    def __init__(self, host: Host) -> None:
+        self.store = Store(host.root, host.policy or "")
+        self.database = selinuxlib.LabelDatabase(host.root, host.policy or "")
+        self.same_type: Callable[[str, str], bool] = same_type if host.selinux_enabled else lambda one, other: one == other
+        self._known: Dict[str, bool] = {}
+
+    def view(self, local: Sequence[Rule]) -> Policy:
+        """Return the policy as the pure code sees it."""
+        return Policy(self.database.lookup, self.has_type, self.same_type, self.policy_rules, local,
+                      self.database.equivalences(), self._mls())
+
+    def has_type(self, name: str) -> bool:
+        """Tell whether the policy may have a type."""
+        if name not in self._known:
+            self._known[name] = selinuxlib.policy_has_type(self.database, name)
+        return self._known[name]
+
+    def policy_rules(self) -> List[Rule]:
+        """Read the policy's own rules."""
+        found: List[Rule] = []
+        for name in ("file_contexts", "file_contexts.homedirs"):
+            file = os.path.join(self.database.directory, name)
+            try:
+                with open(file, encoding="utf-8", errors="surrogateescape") as stream:
+                    found.extend(filecontexts.parse(stream.read(), file))
+            except OSError:
+                continue
+        return found
+
+    def _mls(self) -> bool:
+        root = self.database.lookup("/", stat.S_IFDIR)
+        return root is None or root.count(":") >= 3
+
+
+def observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],
+            systemd: Systemd) -> Observation:
+    """Look at the sockets of these profiles.
+
+    ``known_units`` are the units of all profiles of the host, so that rules for others are known
+    to be abandoned; None when a profile is broken and that cannot be told.
+    """
+    nothing = LabelCache(labelcache.UNKNOWN, ["not looked at: PID 1 is not ours here"])
+    if host.policy is None:
+        return Observation(host, Record({}, {}), (), (), {}, (), {}, nothing, "", False)
+    policies = Policies(host)
+    try:
+        return _observe(host, profiles, known_units, systemd, policies, nothing)
+    finally:
+        policies.database.close()
+
+
+def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],
+             systemd: Systemd, policies: Policies, nothing: LabelCache) -> Observation:
+    record = ownership.load(host.root, host.policy or "")
+    local = policies.store.local_rules()
+    units = systemd.socket_units([one.unit for one in profiles]) if host.own_root and host.booted else {}
+    policy = policies.view(local)
+    wants = _wants(profiles, units, record, local)
+    seen = {name for name, unit in units.items() if unit.load == "loaded"}
+    decisions = rules.decide(
+        wants, policy, record,
+        abandoned=lambda unit: known_units is not None and unit not in known_units,
+        complete=lambda unit: unit in seen)
+    listeners = procfs.Listeners(1) if units else None
+    executables = {name: found for name, found in
+                   ((name, _executable(unit, policies)) for name, unit in units.items()) if found}
+    views = [view for one in profiles
+             for view in _views(one, units.get(one.unit), decisions, policy, listeners, executables.get(one.unit))]
+    live = host.offline is None
+    cache = labelcache.compare(procfs.held_label_files(1), labelcache.inode_of,
+                               policies.database.directory) if live else nothing
+    relevant = live and any(view.rule_cause != rules.NO_SUCH_TYPE for view in views)
+    return Observation(host, record, local, decisions, units, views, executables, cache,
+                       policies.database.directory, relevant)
+
+
+def _wants(profiles: Sequence[SocketProfile], units: Dict[str, SocketUnit], record: Record,
+           local: Sequence[Rule]) -> List[Want]:
+    wants = []
+    unseen = set()
+    for one in profiles:
+        if not one.type:
+            continue  # a unit without a profile: the policy alone says what is right
+        wants.extend(Want(one.unit, one.profile, one.type, regex=regex) for regex in one.regexes)
+        wants.extend(Want(one.unit, one.profile, one.type, path) for path in _paths(one, units.get(one.unit)))
+        unit = units.get(one.unit)
+        if unit is None or unit.load != "loaded":
+            unseen.add(one.unit)
+    types = {one.unit: one.type for one in profiles}
+    return wants + rules.wants_of_ours(record, local, unseen, types)
+
+
+def _paths(profile: SocketProfile, unit: Optional[SocketUnit]) -> List[str]:
+    listened = unit.paths if unit and unit.load == "loaded" else ()
+    return list(dict.fromkeys(tuple(listened) + profile.paths))
+
+
+def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
+    service = unit.service
+    if not service or not service.executable or unit.own_label or not unit.paths:
+        return None
+    path = os.path.realpath(service.executable)
+    try:
+        label = selinuxlib.path_label(path)
+    except OSError:
+        return None
+    expected = policies.database.lookup(path, stat.S_IFREG)
+    if label and selinuxlib.is_customizable(label):
+        expected = label  # restorecon(8) leaves such a label alone as well
+    return Executable(path, label, expected)
+
+
+def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequence[Decision], policy: Policy,
+           listeners: Optional[procfs.Listeners], executable: Optional[Executable]) -> List[SocketView]:
+    loaded = unit is not None and unit.load == "loaded"
+    expected_socket_label = _expected_socket_label(executable) if executable else None
+    views = []
+    for path in _paths(profile, unit):
+        canonical = policy.equivalences.canonical(path)
+        expected = policy.lookup(canonical)
+        decided = next((one for one in decisions if one.path == canonical and one.action != rules.REMOVE), None)
+        cause = _rule_cause(profile, expected, decided, canonical, policy)
+        wanted = decided.rule.context if decided and decided.action in (rules.ADD, rules.MODIFY) else expected
+        if decided and decided.action == rules.SKIP and decided.reason.startswith("the regex"):
+            wanted = decided.rule.context
+        listening = bool(loaded and unit and unit.listening and path in unit.paths)
+        exists, label = _look_at(path)
+        held, socket_label = None, None
+        if listening and listeners is not None:
+            descriptor = listeners.descriptor(path)
+            held = descriptor is not None if os.geteuid() == 0 else None
+            socket_label = selinuxlib.socket_label(1, descriptor) if descriptor is not None else None
+        views.append(SocketView(
+            profile.unit, profile.profile, path, profile.type, listening, exists, held, expected, wanted, label,
+            socket_label, expected_socket_label, cause, profile.restart,
+            bool(unit and unit.service and unit.service.active),
+            bool(loaded and unit and path in unit.paths)))
+    return views
+
+
+def _rule_cause(profile: SocketProfile, expected: Optional[str], decided: Optional[Decision], canonical: str,
+                policy: Policy) -> Optional[str]:
+    if not profile.type:
+        return None
+    if expected is not None and policy.same_type(type_of(expected), profile.type):
+        return None
+    if decided is not None and decided.cause:
+        return decided.cause
+    if decided is not None and decided.action == rules.MODIFY:
+        return rules.SHADOWED
+    return rules.explain_expected(canonical, profile.type, policy)[0] if decided is None else rules.NO_RULE
+
+
+def _expected_socket_label(executable: Executable) -> Optional[str]:
+    creator = procfs.context(1)
+    label = executable.expected or executable.label
+    return selinuxlib.created_socket_label(creator, label) if creator and label else None
+
+
+def _look_at(path: str) -> Tuple[bool, Optional[str]]:
+    """Return whether a socket is at this path, and its label."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False, None
+        return True, selinuxlib.path_label(path)
+    except OSError:
+        return False, None
+
+
+def look_at_cache(directory: str) -> LabelCache:
+    """Look at PID 1's label cache again."""
+    return labelcache.compare(procfs.held_label_files(1), labelcache.inode_of, directory)
+
+
+def policy_load_due(directory: str) -> bool:
+    """Tell whether the kernel has not loaded a policy since the rules on disk changed."""
+    changed, loaded = labelcache.changed_at(directory), selinuxlib.policy_loaded_at()
+    return changed is not None and (loaded is None or loaded < changed)
+
+
+def renews_by_itself(observation: Observation, prediction: Prediction) -> bool:
+    """Tell whether a stale-looking cache will be renewed at PID 1's next label look-up.
+
+    So it is with systemd 246 and later once the kernel has loaded a policy.
+    """
+    return prediction.refresh == ON_POLICY_LOAD and not policy_load_due(observation.cache_directory)

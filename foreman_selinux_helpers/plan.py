@@ -1,0 +1,78 @@
+"""What a repair will do, as a value: text, JSON and dry run all print the same.  Pure."""
+
+from typing import List, NamedTuple, Optional, Sequence
+
+from . import rules
+from .labelcache import STALE, UNKNOWN
+from .observe import Observation
+from .refresh import NEVER, ON_DAEMON_RELOAD
+from .sockets import Action
+
+REGISTER = "register"
+UNREGISTER = "unregister"
+LOOK_A_LABEL_UP = "look-a-label-up"
+LOAD_POLICY = "load-policy"
+DAEMON_RELOAD = "daemon-reload"
+DAEMON_REEXEC = "daemon-reexec"
+
+DONE = "done"
+NOT_NEEDED = "not-needed"
+REFUSED = "refused"
+FAILED = "failed"
+
+INIT = "PID 1"
+
+
+class Step(NamedTuple):
+    """One thing that is going to be done."""
+
+    step: str
+    target: str
+    reason: str
+
+
+class Result(NamedTuple):
+    """How a step ended."""
+
+    step: str
+    target: str
+    outcome: str
+    guard: Optional[str] = None
+    detail: str = ""
+
+
+def rule_steps(decisions: Sequence[rules.Decision]) -> List[Step]:
+    """Return the steps of one policy-store transaction."""
+    steps = []
+    for one in decisions:
+        if one.action in (rules.ADD, rules.MODIFY):
+            steps.append(Step(REGISTER, str(one.rule), one.reason))
+        elif one.action == rules.REMOVE:
+            steps.append(Step(UNREGISTER, str(one.rule), one.reason))
+    return steps
+
+
+def cache_steps(observation: Observation, load_due: bool, refresh: str) -> List[Step]:
+    """Return the remedies for PID 1's label cache, mildest first.
+
+    Each but the first is tried only while the cache still is stale.  Where the cache cannot be
+    seen (``unknown``) the predicted remedy is taken if rules change.
+    """
+    changing = bool(rule_steps(observation.decisions))
+    state = observation.cache.state
+    if not observation.relevant or not (changing or state == STALE):
+        return []
+    if state == UNKNOWN:
+        remedy = {NEVER: DAEMON_REEXEC, ON_DAEMON_RELOAD: DAEMON_RELOAD}.get(refresh)
+        return [Step(remedy, INIT, "its label cache cannot be seen; this systemd is known to need it")] if remedy else []
+    why = "rules on disk change" if changing else observation.cache.evidence[0]
+    steps = [Step(LOOK_A_LABEL_UP, INIT, "%s; systemd since 246 then renews its label cache" % why)]
+    if not changing and load_due:
+        steps.append(Step(LOAD_POLICY, "kernel", "no policy was loaded since the rules on disk changed"))
+    still = "only if PID 1's label cache is stale after that"
+    return steps + [Step(DAEMON_RELOAD, INIT, still), Step(DAEMON_REEXEC, INIT, still)]
+
+
+def socket_steps(actions: Sequence[Action]) -> List[Step]:
+    """Return the steps that mend sockets."""
+    return [Step(*action) for action in actions]

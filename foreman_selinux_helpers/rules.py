@@ -1,0 +1,171 @@
+"""Which rules are wanted, which are missing, and what a transaction has to do about it.  Pure."""
+
+import re
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .equivalence import Equivalences
+from .filecontexts import ALL_FILES, SOCKET, Rule, context_for, escape, literal, matching, type_of
+from .ownership import Key, Owned, Record
+
+ADD = "add"
+MODIFY = "modify"
+REMOVE = "remove"
+KEEP = "keep"
+SKIP = "skip"
+
+WRONG_FILE_TYPE = "wrong-file-type"
+ALIASED_PATH = "aliased-path"
+SHADOWED = "shadowed"
+NO_RULE = "no-rule"
+NO_SUCH_TYPE = "no-such-type"
+
+
+class Want(NamedTuple):
+    """A path (in the spelling it was given) or a regex whose sockets must have a type."""
+
+    unit: str
+    profile: str
+    type: str
+    path: Optional[str] = None
+    regex: Optional[str] = None
+
+
+class Decision(NamedTuple):
+    """What is done about one rule, and why; ``path`` is canonical and empty for a regex."""
+
+    rule: Rule
+    action: str
+    reason: str
+    unit: str
+    path: str = ""
+    cause: Optional[str] = None
+
+
+class Policy(NamedTuple):
+    """The file contexts of a host, as functions, so that deciding stays pure.
+
+    ``lookup``: what libselinux answers for a canonical path and a socket; ``has_type``: whether
+    the policy may have a type; ``same_type``: whether two types are one (aliases);
+    ``policy_rules``: the policy's own rules, read only where a reason is needed.
+    """
+
+    lookup: Callable[[str], Optional[str]]
+    has_type: Callable[[str], bool]
+    same_type: Callable[[str, str], bool]
+    policy_rules: Callable[[], Sequence[Rule]]
+    local: Sequence[Rule]
+    equivalences: Equivalences
+    mls: bool
+
+
+def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Callable[[str], bool],
+           complete: Callable[[str], bool]) -> List[Decision]:
+    """Decide for every wanted rule, and for every rule of ours that is wanted no more.
+
+    ``abandoned``: no profile speaks of this unit any more; ``complete``: ``wants`` holds all
+    paths of this unit.
+    """
+    ours = record.ours(policy.local)
+    decisions: Dict[Key, Decision] = {}
+    for want in sorted(wants, key=lambda one: one.regex is None):
+        path = policy.equivalences.canonical(want.path) if want.path is not None else ""
+        regex = escape(path) if want.regex is None else canonical_regex(want.regex, policy.equivalences)
+        rule = Rule(regex, ALL_FILES, context_for(want.type, policy.mls))
+        if rule.key not in decisions:
+            decisions[rule.key] = _decide_one(want, rule, path, policy, record, ours, list(decisions.values()))
+    for key, owned in ours.items():
+        if key not in decisions:
+            dead = _is_dead(owned.rule, policy.equivalences)
+            if abandoned(owned.unit):
+                decisions[key] = Decision(owned.rule, REMOVE, "no profile wants it any more", owned.unit)
+            elif dead:
+                decisions[key] = Decision(owned.rule, REMOVE, "the equivalence has turned round: it can never match",
+                                          owned.unit)
+            elif complete(owned.unit):
+                decisions[key] = Decision(owned.rule, REMOVE, "%s does not listen there any more" % owned.unit,
+                                          owned.unit)
+    return list(decisions.values())
+
+
+def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Record,
+                ours: Dict[Key, Owned], before: Sequence[Decision]) -> Decision:
+    def decision(action: str, reason: str, cause: Optional[str] = None) -> Decision:
+        return Decision(rule, action, reason, want.unit, path, cause)
+
+    if not policy.has_type(want.type):
+        return decision(SKIP, "the policy has no type %s" % want.type, NO_SUCH_TYPE)
+    mine = ours.get(rule.key)
+    if mine and mine.rule.context != rule.context:
+        return decision(MODIFY, "it said %s" % mine.rule.context)
+    if path:
+        expected = policy.lookup(path)
+        if expected is not None and policy.same_type(type_of(expected), want.type):
+            return decision(KEEP, "it is ours and it works") if mine else \
+                decision(SKIP, "the policy already gives this label")
+        for earlier in before:
+            if earlier.action == ADD and not earlier.path and earlier.rule.matches(path) \
+                    and earlier.rule.context == rule.context:
+                return decision(SKIP, "the regex %s covers it" % earlier.rule.regex)
+        admins = [one for one in matching(policy.local, path) if one.covers(SOCKET) and one.key not in ours]
+        if admins:
+            return decision(SKIP, "the administrator's rule wins: %s" % admins[-1], SHADOWED)
+    else:
+        if mine:
+            return decision(KEEP, "it is ours")
+        if any(one.key == rule.key for one in policy.local):
+            return decision(SKIP, "the administrator has a rule for this regex")
+        if any(one.key == rule.key and one.context == rule.context for one in policy.policy_rules()):
+            return decision(SKIP, "the policy has this rule")
+    if rule.key in record.given_up(policy.local):
+        return decision(SKIP, "we added it once and the administrator removed or changed it", SHADOWED)
+    if not path:
+        return decision(ADD, "no rule has this regex", NO_RULE)
+    cause, why = explain_expected(path, want.type, policy)
+    return decision(ADD, why, cause)
+
+
+def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:
+    """Return why libselinux does not answer this type for a canonical path: a cause, and words."""
+    rules = list(policy.policy_rules()) + list(policy.local)
+    meant = [one for one in rules if policy.same_type(type_of(one.context), type_name)]
+    right = matching(meant, path)
+    for one in right:
+        if not one.covers(SOCKET):
+            return WRONG_FILE_TYPE, "%s: %s:%d is a rule for type %r only: %s" % (
+                WRONG_FILE_TYPE, one.file, one.line, one.file_type, one)
+    for other in policy.equivalences.spellings(path):
+        for one in matching(meant, other):
+            return ALIASED_PATH, "%s: %s:%d is written for %s, which libselinux turns into %s: %s" % (
+                ALIASED_PATH, one.file, one.line, other, path, one)
+    if right:
+        return SHADOWED, "%s: another rule beats %s:%d: %s" % (SHADOWED, right[0].file, right[0].line, right[0])
+    return NO_RULE, "%s: no rule gives %s to %s" % (NO_RULE, type_name, path)
+
+
+def canonical_regex(regex: str, equivalences: Equivalences) -> str:
+    """Return a regex with its literal leading directories in the canonical spelling."""
+    directory = re.match(r"(?:/[A-Za-z0-9_-]+)*(?=/)", regex)
+    if not directory or not directory.group():
+        return regex
+    return equivalences.canonical(directory.group()) + regex[directory.end():]
+
+
+def _is_dead(rule: Rule, equivalences: Equivalences) -> bool:
+    path = literal(rule.regex)
+    if path is not None:
+        return equivalences.canonical(path) != path
+    return canonical_regex(rule.regex, equivalences) != rule.regex
+
+
+def wants_of_ours(record: Record, local: Sequence[Rule], units: Set[str], types: Dict[str, str]) -> List[Want]:
+    """Return wants for the literal paths of our own rules of these units.
+
+    They keep a rule alive whose unit cannot be asked now, and move it when the equivalence
+    turns round.
+    """
+    found = []
+    for owned in record.ours(local).values():
+        path = literal(owned.rule.regex)
+        if owned.unit in units and path is not None:
+            found.append(Want(owned.unit, "", types[owned.unit], path))
+    return found

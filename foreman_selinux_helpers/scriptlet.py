@@ -1,0 +1,104 @@
+"""What RPM runs: quiet, bounded in time, exit status 0 whatever happens.
+
+A child does the work; its output goes to the journal, and it is killed at the deadline.  So
+neither a library that prints, nor one that waits for ever, nor a crash reaches the transaction.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from typing import List, Sequence
+
+from .log import IDENTIFIER, Log
+
+# All in all; the child is told to give up a little earlier, and in good order.
+DEADLINE = 90.0
+_CHILD_DEADLINE = 80.0
+_POLL = 0.05
+
+
+def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
+    """Return the command line that a scriptlet stands for.
+
+    ``post NAME`` registers; ``posttrans`` and ``trigger in`` repair everything at once, so that
+    all packages of a transaction share one commit; ``preun NAME`` removes what was added;
+    ``postun`` and ``trigger un`` remove what no profile wants any more.  An empty list means
+    that there is nothing to do.
+    """
+    names = [one for one in argv if not one.startswith("-")]
+    if name == "post":
+        return ["register"] + names
+    if name == "posttrans" or (name == "trigger" and names[:1] == ["in"]):
+        return ["repair"]
+    if name == "preun":
+        return ["unregister"] + names if names or "--all" in argv else []
+    if name == "postun" or name == "trigger":
+        return ["register"]
+    raise ValueError("unknown scriptlet %r" % name)
+
+
+def main(name: str, argv: Sequence[str]) -> int:
+    """Run a scriptlet.  Always returns 0."""
+    try:
+        arguments = arguments_for(name, argv)
+        if arguments:
+            _supervise(arguments, Log(stderr=False))
+    except BaseException:  # pylint: disable=broad-except  # nothing may reach the transaction
+        pass
+    return 0
+
+
+def _supervise(arguments: List[str], log: Log) -> None:
+    end = time.monotonic() + DEADLINE
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _work(arguments, writing)
+    os.close(writing)
+    said = b""
+    while True:
+        ready, _, _ = select.select([reading], [], [], _POLL)
+        if ready and len(said) < 1 << 16:
+            said += os.read(reading, 4096)
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            log.error("%s did not end within %.0f s and was killed; run: %s repair" % (
+                " ".join(arguments), DEADLINE, IDENTIFIER))
+            status = 0
+            break
+    if os.WIFSIGNALED(status):
+        log.error("%s was killed by signal %d" % (" ".join(arguments), os.WTERMSIG(status)))
+    for line in said.decode("utf-8", "replace").split("\n"):
+        if line.strip():
+            log.info(line)
+
+
+def _work(arguments: List[str], output: int) -> None:
+    """Do the work in the child; never returns."""
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing, 1)
+        os.dup2(output, 2)
+        os.umask(0o022)
+        os.chdir("/")
+        sys.stdin, sys.stdout = open(0), open(1, "w")  # rpm may have closed them
+        sys.stderr = open(2, "w", 1)
+        from . import cli
+
+        parsed = cli.parser().parse_args(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments)
+        log = Log(stderr=False)
+        try:
+            cli.run(parsed, log)
+        except cli.HelperError as error:
+            log.error(str(error))
+        except Exception as error:  # pylint: disable=broad-except
+            cli.internal_error(log, error)
+    finally:
+        os._exit(0)

@@ -1,0 +1,117 @@
+"""What is wrong with a socket, and the mildest thing that mends it.  Pure."""
+
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+
+from .filecontexts import type_of
+from .rules import NO_SUCH_TYPE
+
+LABEL_CACHE_STALE = "label-cache-stale"
+MADE_BEFORE_RULE = "made-before-rule"
+NOT_MADE_BY_SYSTEMD = "not-made-by-systemd"
+NO_LABEL_SUPPORT = "no-label-support"
+SOCKET_LABEL = "socket-label"
+
+RELABEL = "relabel"
+RESTART = "restart"
+RELABEL_EXECUTABLE = "relabel-executable"
+
+SameType = Callable[[str, str], bool]
+
+
+class Executable(NamedTuple):
+    """The program of the service: its label decides the label of the socket object."""
+
+    path: str
+    label: Optional[str]
+    expected: Optional[str]
+
+
+class SocketView(NamedTuple):
+    """One path of a socket unit, as it is (``None``: not there, or not to be seen).
+
+    ``expected`` is what libselinux answers now; ``wanted`` what it will answer once the rules
+    are registered; ``expected_socket_label`` the label a new socket object would get.
+    """
+
+    unit: str
+    profile: str
+    path: str
+    type: str
+    listening: bool
+    exists: bool
+    held_by_init: Optional[bool]
+    expected: Optional[str]
+    wanted: Optional[str]
+    path_label: Optional[str]
+    socket_label: Optional[str]
+    expected_socket_label: Optional[str]
+    rule_cause: Optional[str]
+    restart: str
+    service_active: bool
+    in_use: bool
+
+    def path_wrong(self, same: SameType) -> bool:
+        """Tell whether the inode has another label than it should have."""
+        return self.listening and self.exists and self.wanted is not None and (
+            self.path_label is None or not same(type_of(self.path_label), type_of(self.wanted)))
+
+    def socket_wrong(self, same: SameType) -> bool:
+        """Tell whether the listening socket object has another label than a new one would get."""
+        return self.listening and self.socket_label is not None and self.expected_socket_label is not None \
+            and not same(type_of(self.socket_label), type_of(self.expected_socket_label))
+
+
+def problem(view: SocketView, cache_stale: bool, same: SameType) -> Optional[str]:
+    """Return the cause of what is wrong with a socket, or None.
+
+    ``cache_stale``: PID 1 holds an outdated label cache and will not renew it by itself.
+    """
+    if view.rule_cause == NO_SUCH_TYPE:
+        return NO_SUCH_TYPE if view.in_use else None
+    if view.rule_cause is not None:
+        return view.rule_cause
+    if view.path_wrong(same):
+        if view.path_label is None:
+            return NO_LABEL_SUPPORT
+        if view.held_by_init is False:
+            return NOT_MADE_BY_SYSTEMD
+        return LABEL_CACHE_STALE if cache_stale else MADE_BEFORE_RULE
+    if view.socket_wrong(same):
+        return SOCKET_LABEL
+    return LABEL_CACHE_STALE if cache_stale and view.in_use else None
+
+
+class Action(NamedTuple):
+    """A step on one unit: relabel a path or the executable, or restart."""
+
+    step: str
+    target: str
+    reason: str
+
+
+def actions(views: Sequence[SocketView], executable: Optional[Executable], same: SameType) -> Tuple[List[Action], List[str]]:
+    """Return what mends the sockets of one unit, and what is left for somebody to do."""
+    found: List[Action] = []
+    wrong_paths = [view for view in views if view.path_wrong(same) and view.path_label is not None]
+    wrong_sockets = [view for view in views if view.socket_wrong(same)]
+    if executable and executable.label and executable.expected \
+            and not same(type_of(executable.label), type_of(executable.expected)):
+        found.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
+                            % (executable.label, executable.expected)))
+    if not wrong_paths and not wrong_sockets:
+        return found, []
+    unit = views[0].unit
+    policy = views[0].restart
+    if policy == "never" or (policy == "auto" and not wrong_sockets and any(view.service_active for view in views)):
+        found.extend(Action(RELABEL, view.path, "%s should be %s; %s" % (
+            view.path_label, view.wanted, "the profile forbids a restart" if policy == "never"
+            else "no service is interrupted")) for view in wrong_paths)
+        rest = ["the socket object of %s is %s and should be %s; only a restart mends it, and the profile"
+                " forbids one: run systemctl restart %s" % (view.path, view.socket_label, view.expected_socket_label, unit)
+                for view in wrong_sockets]
+        return found, rest
+    reasons = ["%s is %s, should be %s" % (view.path, view.path_label, view.wanted) for view in wrong_paths]
+    reasons += ["the socket object of %s is %s, should be %s" % (view.path, view.socket_label, view.expected_socket_label)
+                for view in wrong_sockets]
+    found.append(Action(RESTART, unit, "; ".join(reasons)))
+    return found, []
