@@ -96,7 +96,8 @@ def internal_error(log: Log, error: BaseException) -> None:
 
 def run(arguments: argparse.Namespace, log: Log) -> int:
     """Run one verb."""
-    from . import host as hosts, profiles, report
+    from . import host as hosts
+    from . import profiles, report
     from .converge import Converge, unregister
     from .deadline import Deadline
     from .run import Runner
@@ -111,7 +112,7 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
     host = hosts.look(root)
     found = profiles.load(root)
     for one in found.broken:
-        log.error("profile refused: %s" % one)
+        log.error("profile refused: %s" % str(one))
     runner = Runner(Deadline(arguments.timeout))
     names: List[str] = list(getattr(arguments, "names", ()))
     document = None

@@ -2,7 +2,8 @@
 
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import guards, host as hosts, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
+from . import guards, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
+from . import host as hosts
 from .detection import Detection, binary
 from .errors import CommandFailed, ContextRefused, HelperError, PolicyStoreError
 from .guards import Facts
@@ -12,7 +13,7 @@ from .log import Log
 from .observe import Observation
 from .plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
 from .profiles import SocketProfile
-from .refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
+from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
 from .run import Runner
 from .systemd import Systemd
 
@@ -67,7 +68,7 @@ class Converge:
         self.systemd = Systemd(runner)
         self.detection = Detection(self.systemd, runner)
         self._reexecuted = False
-        self._same = observe.same_type if host.selinux_enabled else (lambda one, other: one == other)
+        self._same = observe.comparison(host)
 
     # -- verbs -------------------------------------------------------------------------------
 
@@ -108,7 +109,7 @@ class Converge:
         step = Step(plan.DAEMON_REEXEC, plan.INIT, seen.cache.evidence[0] if seen.cache.evidence else "")
         cache = seen.cache
         if self.host.offline:
-            results = [self._refused(guards.Refusal(self.host.offline, self.host.notes()[-1]))]
+            results = [self._refused(guards.Refusal(self.host.offline, hosts.WHY_OFFLINE[self.host.offline]))]
         else:
             if cache.state == STALE and not dry_run:
                 self.systemd.look_a_label_up()
@@ -288,7 +289,7 @@ class Converge:
                 if step.step == plan.DAEMON_REEXEC:
                     guard = guards.MILDER_REMEDY_WORKS if any(one.outcome == DONE for one in results) \
                         else guards.CACHE_NOT_STALE
-                results.append(self._tell(Result(step.step, step.target, NOT_NEEDED, guard, "PID 1's label cache is fresh")))
+                results.append(Result(step.step, step.target, NOT_NEEDED, guard, "PID 1's label cache is fresh"))
                 continue
             results.append(self._remedy_step(step, seen, cache))
             cache = observe.look_at_cache(seen.cache_directory)
@@ -385,7 +386,7 @@ class Converge:
                 executable = next(one for one in seen.executables.values() if one.path == action.target)
                 selinuxlib.relabel(action.target, executable.expected or "", stat.S_IFREG)
         except OSError as error:
-            return self._tell(Result(action.step, action.target, FAILED, None, "%s: %s" % (action.target, error.strerror)))
+            return self._tell(Result(action.step, action.target, FAILED, None, str(error.strerror)))
         except HelperError as error:
             return self._tell(Result(action.step, action.target, FAILED, None, str(error)))
         return self._tell(Result(action.step, action.target, DONE, None, action.reason))

@@ -13,6 +13,13 @@ NO_REEXEC = "FOREMAN_SELINUX_HELPERS_NO_REEXEC"
 _TRUE = ("1", "yes", "true", "on", "y", "t")
 
 
+WHY_OFFLINE = {
+    CHROOT_OR_IMAGE: "this is a chroot or an image, not the root directory of PID 1",
+    NOT_BOOTED: "this host was not booted with systemd",
+    SELINUX_DISABLED: "SELinux is disabled in the running kernel",
+}
+
+
 class Host(NamedTuple):
     """The host, or the image, below one root directory."""
 
@@ -41,14 +48,13 @@ class Host(NamedTuple):
         """Say in words what is not done here, and why."""
         notes = []
         if self.policy is None:
-            notes.append("no SELinux policy is installed (%s names none that is there)" % os.path.join(self.root, selinuxlib.CONFIG))
+            notes.append("no SELinux policy is installed (%s names none that is there)"
+                         % os.path.join(self.root, selinuxlib.CONFIG))
         elif self.store is None:
             notes.append("there is no policy store %s" % Store(self.root, self.policy).directory)
-        why = {CHROOT_OR_IMAGE: "this is a chroot or an image, not the root directory of PID 1",
-               NOT_BOOTED: "this host was not booted with systemd",
-               SELINUX_DISABLED: "SELinux is disabled in the running kernel"}.get(self.offline or "")
-        if why:
-            notes.append("%s (%s): only rules are registered; PID 1 and sockets are left alone" % (why, self.offline))
+        if self.offline:
+            notes.append("%s (%s): only rules are registered; PID 1 and sockets are left alone"
+                         % (WHY_OFFLINE[self.offline], self.offline))
         return notes
 
 

@@ -4,7 +4,7 @@ import os
 import stat
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import filecontexts, labelcache, ownership, procfs, rules, selinuxlib, sockets
+from . import filecontexts, labelcache, ownership, procfs, rules, selinuxlib
 from .filecontexts import Rule, type_of
 from .host import Host
 from .labelcache import LabelCache
@@ -41,13 +41,18 @@ def same_type(one: str, other: str) -> bool:
     return resolved[0] == resolved[1]
 
 
+def comparison(host: Host) -> Callable[[str, str], bool]:
+    """Return how types are compared on a host: only a running kernel knows the aliases."""
+    return same_type if host.selinux_enabled else str.__eq__
+
+
 class Policies:
     """The file contexts on disk of one host, opened when they are first asked for."""
 
     def __init__(self, host: Host) -> None:
         self.store = Store(host.root, host.policy or "")
         self.database = selinuxlib.LabelDatabase(host.root, host.policy or "")
-        self.same_type: Callable[[str, str], bool] = same_type if host.selinux_enabled else lambda one, other: one == other
+        self.same_type = comparison(host)
         self._known: Dict[str, bool] = {}
 
     def view(self, local: Sequence[Rule]) -> Policy:
@@ -122,7 +127,7 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
 
 def _wants(profiles: Sequence[SocketProfile], units: Dict[str, SocketUnit], record: Record,
            local: Sequence[Rule]) -> List[Want]:
-    wants = []
+    wants: List[Want] = []
     unseen = set()
     for one in profiles:
         if not one.type:

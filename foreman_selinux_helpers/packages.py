@@ -5,19 +5,19 @@ from typing import Optional
 from .refresh import EVR, CompareEVR
 from .run import Runner
 
+_FAMILIES = ("rhel", "fedora", "debian")
+
 
 def family() -> str:
     """Return the distribution's family: rhel, fedora, debian, or its own identifier."""
     import distro
 
-    names = [distro.id()] + distro.like().split()
-    for known in ("fedora", "rhel", "debian"):
-        if known in names[:1]:
-            return known
-    for known in ("rhel", "fedora", "debian"):
-        if known in names or (known == "rhel" and "centos" in names):
-            return known
-    return names[0]
+    own = str(distro.id())
+    if own in _FAMILIES:
+        return own
+    like = distro.like().split()
+    # CentOS, Rocky and AlmaLinux are like both rhel and fedora: the first in this order counts.
+    return next((known for known in _FAMILIES if known in like), own)
 
 
 def installed_evr(name: str, distribution: str, runner: Runner) -> Optional[str]:

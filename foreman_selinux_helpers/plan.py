@@ -64,7 +64,8 @@ def cache_steps(observation: Observation, load_due: bool, refresh: str) -> List[
         return []
     if state == UNKNOWN:
         remedy = {NEVER: DAEMON_REEXEC, ON_DAEMON_RELOAD: DAEMON_RELOAD}.get(refresh)
-        return [Step(remedy, INIT, "its label cache cannot be seen; this systemd is known to need it")] if remedy else []
+        why = "its label cache cannot be seen; this systemd is known to need it"
+        return [Step(remedy, INIT, why)] if remedy else []
     why = "rules on disk change" if changing else observation.cache.evidence[0]
     steps = [Step(LOOK_A_LABEL_UP, INIT, "%s; systemd since 246 then renews its label cache" % why)]
     if not changing and load_due:

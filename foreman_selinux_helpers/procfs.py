@@ -27,7 +27,7 @@ def held_label_files(pid: int, proc: str = "/proc") -> Optional[List[HeldFile]]:
 
 def parse_maps(text: str) -> List[HeldFile]:
     """Read the text of /proc/PID/maps (proc(5)); other mappings are passed over."""
-    held = {}
+    held: Dict[HeldFile, None] = {}
     for line in text.split("\n"):
         found = _LABEL_FILE.match(line) if "/contexts/files/" in line else None
         if found:

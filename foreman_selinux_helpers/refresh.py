@@ -92,7 +92,8 @@ def _rhel8(parsed: SystemdVersion, compare: Optional[CompareEVR], installed_evr:
     if package is None or "-" not in package:
         return Prediction(UNKNOWN, ["systemd 239 without its package release: RHEL 8 has the backport since 239-44"])
     if compare is None:
-        return Prediction(UNKNOWN, ["systemd %s cannot be compared with 239-44 without the rpm Python binding" % package])
+        return Prediction(UNKNOWN, ["systemd %s cannot be compared with 239-44: the rpm Python binding is missing"
+                                    % package])
     number, release = package.split("-", 1)
     if compare(("0", number, release), _RHEL8_BACKPORT) >= 0:
         return Prediction(ON_POLICY_LOAD, ["%s is %s: RHEL 8 renews the label cache at a policy load"

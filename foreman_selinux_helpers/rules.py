@@ -108,7 +108,7 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Recor
                 return decision(SKIP, "the regex %s covers it" % earlier.rule.regex)
         admins = [one for one in matching(policy.local, path) if one.covers(SOCKET) and one.key not in ours]
         if admins:
-            return decision(SKIP, "the administrator's rule wins: %s" % admins[-1], SHADOWED)
+            return decision(SKIP, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
     else:
         if mine:
             return decision(KEEP, "it is ours")

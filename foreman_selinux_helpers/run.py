@@ -39,17 +39,20 @@ class Runner:
         left = self.deadline.remaining()
         timeout = min(left, limit) if limit else left
         try:
-            done = subprocess.run(
-                argv, timeout=timeout, env=ENVIRONMENT, cwd="/", close_fds=True,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                **({"stdin": subprocess.DEVNULL} if stdin is None else
-                   {"input": stdin.encode("utf-8", "surrogateescape")})  # type: ignore[arg-type]
-            )
+            with subprocess.Popen(
+                    argv, env=ENVIRONMENT, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE) as process:
+                try:
+                    given = None if stdin is None else stdin.encode("utf-8", "surrogateescape")
+                    out, err = process.communicate(given, timeout)
+                except BaseException:
+                    process.kill()
+                    raise
         except subprocess.TimeoutExpired as error:
             raise CommandFailed("%s did not end within %.0f s" % (" ".join(argv), timeout)) from error
         except OSError as error:
             raise CommandFailed("cannot run %s: %s" % (argv[0], os.strerror(error.errno or 0))) from error
-        return Output(done.returncode, _text(done.stdout), _text(done.stderr))
+        return Output(process.returncode, _text(out), _text(err))
 
     def check(self, argv: Sequence[str], stdin: Optional[str] = None, limit: Optional[float] = None) -> str:
         """Run a program and return its standard output; raise CommandFailed if it fails."""

@@ -91,12 +91,13 @@ def _work(arguments: List[str], output: int) -> None:
         sys.stdin, sys.stdout = open(0), open(1, "w")  # rpm may have closed them
         sys.stderr = open(2, "w", 1)
         from . import cli
+        from .errors import HelperError
 
         parsed = cli.parser().parse_args(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments)
         log = Log(stderr=False)
         try:
             cli.run(parsed, log)
-        except cli.HelperError as error:
+        except HelperError as error:
             log.error(str(error))
         except Exception as error:  # pylint: disable=broad-except
             cli.internal_error(log, error)

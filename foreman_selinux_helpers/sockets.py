@@ -89,7 +89,8 @@ class Action(NamedTuple):
     reason: str
 
 
-def actions(views: Sequence[SocketView], executable: Optional[Executable], same: SameType) -> Tuple[List[Action], List[str]]:
+def actions(views: Sequence[SocketView], executable: Optional[Executable],
+            same: SameType) -> Tuple[List[Action], List[str]]:
     """Return what mends the sockets of one unit, and what is left for somebody to do."""
     found: List[Action] = []
     wrong_paths = [view for view in views if view.path_wrong(same) and view.path_label is not None]
@@ -106,12 +107,14 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
         found.extend(Action(RELABEL, view.path, "%s should be %s; %s" % (
             view.path_label, view.wanted, "the profile forbids a restart" if policy == "never"
             else "no service is interrupted")) for view in wrong_paths)
-        rest = ["the socket object of %s is %s and should be %s; only a restart mends it, and the profile"
-                " forbids one: run systemctl restart %s" % (view.path, view.socket_label, view.expected_socket_label, unit)
-                for view in wrong_sockets]
+        rest = ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
+                % (_socket_object(view), unit) for view in wrong_sockets]
         return found, rest
     reasons = ["%s is %s, should be %s" % (view.path, view.path_label, view.wanted) for view in wrong_paths]
-    reasons += ["the socket object of %s is %s, should be %s" % (view.path, view.socket_label, view.expected_socket_label)
-                for view in wrong_sockets]
+    reasons += [_socket_object(view) for view in wrong_sockets]
     found.append(Action(RESTART, unit, "; ".join(reasons)))
     return found, []
+
+
+def _socket_object(view: SocketView) -> str:
+    return "the socket object of %s is %s, should be %s" % (view.path, view.socket_label, view.expected_socket_label)

@@ -111,7 +111,7 @@ class Systemd:
             return {}
         guessed = [unit[:-len("socket")] + "service" for unit in units]
         shown = self._show(list(units) + guessed)
-        triggered = {unit: (_one(shown[unit], "Triggers").split() or [None])[0] for unit in units}
+        triggered = {unit: next(iter(_one(shown[unit], "Triggers").split()), None) for unit in units}
         missing = sorted({name for name in triggered.values() if name and name not in shown})
         if missing:
             shown.update(self._show(missing))
