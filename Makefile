@@ -1,0 +1,41 @@
+# make demo   shows the bug and the repair in a guest
+# make test   runs every tier: lint, unit, store, rpm, vm
+# Both need root on Debian 12 and install what they need.
+
+PYTEST = build/venv/system/bin/python -m pytest -q
+
+.PHONY: all demo test lint unit store rpm test-rpm vm bench needs clean
+
+all: test
+
+needs:
+	tests/needs
+
+demo: needs rpm
+	build/venv/system/bin/python -m tests.vm.demo
+
+test: lint unit store test-rpm vm
+
+lint: needs
+	tests/lint
+
+unit: needs
+	tests/run-unit
+
+store: needs
+	$(PYTEST) tests/store
+
+rpm: needs
+	spec/build-rpm
+
+test-rpm: needs
+	$(PYTEST) tests/rpm
+
+vm: needs
+	$(PYTEST) -v tests/vm
+
+bench: needs
+	build/venv/system/bin/python -m tests.bench
+
+clean:
+	rm -rf build

@@ -1,0 +1,192 @@
+"""Boots a guest and runs commands in it."""
+
+import base64
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
+
+from .image import Image
+
+_BOOT_LIMIT = 90.0
+_CONSOLE_TAIL = 3000
+
+
+class Result(NamedTuple):
+    """How a command in the guest ended (``status`` None: it took too long) and what it printed."""
+
+    status: Optional[int]
+    out: str
+    err: str
+
+
+class Guest:
+    """A running guest; what it writes to its disk is thrown away when it ends.
+
+    ``selinux`` is "enforcing", "permissive" or "disabled"; ``stale_pid1`` makes PID 1 keep the
+    label database that it read at boot; ``files`` (name to content) are put below /root.
+    """
+
+    def __init__(self, image: Image, selinux: str = "enforcing", stale_pid1: bool = False, memory: int = 1024,
+                 arguments: Sequence[str] = (), name: str = "guest") -> None:
+        self.image = image
+        self.name = name
+        self._directory = tempfile.TemporaryDirectory(prefix="guest-")
+        self.console = Path(self._directory.name) / "console.log"
+        kernel = ["root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=-1", "audit=1", "audit_backlog_limit=8192",
+                  "systemd.show_status=0", "security=selinux"]
+        kernel += ["selinux=0"] if selinux == "disabled" else [
+            "selinux=1", "enforcing=%d" % (selinux == "enforcing")]
+        kernel += ["LD_PRELOAD=/usr/lib/stale_pid1.so"] if stale_pid1 else []
+        port = str(Path(self._directory.name) / "agent.socket")
+        self._process = subprocess.Popen(
+            ["qemu-system-x86_64", *_acceleration(), "-smp", "2", "-m", str(memory), "-display", "none",
+             "-no-reboot", "-nodefaults", "-nic", "none", "-serial", "file:%s" % self.console,
+             "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", " ".join([*kernel, *arguments]),
+             "-drive", "file=%s,format=raw,if=virtio,snapshot=on,cache=unsafe" % image.disk,
+             "-device", "virtio-serial", "-chardev", "socket,id=agent,path=%s,server=on,wait=off" % port,
+             "-device", "virtserialport,chardev=agent,name=agent", "-device", "virtio-rng-pci"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self._pending = b""
+        try:
+            self._connect(port)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Guest":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the guest at once."""
+        self._process.kill()
+        self._process.wait()
+        self._directory.cleanup()
+
+    def _connect(self, port: str) -> None:
+        end = time.monotonic() + _BOOT_LIMIT
+        self._socket = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                self._socket.connect(port)
+                break
+            except OSError:
+                self._alive(end)
+                time.sleep(0.1)
+        while not json.loads(self._line(end)).get("ready"):
+            pass
+
+    def _alive(self, end: float) -> None:
+        if self._process.poll() is not None or time.monotonic() > end:
+            why = "ended" if self._process.poll() is not None else "does not answer"
+            console = self.console.read_text(errors="replace")[-_CONSOLE_TAIL:] if self.console.exists() else ""
+            error = self._process.stderr.read().decode() if why == "ended" and self._process.stderr else ""
+            raise RuntimeError("guest %s %s\n%s%s" % (self.name, why, error, console))
+
+    def _line(self, end: float) -> bytes:
+        self._socket.settimeout(1.0)
+        while b"\n" not in self._pending:
+            try:
+                data = self._socket.recv(65536)
+            except socket.timeout:
+                data = b""
+            if not data:
+                self._alive(end)
+            self._pending += data
+        line, self._pending = self._pending.split(b"\n", 1)
+        return line
+
+    # -- commands ----------------------------------------------------------------------------
+
+    def run(self, command: Union[str, Sequence[str]], timeout: float = 180.0, stdin: bytes = b"") -> Result:
+        """Run a command (a string is given to the shell) and return how it ended."""
+        argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+        request = {"argv": argv, "timeout": timeout, "stdin": base64.b64encode(stdin).decode()}
+        self._socket.settimeout(60.0)
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        reply: Dict[str, Any] = json.loads(self._line(time.monotonic() + timeout + 30))
+        out, err = (base64.b64decode(reply[name]).decode("utf-8", "replace") for name in ("out", "err"))
+        return Result(reply["status"], out, err)
+
+    def check(self, command: Union[str, Sequence[str]], timeout: float = 180.0, stdin: bytes = b"") -> str:
+        """Run a command that must succeed; return its standard output."""
+        done = self.run(command, timeout, stdin)
+        if done.status != 0:
+            shown = command if isinstance(command, str) else shlex.join(command)
+            raise AssertionError("in the guest, %s ended with %s\n%s%s" % (shown, done.status, done.out, done.err))
+        return done.out
+
+    def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Write a file in the guest, with the label that its place gives it."""
+        quoted = shlex.quote(path)
+        self.check("mkdir -p $(dirname %s) && cat > %s && chmod %o %s" % (quoted, quoted, mode, quoted), stdin=content)
+        self.run(["restorecon", path])
+
+    def put_files(self, directory: str, files: Sequence[Path]) -> List[str]:
+        """Copy files into a directory of the guest; return their paths there."""
+        paths = []
+        for file in files:
+            path = os.path.join(directory, file.name)
+            self.put(path, file.read_bytes(), 0o755 if os.access(str(file), os.X_OK) else 0o644)
+            paths.append(path)
+        return paths
+
+    # -- questions ---------------------------------------------------------------------------
+
+    def tool(self, *arguments: str, timeout: float = 240.0) -> Dict[str, Any]:
+        """Run our command with --json; return its document and, as "status", its exit status."""
+        done = self.run(["foreman-selinux-helpers", "--json", *arguments], timeout)
+        try:
+            document: Dict[str, Any] = json.loads(done.out)
+        except ValueError:
+            raise AssertionError("no document from %s: status %s\n%s%s" % (
+                " ".join(arguments), done.status, done.out, done.err)) from None
+        document["status"] = done.status
+        return document
+
+    def label(self, path: str) -> str:
+        """Return the type on an inode."""
+        return self.check(["stat", "--printf=%C", path]).split(":")[2]
+
+    def reexec_count(self) -> int:
+        """Return how often PID 1 was re-executed since boot."""
+        journal = self.check("journalctl -b --no-pager -o cat _PID=1 -g '^Reexecuting' || :")
+        return len(re.findall(r"(?m)^Reexecuting", journal))
+
+    def commits(self) -> int:
+        """Return a number that grows with each commit to the policy store."""
+        return int(self.check(["cat", "/var/lib/selinux/default/active/commit_num"]).strip() or 0)
+
+    def denials(self, text: str = "") -> List[str]:
+        """Return the denials in the audit log that hold this text."""
+        log = self.check("cat /var/log/audit/audit.log; journalctl -b --no-pager -k -o cat -g avc || :")
+        return [line for line in log.split("\n") if "denied" in line and "avc:" in line and text in line]
+
+    def journal(self, identifier: str = "foreman-selinux-helpers") -> str:
+        """Return what was logged under an identifier since boot."""
+        return self.check("journalctl -b --no-pager -o cat -t %s" % shlex.quote(identifier))
+
+    def pid_of(self, unit: str) -> int:
+        """Return the main process of a service."""
+        return int(self.check(["systemctl", "show", "--property=MainPID", "--value", unit]))
+
+    def active_units(self) -> List[str]:
+        """Return the units that are active."""
+        return [line.split()[0] for line in
+                self.check("systemctl list-units --state=active --plain --no-legend").split("\n") if line.split()]
+
+
+def _acceleration() -> List[str]:
+    """Return the options for the processor: emulated, unless hardware virtualisation is asked for."""
+    if os.environ.get("GUEST_ACCELERATION") == "kvm":
+        return ["-accel", "kvm", "-cpu", "host"]
+    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
