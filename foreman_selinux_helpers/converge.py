@@ -246,11 +246,14 @@ class Converge:
                 ownership.save(self.host.root, policy, ownership.Record(committed, {}))
                 raise
             break
+        # As it stands in the store: semanage writes the type for an alias of it.
+        stored = {rule.key: rule for rule in store.local_rules()} if due else {}
         for one in due:
             if one.action == rules.REMOVE:
                 committed.pop(one.rule.key, None)
             else:
-                committed[one.rule.key] = ownership.Owned(one.rule, one.unit)
+                kept = stored.get(one.rule.key, one.rule)
+                committed[one.rule.key] = ownership.Owned(one.rule._replace(context=kept.context), one.unit)
         ownership.save(self.host.root, policy, ownership.Record(committed, {}))
         return due, refused
 

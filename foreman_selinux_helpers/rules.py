@@ -95,7 +95,7 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Recor
     if not policy.has_type(want.type):
         return decision(SKIP, "the policy has no type %s" % want.type, NO_SUCH_TYPE)
     mine = ours.get(rule.key)
-    if mine and mine.rule.context != rule.context:
+    if mine and not policy.same_type(type_of(mine.rule.context), want.type):
         return decision(MODIFY, "it said %s" % mine.rule.context)
     if path:
         expected = policy.lookup(path)

@@ -144,7 +144,7 @@ class Guest:
 
     def tool(self, *arguments: str, timeout: float = 240.0) -> Dict[str, Any]:
         """Run our command with --json; return its document and, as "status", its exit status."""
-        done = self.run(["foreman-selinux-helpers", "--json", *arguments], timeout)
+        done = self.run(["/usr/sbin/foreman-selinux-helpers", "--json", *arguments], timeout)
         try:
             document: Dict[str, Any] = json.loads(done.out)
         except ValueError:
@@ -152,6 +152,20 @@ class Guest:
                 " ".join(arguments), done.status, done.out, done.err)) from None
         document["status"] = done.status
         return document
+
+    def rpm(self, *arguments: str, timeout: float = 400.0) -> Result:
+        """Run a transaction (Debian's rpm warns that it is not the native package manager unless told)."""
+        return self.run(["rpm", "--force-debian", *arguments], timeout)
+
+    def connect(self, path: str) -> Result:
+        """Connect to a socket as a web server: in the domain httpd_t."""
+        return self.run(["systemd-run", "--quiet", "--wait", "--pipe", "--collect",
+                         "/usr/libexec/web-client/web-client", path])
+
+    def rules(self) -> List[str]:
+        """Return the lines of the local file-context rules."""
+        text = self.run(["cat", "/etc/selinux/default/contexts/files/file_contexts.local"]).out
+        return [line for line in text.split("\n") if line.strip() and not line.startswith("#")]
 
     def label(self, path: str) -> str:
         """Return the type on an inode."""
@@ -164,7 +178,7 @@ class Guest:
 
     def commits(self) -> int:
         """Return a number that grows with each commit to the policy store."""
-        return int(self.check(["cat", "/var/lib/selinux/default/active/commit_num"]).strip() or 0)
+        return int(self.check(["cat", "/var/lib/selinux/default/active/commit_num"]).strip("\0\n ") or 0)
 
     def denials(self, text: str = "") -> List[str]:
         """Return the denials in the audit log that hold this text."""

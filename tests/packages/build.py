@@ -1,0 +1,64 @@
+"""Builds the test packages."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Dict, List
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+
+# The file context of a demonstration package's policy, as its history had it.
+RIGHT = "right"
+REGULAR_FILES = "regular-files"
+ALIASED = "aliased"
+NO_RULE = "none"
+
+
+def filecon(unit: str, variant: str, layout: str) -> str:
+    """Return the CIL statement for a variant on a policy layout, or an empty string."""
+    canonical, other = ("/run", "/var/run") if layout == "debian" else ("/var/run", "/run")
+    directory = other if variant == ALIASED else canonical
+    kind = "file" if variant == REGULAR_FILES else "any"
+    return "" if variant == NO_RULE else '(filecon "%s/%s\\.sock" %s (system_u object_r %s_var_run_t ((s0) (s0))))' % (
+        directory, unit, kind, unit)
+
+
+def our_package(directory: Path) -> Path:
+    """Build our own package."""
+    out = subprocess.run([str(TOP / "spec/build-rpm"), str(directory / "helper")], check=True, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, universal_newlines=True).stdout
+    return Path(out.strip())
+
+
+def host(directory: Path) -> Path:
+    """Build the package that provides what the host has."""
+    return _build(directory, "host", {})
+
+
+def client(directory: Path) -> Path:
+    """Build the client in the web server's domain."""
+    return _build(directory, "client", {})
+
+
+def demo(directory: Path, unit: str, number: int, variant: str = RIGHT, layout: str = "debian",
+         requires: bool = True, helper: str = "profile", policy: bool = True, edition: int = 1) -> Path:
+    """Build a demonstration package."""
+    return _build(directory, "demo", {
+        "unit": unit, "number": str(number), "filecon": filecon(unit, variant, layout), "requires": str(int(requires)),
+        "helper": helper, "edition": str(edition), "policy": str(int(policy)), "port": str(3000 + len(unit))})
+
+
+def _build(directory: Path, spec: str, defines: Dict[str, str]) -> Path:
+    name = hashlib.sha256(repr((spec, sorted(defines.items()))).encode()).hexdigest()[:12]
+    top = directory.resolve() / name
+    argv: List[str] = ["rpmbuild", "-bb", "--nodeps", "--load", str(TOP / "spec/macros.foreman-selinux-helpers"),
+                       "--define", "_topdir %s" % top, "--define", "sources %s" % HERE]
+    for key, value in defines.items():
+        argv += ["--define", "%s %s" % (key, value.replace("\\", "\\\\") or "%{nil}")]
+    done = subprocess.run([*argv, str(HERE / (spec + ".spec"))], check=False, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, LC_ALL="C"))
+    if done.returncode != 0:
+        raise RuntimeError("rpmbuild of %s failed:\n%s" % (spec, done.stdout.decode()[-3000:]))
+    return next(top.glob("RPMS/*/*.rpm"))
