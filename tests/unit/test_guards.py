@@ -1,0 +1,34 @@
+import pytest
+
+from foreman_selinux_helpers import guards
+from foreman_selinux_helpers.guards import Facts, refuse
+from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN
+
+CLEAR = Facts(cache=STALE, milder=None, switched_off=None, container=None, already_done=False, manager_state="running",
+              target_jobs=(), free_bytes=1 << 30, free_inodes=True, binary_failure=None)
+
+
+@pytest.mark.parametrize("facts", [CLEAR, CLEAR._replace(cache=UNKNOWN), CLEAR._replace(manager_state="degraded"),
+                                   CLEAR._replace(manager_state="maintenance"), CLEAR._replace(free_bytes=16 << 20)])
+def test_nothing_is_in_the_way(facts):
+    assert refuse(facts) is None
+
+
+@pytest.mark.parametrize(("change", "guard"), [
+    ({"cache": FRESH}, guards.CACHE_NOT_STALE),
+    ({"milder": "load the policy"}, guards.MILDER_REMEDY_WORKS),
+    ({"switched_off": "the file says so"}, guards.SWITCHED_OFF),
+    ({"container": "lxc"}, guards.CONTAINER),
+    ({"already_done": True}, guards.ALREADY_DONE),
+    ({"manager_state": "initializing"}, guards.MANAGER_BUSY),
+    ({"manager_state": "starting"}, guards.MANAGER_BUSY),
+    ({"manager_state": "stopping"}, guards.MANAGER_BUSY),
+    ({"target_jobs": ("reboot.target",)}, guards.MANAGER_BUSY),
+    ({"free_bytes": (16 << 20) - 1}, guards.RUN_FULL),
+    ({"free_inodes": False}, guards.RUN_FULL),
+    ({"binary_failure": "does not run"}, guards.SYSTEMD_BROKEN),
+])
+def test_each_guard_refuses_and_says_why(change, guard):
+    refusal = refuse(CLEAR._replace(**change))
+    assert refusal.guard == guard
+    assert refusal.why

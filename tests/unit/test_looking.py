@@ -1,0 +1,67 @@
+"""What is read from /proc and from systemctl, and what is made of it."""
+
+from foreman_selinux_helpers import labelcache, procfs, systemd
+from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN
+from foreman_selinux_helpers.procfs import HeldFile
+
+DIRECTORY = "/etc/selinux/targeted/contexts/files"
+MAIN, HOMEDIRS, LOCAL = (DIRECTORY + "/file_contexts%s.bin" % part for part in ("", ".homedirs", ".local"))
+MAPS = """55d0-55d1 r--p 00000000 fe:00 99                        /usr/lib/systemd/systemd
+7f92-7f93 r--p 00000000 fe:00 252                        %s
+7f94-7f95 r--p 00001000 fe:00 252                        %s
+7f96-7f97 r--p 00000000 fe:00 254                        %s (deleted)
+garbage
+7fff-8000 r-xp 00000000 00:00 0                          [vdso]
+""" % (MAIN, MAIN, HOMEDIRS)
+
+
+def test_maps():
+    assert procfs.parse_maps(MAPS) == [HeldFile(MAIN, 252, False), HeldFile(HOMEDIRS, 254, True)]
+    assert procfs.parse_maps("") == []
+    assert procfs.parse_maps("\0\n" * 1000) == []
+
+
+def test_the_cache_is_what_is_held_against_what_is_on_disk():
+    held = [HeldFile(MAIN, 1, False), HeldFile(HOMEDIRS, 2, False)]
+    disk = {MAIN: 1, HOMEDIRS: 2}
+    assert labelcache.compare(held, disk.get, DIRECTORY).state == FRESH
+    assert labelcache.compare(held, {MAIN: 9, HOMEDIRS: 2}.get, DIRECTORY).state == STALE
+    assert labelcache.compare(held, {HOMEDIRS: 2}.get, DIRECTORY).state == STALE
+    assert labelcache.compare([held[0]._replace(deleted=True)], disk.get, DIRECTORY).state == STALE
+    stale = labelcache.compare(held, dict(disk, **{LOCAL: 3}).get, DIRECTORY)
+    assert (stale.state, len(stale.evidence)) == (STALE, 1)
+    assert LOCAL in stale.evidence[0]
+
+
+def test_what_cannot_be_seen_is_unknown():
+    assert labelcache.compare(None, {}.get, DIRECTORY).state == UNKNOWN
+    assert labelcache.compare([], {MAIN: 1}.get, DIRECTORY).state == UNKNOWN
+    elsewhere = HeldFile("/etc/selinux/other/contexts/files/file_contexts.bin", 1, False)
+    assert labelcache.compare([elsewhere], {MAIN: 1}.get, DIRECTORY).state == UNKNOWN
+
+
+def test_listening_sockets():
+    table = """Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 100 /run/a.sock
+0000000000000000: 00000003 00000000 00000000 0001 03 101 /run/a.sock
+0000000000000000: 00000002 00000000 00000000 0002 01 102 /run/datagram
+0000000000000000: 00000002 00000000 00010000 0005 01 103 /run/with space
+0000000000000000: 00000002 00000000 00010000 0001 01 104 @abstract
+0000000000000000: 00000002 00000000 00010000 0001 01 105
+broken line
+"""
+    assert procfs.listening_inodes(table) == {"/run/a.sock": [100], "/run/datagram": [102], "/run/with space": [103]}
+
+
+def test_systemctl_show():
+    blocks = systemd.parse_show("Id=a.socket\nListen=/run/a (Stream)\nListen=1.2.3.4:5 (Stream)\n\nId=b=c\n")
+    assert blocks == [{"Id": ["a.socket"], "Listen": ["/run/a (Stream)", "1.2.3.4:5 (Stream)"]}, {"Id": ["b=c"]}]
+    assert systemd.parse_show("") == [{}]
+
+
+def test_listen_lines_of_new_and_old_systemd():
+    assert systemd.listen_paths({"Listen": ["/run/a (Stream)", "[::]:3000 (Stream)"]}) == (("/run/a",), True)
+    assert systemd.listen_paths({"Listen": ["/run/a b (1) (Datagram)"]}) == (("/run/a b (1)",), False)
+    assert systemd.listen_paths({"Listen": ["/dev/input (Special)", "/run/fifo (FIFO)"]}) == ((), True)
+    assert systemd.listen_paths({"ListenStream": ["/run/a", "@abstract"]}) == (("/run/a",), True)
+    assert systemd.listen_paths({}) == ((), False)

@@ -1,0 +1,123 @@
+import os
+
+import pytest
+
+from foreman_selinux_helpers import profiles
+from foreman_selinux_helpers.errors import UsageError
+
+GOOD = "[foo.socket]\ntype = foo_t\n"
+
+
+def write(root, text, name="foo.conf", directory=profiles.VENDOR_DIR, mode=0o644):
+    file = root / directory / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    file.chmod(mode)
+    return file
+
+
+def only_refusal(root):
+    found = profiles.load(str(root))
+    assert found.sockets == []
+    (broken,) = found.broken
+    return broken
+
+
+def test_the_whole_syntax():
+    (one,) = profiles.parse("[a@b.socket]\ntype = a_t  # why\npath = /run/a%d.sock\n  /run/b#c\nregex = /run/x-.*\n"
+                            "client = httpd_t\nrestart = never\n", "p")
+    assert one == profiles.SocketProfile("a@b.socket", "p", "a_t", ("/run/a%d.sock", "/run/b#c"), ("/run/x-.*",),
+                                         "httpd_t", "never")
+
+
+@pytest.mark.parametrize(("text", "line", "words"), [
+    ("", 0, "no section"),
+    ("type = x\n", 1, "before the first"),
+    ("[a.socket]\nnonsense\n", 2, "key = value"),
+    ("[a.socket]\ntype = x\ntype = y\n", 3, "given twice"),
+    ("[a.socket]\ntype = x\n[a.socket]\n", 3, "there twice"),
+    ("[a.service]\ntype = x\n", 1, "not the name of a socket unit"),
+    ("[../a.socket]\ntype = x\n", 1, "not the name of a socket unit"),
+    ("[--root.socket]\ntype = x\n", 1, "not the name of a socket unit"),
+    ("\n[a.socket]\n", 2, "needs type"),
+    ("[a.socket]\ntype = a b\n", 2, "not the name of a type"),
+    ("[a.socket]\ntype = x;reboot\n", 2, "not the name of a type"),
+    ("[a.socket]\ntype = x\ncolour = red\n", 3, "unknown key"),
+    ("[a.socket]\ntype = x\nclient = $(id)\n", 3, "not the name of a domain"),
+    ("[a.socket]\ntype = x\nrestart = perhaps\n", 3, "must be one of"),
+    ("[a.socket]\ntype = x\npath = run/a\n", 3, "not an absolute path"),
+    ("[a.socket]\ntype = x\npath = /run/../etc/shadow\n", 3, "not an absolute path"),
+    ("[a.socket]\ntype = x\nregex = /run/(\n", 3, "does not compile"),
+    ("[a.socket]\ntype = x\nregex = /run/a b\n", 3, "no white space"),
+])
+def test_what_is_refused_is_said_with_its_line(tmp_path, text, line, words):
+    file = write(tmp_path, text)
+    broken = only_refusal(tmp_path)
+    assert (broken.file, broken.line) == (str(file), line)
+    assert words in broken.reason
+    assert "\n" not in str(broken)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="owners can only be given away by root")
+def test_only_root_may_own_and_write_a_profile(tmp_path):
+    file = write(tmp_path, GOOD, mode=0o664)
+    assert "written by others" in only_refusal(tmp_path).reason
+    file.chmod(0o644)
+    os.chown(str(file), 12345, 0)
+    assert "12345" in only_refusal(tmp_path).reason
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    (b"\xff\xfe[\x00a", "UTF-8"), (b"#" * (profiles.MAX_SIZE + 1), "larger")])
+def test_odd_content(tmp_path, content, words):
+    write(tmp_path, content)
+    assert words in only_refusal(tmp_path).reason
+
+
+def test_links_and_other_things_are_refused(tmp_path):
+    directory = write(tmp_path, GOOD, "target").parent
+    (directory / "link.conf").symlink_to(directory / "target")
+    assert "symbolic link" in only_refusal(tmp_path).reason
+    (directory / "link.conf").unlink()
+    os.mkfifo(str(directory / "pipe.conf"))
+    assert "regular file" in only_refusal(tmp_path).reason
+
+
+def test_the_administrator_overrides_and_masks(tmp_path):
+    write(tmp_path, GOOD)
+    write(tmp_path, GOOD.replace("foo_t", "mine_t"), directory=profiles.ADMIN_DIR)
+    assert [one.type for one in profiles.load(str(tmp_path)).sockets] == ["mine_t"]
+    file = tmp_path / profiles.ADMIN_DIR / "foo.conf"
+    file.unlink()
+    file.symlink_to("/dev/null")
+    assert profiles.load(str(tmp_path)) == profiles.Profiles([], [])
+
+
+def test_a_broken_profile_does_not_stop_the_others(tmp_path):
+    write(tmp_path, "nonsense", "a.conf")
+    write(tmp_path, GOOD, "b.conf")
+    write(tmp_path, GOOD, "c.conf")
+    found = profiles.load(str(tmp_path))
+    assert [one.profile for one in found.sockets] == ["b"]
+    assert [one.name for one in found.broken] == ["a", "c"]
+    assert "already claimed by profile b" in found.broken[1].reason
+
+
+def test_select_by_profile_and_unit():
+    one, other = (profiles.SocketProfile(name + ".socket", "p", "t") for name in "ab")
+    assert profiles.select([one, other], []) == ([one, other], set())
+    assert profiles.select([one, other], ["p"]) == ([one, other], set())
+    assert profiles.select([one, other], ["b.socket", "x"]) == ([other], {"x"})
+
+
+def test_a_unit_without_a_profile():
+    assert profiles.unprofiled("x.socket").type == ""
+    with pytest.raises(UsageError):
+        profiles.unprofiled("x.service")
+
+
+def test_the_shipped_profiles_are_good():
+    top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    for name in ("foreman", "pulpcore"):
+        with open(os.path.join(top, "profiles.d", name + ".conf")) as stream:
+            assert all(one.client == "httpd_t" for one in profiles.parse(stream.read(), name))

@@ -1,0 +1,78 @@
+import pytest
+
+from foreman_selinux_helpers import packages
+from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, parse_version, predict
+
+
+def by_numbers(one, other):
+    """Stand in for rpm's comparison where its binding is missing: good enough for these releases."""
+    def key(evr):
+        return [int(part) if part.isdigit() else -1 for part in evr[2].replace("-", ".").split(".")]
+    return (key(one) > key(other)) - (key(one) < key(other))
+
+
+COMPARE = packages.evr_comparison() or by_numbers
+
+
+@pytest.mark.parametrize(("text", "upstream", "package"), [
+    ("219", "219", None),
+    ("239 (239-82.el8_10.2)", "239", "239-82.el8_10.2"),
+    ("245.4-4ubuntu3", "245.4", "245.4-4ubuntu3"),
+    ("v246.6-3.fc33", "246.6", "246.6-3.fc33"),
+    ("252-32.el9_4", "252", "252-32.el9_4"),
+    ("252.39-1~deb12u1", "252.39", "252.39-1~deb12u1"),
+    ("252 (252.39-1~deb12u1)", "252", "252.39-1~deb12u1"),
+    ("257~rc1-1", "257rc1", "257~rc1-1"),
+    ("257.9", "257.9", None),
+])
+def test_versions_as_they_are_written(text, upstream, package):
+    assert parse_version(text) == (upstream, package)
+
+
+@pytest.mark.parametrize("text", ["", "unknown", "12", "219x", "systemd 252", "252 garbage", "\n", "v"])
+def test_garbage_is_unknown(text):
+    assert parse_version(text) is None
+    prediction = predict(text, "rhel", COMPARE)
+    assert prediction.refresh == UNKNOWN
+    assert prediction.evidence
+
+
+@pytest.mark.parametrize(("version", "family", "libselinux", "refresh"), [
+    ("219", "rhel", None, NEVER),
+    ("239 (239-41.el8_3)", "rhel", None, NEVER),
+    ("239 (239-43.el8)", "rhel", None, NEVER),
+    ("239 (239-44.el8)", "rhel", None, ON_POLICY_LOAD),
+    ("239 (239-45.0.1.el8)", "rhel", None, ON_POLICY_LOAD),
+    ("239 (239-82.el8_10.2)", "rhel", None, ON_POLICY_LOAD),
+    ("239", "rhel", None, UNKNOWN),
+    ("239-7ubuntu10", "debian", None, NEVER),
+    ("244", "fedora", None, NEVER),
+    ("245.4-4ubuntu3", "debian", None, ON_DAEMON_RELOAD),
+    ("v246.6-3.fc33", "fedora", "3.1", ON_POLICY_LOAD),
+    ("246", "fedora", "3.4", ON_POLICY_LOAD),
+    ("247.3-7+deb11u5", "debian", "3.1", ON_POLICY_LOAD),
+    ("247.3", "fedora", "3.2", NEVER),
+    ("247.8", "fedora", "3.2", ON_POLICY_LOAD),
+    ("v248-2.fc34", "fedora", "3.4", NEVER),
+    ("248", "fedora", None, UNKNOWN),
+    ("248", "fedora", "odd", UNKNOWN),
+    ("v248.4-1.fc34", "fedora", "3.2", ON_POLICY_LOAD),
+    ("249", "fedora", "3.2", ON_POLICY_LOAD),
+    ("252-32.el9_4", "rhel", None, ON_POLICY_LOAD),
+    ("257~rc1-1", "debian", None, ON_POLICY_LOAD),
+])
+def test_refresh_behaviour(version, family, libselinux, refresh):
+    prediction = predict(version, family, COMPARE, libselinux)
+    assert prediction.refresh == refresh
+    assert all(prediction.evidence)
+
+
+def test_the_installed_package_helps_a_version_without_a_release():
+    assert predict("239", "rhel", COMPARE, installed_evr="239-45.el8").refresh == ON_POLICY_LOAD
+    assert predict("239", "rhel", COMPARE, installed_evr="239-41.el8").refresh == NEVER
+    assert predict("239 (239-45.el8)", "rhel", None).refresh == UNKNOWN
+
+
+def test_upstream_of_an_evr():
+    assert packages.upstream("1:3.1-3") == "3.1"
+    assert packages.upstream(None) is None

@@ -1,0 +1,122 @@
+import pytest
+
+from foreman_selinux_helpers import rules
+from foreman_selinux_helpers.equivalence import Equivalences, parse
+from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule
+from foreman_selinux_helpers.ownership import Owned, Record
+from foreman_selinux_helpers.rules import Policy, Want, canonical_regex, decide
+
+NEW = Equivalences((), parse("/var/run /run\n", "subs_dist"))
+OLD = Equivalences((), parse("/run /var/run\n", "subs_dist"))
+CONTEXT = "system_u:object_r:foo_t:s0"
+ADMINS = "system_u:object_r:admin_t:s0"
+WANT = Want("foo.socket", "foo", "foo_t", "/run/foo.sock")
+OURS = Rule("/run/foo\\.sock", ALL_FILES, CONTEXT)
+
+
+def record(*known, **pending):
+    return Record({one.key: Owned(one, "foo.socket") for one in known},
+                  {one.key: Owned(one, "foo.socket") for one in pending.get("pending", ())})
+
+
+def decided(wants=(WANT,), answers=None, policy_rules=(), local=(), ours=None, equivalences=NEW, types=("foo_t",),
+            abandoned=lambda unit: False, complete=lambda unit: True):
+    policy = Policy((answers or {}).get, lambda name: name in types, str.__eq__, lambda: policy_rules, local,
+                    equivalences, True)
+    return decide(wants, policy, ours or record(), abandoned, complete)
+
+
+def only(**options):
+    (one,) = decided(**options)
+    return one
+
+
+def test_nothing_is_added_where_the_policy_is_right():
+    one = only(answers={"/run/foo.sock": CONTEXT})
+    assert (one.action, one.cause) == (rules.SKIP, None)
+
+
+@pytest.mark.parametrize(("equivalences", "path"), [(NEW, "/run/foo.sock"), (OLD, "/var/run/foo.sock")])
+def test_a_missing_rule_is_added_in_the_canonical_spelling(equivalences, path):
+    one = only(equivalences=equivalences)
+    assert (one.action, one.path, one.cause) == (rules.ADD, path, rules.NO_RULE)
+    assert one.rule == Rule(path.replace(".", "\\."), ALL_FILES, CONTEXT)
+
+
+@pytest.mark.parametrize(("rule", "cause"), [
+    (Rule("/run/foo\\.sock", "file", CONTEXT, "fc", 7), rules.WRONG_FILE_TYPE),
+    (Rule("/var/run/foo\\.sock", ALL_FILES, CONTEXT, "fc", 7), rules.ALIASED_PATH),
+    (Rule("/var/run/foo\\.sock", "file", CONTEXT, "fc", 7), rules.ALIASED_PATH),
+    (Rule("/run/foo.*", SOCKET, CONTEXT, "fc", 7), rules.SHADOWED),
+    (Rule("/run/bar\\.sock", ALL_FILES, CONTEXT, "fc", 7), rules.NO_RULE),
+])
+def test_the_cause_is_found_in_the_policy(rule, cause):
+    one = only(policy_rules=[rule])
+    assert (one.action, one.cause) == (rules.ADD, cause)
+    assert one.reason.startswith(cause)
+    assert cause == rules.NO_RULE or "fc:7" in one.reason
+
+
+def test_our_rule_is_kept_while_it_works():
+    assert only(local=[OURS], ours=record(OURS), answers={"/run/foo.sock": CONTEXT}).action == rules.KEEP
+
+
+def test_a_rule_of_the_administrator_wins():
+    theirs = Rule("/run/foo.*", ALL_FILES, ADMINS, "local", 3)
+    one = only(local=[theirs], answers={"/run/foo.sock": ADMINS})
+    assert (one.action, one.cause) == (rules.SKIP, rules.SHADOWED)
+    assert "/run/foo.*" in one.reason
+
+
+def test_a_rule_that_cannot_match_a_socket_does_not_win():
+    assert only(local=[Rule("/run/foo.*", "file", ADMINS)]).action == rules.ADD
+
+
+def test_a_rule_of_ours_that_was_changed_or_removed_is_theirs():
+    changed = OURS._replace(context=ADMINS)
+    assert only(local=[changed], ours=record(OURS), answers={"/run/foo.sock": ADMINS}).action == rules.SKIP
+    assert only(local=[], ours=record(OURS)).action == rules.SKIP
+
+
+def test_a_crash_before_or_after_the_commit_loses_nothing():
+    assert only(local=[], ours=record(pending=[OURS])).action == rules.ADD
+    assert only(local=[OURS], ours=record(pending=[OURS]), answers={"/run/foo.sock": CONTEXT}).action == rules.KEEP
+
+
+def test_another_type_modifies_our_rule():
+    one = only(wants=[WANT._replace(type="bar_t")], types=("bar_t",), local=[OURS], ours=record(OURS),
+               answers={"/run/foo.sock": CONTEXT})
+    assert (one.action, one.rule.context) == (rules.MODIFY, "system_u:object_r:bar_t:s0")
+
+
+def test_an_unknown_type_is_said():
+    one = only(types=())
+    assert (one.action, one.cause) == (rules.SKIP, rules.NO_SUCH_TYPE)
+
+
+def test_rules_that_nobody_wants_are_removed():
+    gone = decided(wants=[], local=[OURS], ours=record(OURS), abandoned=lambda unit: True)
+    assert [one.action for one in gone] == [rules.REMOVE]
+    assert decided(wants=[], local=[OURS], ours=record(OURS), complete=lambda unit: False) == []
+    elsewhere = decided(wants=[WANT._replace(path="/run/new.sock")], local=[OURS], ours=record(OURS))
+    assert [one.action for one in elsewhere] == [rules.ADD, rules.REMOVE]
+
+
+def test_when_the_equivalence_turns_round_our_rule_moves():
+    wants = rules.wants_of_ours(record(OURS), [OURS], {"foo.socket"}, {"foo.socket": "foo_t"})
+    moved = decided(wants=wants, local=[OURS], ours=record(OURS), equivalences=OLD, complete=lambda unit: False)
+    assert [(one.action, one.rule.regex) for one in moved] == [
+        (rules.ADD, "/var/run/foo\\.sock"), (rules.REMOVE, "/run/foo\\.sock")]
+
+
+def test_a_regex_covers_the_paths_that_it_matches():
+    wants = [WANT, Want("foo.socket", "foo", "foo_t", regex="/var/run/foo.*")]
+    found = {one.rule.regex: one.action for one in decided(wants=wants)}
+    assert found == {"/run/foo.*": rules.ADD, "/run/foo\\.sock": rules.SKIP}
+
+
+@pytest.mark.parametrize(("regex", "canonical"), [
+    ("/var/run/foo.*", "/run/foo.*"), ("/(var/)?run/foo", "/(var/)?run/foo"), ("/var/run(/.*)?", "/var/run(/.*)?"),
+    ("/run/x", "/run/x")])
+def test_canonical_regex(regex, canonical):
+    assert canonical_regex(regex, NEW) == canonical
