@@ -1,0 +1,210 @@
+"""The flow, with stand-ins for the doors: which remedy is taken when, and in which order."""
+
+import pytest
+
+from foreman_selinux_helpers import converge, guards, observe, plan, rules, selinuxlib
+from foreman_selinux_helpers import systemd as door
+from foreman_selinux_helpers.converge import Converge
+from foreman_selinux_helpers.deadline import Deadline
+from foreman_selinux_helpers.errors import CommandFailed, ContextRefused
+from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.guards import Facts
+from foreman_selinux_helpers.host import Host
+from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache
+from foreman_selinux_helpers.log import Log
+from foreman_selinux_helpers.observe import Observation
+from foreman_selinux_helpers.ownership import Record
+from foreman_selinux_helpers.refresh import NEVER, ON_POLICY_LOAD, Prediction
+from foreman_selinux_helpers.rules import Decision
+from foreman_selinux_helpers.run import Runner
+from foreman_selinux_helpers.systemd import Service, SocketUnit
+
+from .test_guards import CLEAR
+from .test_sockets import BAD, RIGHT
+
+HOST = Host("/", "targeted", True, True, True)
+ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"), rules.ADD, "no-rule: why", "foo.socket",
+               "/run/foo.sock", rules.NO_RULE)
+
+
+class World:
+    """A host that remembers what was done to it; ``cure`` is the step that makes PID 1's cache fresh."""
+
+    def __init__(self, monkeypatch, cure=None, state=STALE, decisions=(), view=RIGHT, refresh=ON_POLICY_LOAD,
+                 load_due=False, service=None, facts=CLEAR):
+        self.done = []
+        self.cure, self.state, self.decisions, self.view, self.facts = cure, state, decisions, view, facts
+        self.failing = set()
+        self.unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False, service, False)
+        self.flow = Converge(HOST, [], None, Runner(Deadline(60)), Log(stderr=False))
+        patch = monkeypatch.setattr
+        patch(self.flow, "look", self.look)
+        patch(self.flow, "_same", str.__eq__)
+        patch(self.flow, "_prediction", lambda: Prediction(refresh, ["because"]))
+        patch(self.flow, "_facts", lambda cache, milder: Facts(cache.state, milder, *self.facts[2:]))
+        patch(observe, "look_at_cache", lambda directory: LabelCache(self.state, ["evidence"]))
+        patch(observe, "policy_load_due", lambda directory: load_due)
+        patch(door, "load_policy", lambda runner: self.do("load-policy"))
+        patch(selinuxlib, "relabel", lambda path, context, kind: self.do("relabel " + path))
+        for name, step in (("look_a_label_up", "look-a-label-up"), ("daemon_reload", "daemon-reload"),
+                           ("daemon_reexec", "daemon-reexec")):
+            patch(self.flow.systemd, name, lambda step=step: self.do(step))
+        patch(self.flow.systemd, "order", lambda verb, unit: self.do("%s %s" % (verb, unit)))
+        patch(self.flow.systemd, "active_units", lambda: ["a.service"])
+
+    def do(self, what):
+        if what in self.failing:
+            raise CommandFailed(what + " failed")
+        self.done.append(what)
+        if what == self.cure:
+            self.state = FRESH
+
+    def look(self):
+        return Observation(HOST, Record({}, {}), (), self.decisions, {"foo.socket": self.unit}, (self.view,), {},
+                           LabelCache(self.state, ["evidence"]), "/dir", True)
+
+    def acts(self):
+        return [one for one in self.done if one != "look-a-label-up"]
+
+
+def outcomes(outcome):
+    return [(one.step, one.outcome, one.guard) for one in outcome.results]
+
+
+def test_nothing_to_do_touches_nothing(monkeypatch):
+    world = World(monkeypatch, state=FRESH)
+    outcome = world.flow.repair(False)
+    assert (world.done, outcome.plan, outcome.results, outcome.ok, outcome.changed) == ([], [], [], True, False)
+
+
+@pytest.mark.parametrize(("cure", "due", "expected"), [
+    ("look-a-label-up", False, []),
+    ("load-policy", True, ["load-policy"]),
+    ("daemon-reload", False, ["daemon-reload"]),
+    ("daemon-reload", True, ["load-policy", "daemon-reload"]),
+    ("daemon-reexec", False, ["daemon-reload", "daemon-reexec"]),
+])
+def test_remedies_are_taken_mildest_first_until_the_cache_is_fresh(monkeypatch, cure, due, expected):
+    world = World(monkeypatch, cure=cure, load_due=due)
+    outcome = world.flow.repair(False)
+    assert world.acts() == expected
+    assert outcome.ok
+    assert [one.step for one in outcome.results] == [one.step for one in outcome.plan]
+    if cure != "daemon-reexec":
+        assert outcomes(outcome)[-1] == ("daemon-reexec", "not-needed", guards.MILDER_REMEDY_WORKS)
+
+
+def test_a_cure_that_does_not_help_is_tried_once(monkeypatch):
+    world = World(monkeypatch, refresh=NEVER)
+    outcome = world.flow.repair(False)
+    assert world.acts() == ["daemon-reload", "daemon-reexec"]
+    assert (outcome.ok, outcome.sockets[0].problem) == (False, "label-cache-stale")
+
+
+def test_a_refused_reexec_is_named_and_nothing_is_touched(monkeypatch):
+    world = World(monkeypatch, facts=CLEAR._replace(manager_state="starting"))
+    outcome = world.flow.repair(False)
+    assert "daemon-reexec" not in world.done
+    assert outcomes(outcome)[-1] == ("daemon-reexec", "refused", guards.MANAGER_BUSY)
+    assert "foreman-selinux-helpers repair" in outcome.results[-1].detail
+    assert outcome.refused
+    assert not outcome.ok
+
+
+def test_dry_run_plans_the_same_and_does_nothing(monkeypatch):
+    world = World(monkeypatch, cure="daemon-reexec", view=RIGHT._replace(path_label=BAD))
+    planned = world.flow.repair(True)
+    assert (world.done, planned.results) == ([], [])
+    assert world.flow.repair(False).plan == planned.plan
+
+
+@pytest.mark.parametrize(("service", "orders"), [
+    (None, ["restart foo.socket"]),
+    (Service("foo.service", True, True, None), ["restart foo.socket"]),
+    (Service("foo.service", False, False, None), ["stop foo.socket", "stop foo.service", "start foo.socket"]),
+    (Service("foo.service", True, False, None),
+     ["stop foo.socket", "stop foo.service", "start foo.socket", "start foo.service"]),
+])
+def test_restart_in_the_order_that_is_safe(monkeypatch, service, orders):
+    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD), service=service)
+    world.flow.restart()
+    assert world.done == orders
+
+
+def test_the_socket_comes_back_when_stopping_the_service_fails(monkeypatch):
+    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD),
+                  service=Service("foo.service", True, False, None))
+    world.failing = {"stop foo.service"}
+    outcome = world.flow.restart()
+    assert world.done == ["stop foo.socket", "start foo.socket", "start foo.service"]
+    assert outcomes(outcome) == [("restart", "failed", None)]
+    assert not outcome.ok
+
+
+def test_an_invisible_cache_is_judged_by_the_restarted_socket(monkeypatch):
+    """Nothing is mapped: the restarted socket's label says whether the next remedy is due."""
+    world = World(monkeypatch, state=UNKNOWN, view=RIGHT._replace(path_label=BAD))
+    original = world.do
+
+    def do(what):
+        original(what)
+        if what == "restart foo.socket" and "daemon-reexec" in world.done:
+            world.view = RIGHT
+    monkeypatch.setattr(world.flow.systemd, "order", lambda verb, unit: do("%s %s" % (verb, unit)))
+    outcome = world.flow.repair(False)
+    assert world.acts() == ["restart foo.socket", "daemon-reload", "restart foo.socket", "daemon-reexec",
+                            "restart foo.socket"]
+    assert outcome.ok
+
+
+def test_what_the_store_refuses_is_left_out_and_the_rest_is_made(monkeypatch):
+    world = World(monkeypatch, state=FRESH, decisions=(ADD, ADD._replace(rule=ADD.rule._replace(
+        regex="/run/bad", context="system_u:object_r:bad_t:s0"), path="/run/bad")))
+    applied = []
+
+    class Store:
+        root, policy = "/", "targeted"
+
+        def apply(self, changes, load, runner):
+            if any("bad_t" in one.rule.context for one in changes):
+                raise ContextRefused("no")
+            applied.append(([one.rule.regex for one in changes], load))
+
+        def accepts(self, context, runner):
+            return "bad_t" not in context
+
+        def local_rules(self):
+            return [ADD.rule]
+
+    class Database:
+        def __init__(self, root, policy):
+            pass
+
+        def lookup(self, path):
+            return "system_u:object_r:foo_t:s0"
+
+        def close(self):
+            pass
+
+    saved = []
+    monkeypatch.setattr(Host, "store", Store())
+    monkeypatch.setattr(selinuxlib, "LabelDatabase", Database)
+    monkeypatch.setattr(converge.ownership, "save", lambda root, policy, record: saved.append(record))
+    outcome = world.flow.register(False)
+    assert applied == [(["/run/foo\\.sock"], True)]
+    assert sorted(one.outcome for one in outcome.results) == ["done", "failed"]
+    assert list(saved[-1].rules) == [ADD.rule.key]
+    assert saved[-1].pending == {}
+    assert saved[-2].pending.keys() == {ADD.rule.key}
+
+
+def test_labels_of_the_reexec_verb(monkeypatch):
+    world = World(monkeypatch, state=FRESH)
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "not-needed", guards.CACHE_NOT_STALE)]
+    world = World(monkeypatch, cure="daemon-reexec")
+    assert world.flow.reexec(True).plan[0].step == plan.DAEMON_REEXEC
+    assert world.done == []
+    assert world.flow.reexec(False).ok
+    assert world.acts() == ["daemon-reexec"]
+    world = World(monkeypatch, load_due=True)
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "refused", guards.MILDER_REMEDY_WORKS)]

@@ -1,0 +1,52 @@
+import sys
+import time
+
+import pytest
+
+from foreman_selinux_helpers.deadline import Deadline
+from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded
+from foreman_selinux_helpers.run import Runner
+
+
+def runner(seconds=30.0):
+    return Runner(Deadline(seconds))
+
+
+def test_output_and_status():
+    assert runner().run(["/bin/sh", "-c", "echo out; echo err >&2; exit 3"]) == (3, "out\n", "err\n")
+    assert runner().run(["/bin/cat"], stdin="a\udcffb").out == "a\udcffb"
+
+
+def test_standard_input_is_empty_and_the_environment_fixed(monkeypatch):
+    monkeypatch.setenv("LD_PRELOAD", "/nowhere.so")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert runner().check(["/bin/cat"]) == ""
+    assert runner().check(["/usr/bin/env"]).split("\n")[0] == "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+    assert "LD_PRELOAD" not in runner().check(["/usr/bin/env"])
+
+
+def test_failures_are_one_line():
+    with pytest.raises(CommandFailed) as raised:
+        runner().check(["/bin/sh", "-c", "echo one; echo two; exit 1"])
+    assert str(raised.value).endswith("exit status 1: one two")
+    with pytest.raises(CommandFailed, match="signal 9"):
+        runner().check(["/bin/sh", "-c", "kill -9 $$"])
+    with pytest.raises(CommandFailed, match="cannot run /nowhere"):
+        runner().run(["/nowhere"])
+
+
+def test_a_program_that_hangs_is_killed():
+    start = time.monotonic()
+    with pytest.raises(CommandFailed, match="did not end"):
+        runner().run([sys.executable, "-c", "import time; time.sleep(60)"], limit=0.3)
+    with pytest.raises(CommandFailed):
+        runner(0.3).run(["/bin/sleep", "60"])
+    assert time.monotonic() - start < 30
+
+
+def test_a_deadline_that_is_over_runs_nothing(tmp_path):
+    over = runner(0.01)
+    time.sleep(0.02)
+    with pytest.raises(DeadlineExceeded, match="--timeout"):
+        over.run(["/bin/touch", str(tmp_path / "file")])
+    assert not (tmp_path / "file").exists()

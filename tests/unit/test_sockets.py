@@ -1,0 +1,62 @@
+import pytest
+
+from foreman_selinux_helpers import rules, sockets
+from foreman_selinux_helpers.sockets import Executable, SocketView, actions, problem
+
+GOOD, BAD, INIT = ("system_u:object_r:%s:s0" % name for name in ("foo_t", "var_run_t", "initrc_t"))
+RIGHT = SocketView(
+    unit="foo.socket", profile="foo", path="/run/foo.sock", type="foo_t", listening=True, exists=True,
+    held_by_init=True, expected=GOOD, wanted=GOOD, path_label=GOOD, socket_label=INIT, expected_socket_label=INIT,
+    rule_cause=None, restart="auto", service_active=False, in_use=True)
+
+
+def steps(view, executable=None):
+    found, rest = actions([view], executable, str.__eq__)
+    return [one.step for one in found], len(rest)
+
+
+@pytest.mark.parametrize(("change", "stale", "cause"), [
+    ({}, False, None),
+    ({}, True, sockets.LABEL_CACHE_STALE),
+    ({"in_use": False, "listening": False}, True, None),
+    ({"path_label": BAD}, True, sockets.LABEL_CACHE_STALE),
+    ({"path_label": BAD}, False, sockets.MADE_BEFORE_RULE),
+    ({"path_label": BAD, "held_by_init": False}, False, sockets.NOT_MADE_BY_SYSTEMD),
+    ({"path_label": None}, False, sockets.NO_LABEL_SUPPORT),
+    ({"path_label": None, "exists": False}, False, None),
+    ({"socket_label": BAD}, False, sockets.SOCKET_LABEL),
+    ({"socket_label": None}, False, None),
+    ({"expected_socket_label": None, "socket_label": BAD}, False, None),
+    ({"rule_cause": rules.ALIASED_PATH, "path_label": BAD}, False, rules.ALIASED_PATH),
+    ({"rule_cause": rules.NO_SUCH_TYPE}, False, rules.NO_SUCH_TYPE),
+    ({"rule_cause": rules.NO_SUCH_TYPE, "in_use": False}, False, None),
+    ({"path_label": "user_u:object_r:foo_t:s0"}, False, None),  # restorecon leaves the user alone, too
+])
+def test_causes(change, stale, cause):
+    assert problem(RIGHT._replace(**change), stale, str.__eq__) == cause
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    ({}, ([], 0)),
+    ({"path_label": BAD}, (["restart"], 0)),
+    ({"path_label": BAD, "service_active": True}, (["relabel"], 0)),
+    ({"path_label": BAD, "service_active": True, "restart": "always"}, (["restart"], 0)),
+    ({"path_label": BAD, "restart": "never"}, (["relabel"], 0)),
+    ({"socket_label": BAD, "service_active": True}, (["restart"], 0)),
+    ({"socket_label": BAD, "restart": "never"}, ([], 1)),
+    ({"socket_label": BAD, "path_label": BAD, "restart": "never"}, (["relabel"], 1)),
+    ({"path_label": BAD, "listening": False}, ([], 0)),
+    ({"path_label": BAD, "wanted": None}, ([], 0)),
+])
+def test_the_mildest_thing_that_mends_it(change, expected):
+    assert steps(RIGHT._replace(**change)) == expected
+
+
+def test_the_executable_is_relabelled_before_the_restart():
+    wrong = Executable("/usr/bin/foo", BAD, GOOD)
+    assert steps(RIGHT._replace(socket_label=BAD), wrong) == (["relabel-executable", "restart"], 0)
+    assert steps(RIGHT, wrong._replace(label=GOOD)) == ([], 0)
+
+
+def test_aliases_count_as_the_same_type():
+    assert problem(RIGHT._replace(path_label=BAD), False, lambda one, other: True) is None
