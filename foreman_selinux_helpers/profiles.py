@@ -133,7 +133,7 @@ def parse(text: str, profile: str) -> List[SocketProfile]:
     try:
         parser.read_string(text, profile)
     except configparser.Error as error:
-        raise _Refused(*_explain(error)) from error
+        raise _Refused(*_explain(error, text)) from error
     if not parser.sections():
         raise _Refused("has no section; write one for each socket unit, such as [foreman.socket]")
     return [_section(parser[unit], unit, profile, text) for unit in parser.sections()]
@@ -177,7 +177,7 @@ def _lines(value: str) -> Tuple[str, ...]:
     return tuple(line for line in value.split("\n") if line)
 
 
-def _explain(error: configparser.Error) -> Tuple[str, int]:
+def _explain(error: configparser.Error, text: str) -> Tuple[str, int]:
     """Say in one line what configparser found, and where."""
     line = getattr(error, "lineno", None) or 0
     if isinstance(error, configparser.DuplicateSectionError):
@@ -187,8 +187,8 @@ def _explain(error: configparser.Error) -> Tuple[str, int]:
     if isinstance(error, configparser.MissingSectionHeaderError):
         return "there is text before the first [section]", line
     if isinstance(error, configparser.ParsingError) and error.errors:
-        line, what = error.errors[0]
-        return "not of the form key = value: %s" % what, line
+        line = error.errors[0][0]
+        return "not of the form key = value: %s" % text.split("\n")[line - 1].strip(), line
     return str(error).split("\n")[0], line
 
 

@@ -37,6 +37,11 @@ class SystemdVersion(NamedTuple):
     upstream: str
     package: Optional[str]
 
+    @property
+    def major(self) -> int:
+        """The first number (``Version.release`` came after the ``packaging`` of EL 8)."""
+        return int(self.upstream[:3])
+
 
 def parse_version(text: str) -> Optional[SystemdVersion]:
     """Read the Version property of the manager, or what is printed after "systemd".
@@ -44,7 +49,7 @@ def parse_version(text: str) -> Optional[SystemdVersion]:
     Known shapes: ``219``, ``239 (239-82.el8_10.2)``, ``252-32.el9_4``, ``v246.6-3.fc33``,
     ``252.39-1~deb12u1``, ``257~rc1-1``.  Returns None for anything else.
     """
-    found = re.match(r"v?(\d{3,}(?:\.\d+)*)(~rc\d+|-rc\d+)?(\S*)(?: \(v?([^\s)]+)\))?\s*\Z", text.strip())
+    found = re.match(r"v?(\d{3}(?:\.\d+)*)(~rc\d+|-rc\d+)?(\S*)(?: \(v?([^\s)]+)\))?\s*\Z", text.strip())
     if not found:
         return None
     number, candidate, rest, package = found.groups()
@@ -69,17 +74,16 @@ def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
         return Prediction(UNKNOWN, ["%r is no systemd version that is known" % version])
     from packaging.version import Version
 
-    upstream = Version(parsed.upstream)
-    if upstream.release[0] == 239 and family in ("rhel", "fedora"):
+    if parsed.major == 239 and family in ("rhel", "fedora"):
         return _rhel8(parsed, compare, installed_evr)
-    if upstream.release[0] < 245:
+    if parsed.major < 245:
         return Prediction(NEVER, ["systemd %s is older than 245: only a re-exec renews its label cache"
                                   % parsed.upstream])
-    if upstream.release[0] == 245:
+    if parsed.major == 245:
         return Prediction(ON_DAEMON_RELOAD, ["systemd %s renews its label cache at daemon-reload (a9dfac21),"
                                              " and only then" % parsed.upstream])
-    fixed = {247: "247.8", 248: "248.4"}.get(upstream.release[0])
-    if fixed and upstream < Version(fixed):
+    fixed = {247: "247.8", 248: "248.4"}.get(parsed.major)
+    if fixed and Version(parsed.upstream) < Version(fixed):
         return _libselinux_window(parsed.upstream, fixed, libselinux)
     return Prediction(ON_POLICY_LOAD, ["systemd %s renews its label cache at the next look-up after"
                                        " a policy load (since 246)" % parsed.upstream])
