@@ -40,9 +40,10 @@ class Guest:
         self._directory = tempfile.TemporaryDirectory(prefix="guest-")
         self.console = Path(self._directory.name) / "console.log"
         kernel = ["root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=-1", "audit=1", "audit_backlog_limit=8192",
-                  "systemd.show_status=0", "security=selinux"]
-        kernel += ["selinux=0"] if selinux == "disabled" else [
-            "selinux=1", "enforcing=%d" % (selinux == "enforcing")]
+                  "systemd.show_status=0"]
+        # Debian's kernel has no selinux=0: another module, itself switched off, takes its place.
+        kernel += ["security=apparmor", "apparmor=0"] if selinux == "disabled" else [
+            "security=selinux", "enforcing=%d" % (selinux == "enforcing")]
         kernel += ["LD_PRELOAD=/usr/lib/stale_pid1.so"] if stale_pid1 else []
         port = str(Path(self._directory.name) / "agent.socket")
         self._process = subprocess.Popen(

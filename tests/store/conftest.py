@@ -1,0 +1,40 @@
+"""Roots for the store tests, and our command on them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator
+
+import pytest
+
+from .. import policyroot
+from ..policyroot import PolicyRoot
+
+
+@pytest.fixture(scope="session")
+def source() -> Path:
+    """Return the prepared root, which is copied and never changed."""
+    return policyroot.prepared(policyroot.TOP / "build")
+
+
+@pytest.fixture
+def root(source: Path, tmp_path: Path) -> Iterator[PolicyRoot]:
+    """Return a root of the test's own."""
+    yield PolicyRoot(source, tmp_path / "root")
+
+
+@pytest.fixture
+def tool(root: PolicyRoot) -> Callable[..., Dict[str, Any]]:
+    """Return a function that runs our command on the root in a process of its own."""
+    def run(*arguments: str, before: str = "") -> Dict[str, Any]:
+        code = "import sys; sys.path.insert(0, %r)\n%s\nfrom foreman_selinux_helpers.cli import main\nsys.exit(main())" % (
+            str(policyroot.TOP), before)
+        done = subprocess.run([sys.executable, "-Ic", code, "--json", "--root", str(root.path), *arguments],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                              universal_newlines=True, timeout=120)
+        assert "Traceback" not in done.stderr, done.stderr
+        document: Dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+        document["status"], document["stderr"] = done.returncode, done.stderr
+        return document
+    return run
