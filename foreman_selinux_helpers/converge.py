@@ -125,7 +125,7 @@ class Converge:
         return self._outcome(seen._replace(views=()), [step], results)
 
     def restart(self) -> Outcome:
-        """The socket step alone."""
+        """Take the socket step alone."""
         seen = self.look()
         socket_actions, rest = self._socket_actions(seen)
         results = self._mend_sockets(seen, socket_actions, [])
@@ -294,11 +294,11 @@ class Converge:
                         else guards.CACHE_NOT_STALE
                 results.append(Result(step.step, step.target, NOT_NEEDED, guard, "PID 1's label cache is fresh"))
                 continue
-            results.append(self._remedy_step(step, seen, cache))
+            results.append(self._remedy_step(step, cache))
             cache = observe.look_at_cache(seen.cache_directory)
         return results
 
-    def _remedy_step(self, step: Step, seen: Observation, cache: LabelCache) -> Result:
+    def _remedy_step(self, step: Step, cache: LabelCache) -> Result:
         """Take one remedy, and give systemd the occasion to renew its cache after it."""
         if step.step == plan.DAEMON_REEXEC:
             return self._reexec(cache, None, False)
@@ -425,7 +425,7 @@ class Converge:
             if remedy in taken:
                 continue
             step = Step(remedy, plan.INIT, "the label of the restarted socket is wrong still")
-            results.append(self._remedy_step(step, after, after.cache))
+            results.append(self._remedy_step(step, after.cache))
             if results[-1].outcome != DONE:
                 break
             results += [self._mend(action, after) for action in wrong]

@@ -35,8 +35,7 @@ def compare(held: Optional[Sequence[HeldFile]], inode_of: Callable[[str], Option
     held = [one for one in held if os.path.dirname(one.path) == directory
             and os.path.basename(one.path) in _DATABASES]
     if not held:
-        return LabelCache(UNKNOWN, ["the process has no compiled file contexts mapped"
-                                    " (libselinux may have read the text files)"])
+        return LabelCache(UNKNOWN, ["no compiled file contexts are mapped (libselinux may have read the text files)"])
     stale = []
     evidence = []
     for one in held:

@@ -63,8 +63,8 @@ class _Refused(Exception):
 def load(root: str) -> Profiles:
     """Read every profile below ``root``; the administrator's file masks the package's of that name."""
     files: Dict[str, str] = {}
-    for directory in (VENDOR_DIR, ADMIN_DIR):
-        directory = os.path.join(root, directory)
+    for place in (VENDOR_DIR, ADMIN_DIR):
+        directory = os.path.join(root, place)
         try:
             names = os.listdir(directory)
         except (FileNotFoundError, NotADirectoryError):

@@ -34,7 +34,7 @@ def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
         return ["repair"]
     if name == "preun":
         return ["unregister"] + names if names or "--all" in argv else []
-    if name == "postun" or name == "trigger":
+    if name in ("postun", "trigger"):
         return ["register"]
     raise ValueError("unknown scriptlet %r" % name)
 
@@ -45,7 +45,7 @@ def main(name: str, argv: Sequence[str]) -> int:
         arguments = arguments_for(name, argv)
         if arguments:
             _supervise(arguments, Log(stderr=False))
-    except BaseException:  # pylint: disable=broad-except  # nothing may reach the transaction
+    except BaseException:  # nothing may reach the transaction
         pass
     return 0
 
@@ -88,8 +88,8 @@ def _work(arguments: List[str], output: int) -> None:
         os.dup2(output, 2)
         os.umask(0o022)
         os.chdir("/")
-        sys.stdin, sys.stdout = open(0), open(1, "w")  # rpm may have closed them
-        sys.stderr = open(2, "w", 1)
+        # rpm may have closed them; they stay open to the end.
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", 1)  # noqa: SIM115
         from . import cli
         from .errors import HelperError
 
@@ -99,7 +99,7 @@ def _work(arguments: List[str], output: int) -> None:
             cli.run(parsed, log)
         except HelperError as error:
             log.error(str(error))
-        except Exception as error:  # pylint: disable=broad-except
+        except Exception as error:
             cli.internal_error(log, error)
     finally:
         os._exit(0)

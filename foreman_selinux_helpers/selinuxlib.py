@@ -192,9 +192,9 @@ def policy_has_type(database: LabelDatabase, type_name: str) -> bool:
     if not files:
         return True
     newest = max(files, key=lambda name: int(name[7:]))
-    with open(os.path.join(database.policy_directory, newest), "rb") as policy:
-        with mmap.mmap(policy.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(type_name.encode()) >= 0
+    with open(os.path.join(database.policy_directory, newest), "rb") as policy, \
+            mmap.mmap(policy.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(type_name.encode()) >= 0
 
 
 def is_customizable(context: str) -> bool:

@@ -94,4 +94,5 @@ def _run(*argv: str, cwd: Path = TOP) -> None:
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           cwd=str(cwd), check=False)
     if done.returncode != 0:
-        raise RuntimeError("%s ended with %d:\n%s" % (" ".join(argv)[:200], done.returncode, done.stdout.decode()[-2000:]))
+        said = done.stdout.decode()[-2000:]
+        raise RuntimeError("%s ended with %d:\n%s" % (" ".join(argv)[:200], done.returncode, said))

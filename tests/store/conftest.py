@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict
 
 import pytest
 
@@ -19,17 +19,17 @@ def source() -> Path:
 
 
 @pytest.fixture
-def root(source: Path, tmp_path: Path) -> Iterator[PolicyRoot]:
+def root(source: Path, tmp_path: Path) -> PolicyRoot:
     """Return a root of the test's own."""
-    yield PolicyRoot(source, tmp_path / "root")
+    return PolicyRoot(source, tmp_path / "root")
 
 
 @pytest.fixture
 def tool(root: PolicyRoot) -> Callable[..., Dict[str, Any]]:
     """Return a function that runs our command on the root in a process of its own."""
     def run(*arguments: str, before: str = "") -> Dict[str, Any]:
-        code = "import sys; sys.path.insert(0, %r)\n%s\nfrom foreman_selinux_helpers.cli import main\nsys.exit(main())" % (
-            str(policyroot.TOP), before)
+        code = "import sys; sys.path.insert(0, %r)\n%s\n" % (str(policyroot.TOP), before)
+        code += "from foreman_selinux_helpers.cli import main\nsys.exit(main())"
         done = subprocess.run([sys.executable, "-Ic", code, "--json", "--root", str(root.path), *arguments],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
                               universal_newlines=True, timeout=120)

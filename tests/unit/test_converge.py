@@ -23,8 +23,8 @@ from .test_guards import CLEAR
 from .test_sockets import BAD, RIGHT
 
 HOST = Host("/", "targeted", True, True, True)
-ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"), rules.ADD, "no-rule: why", "foo.socket",
-               "/run/foo.sock", rules.NO_RULE)
+ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"), rules.ADD, "no-rule: why",
+               "foo.socket", "/run/foo.sock", rules.NO_RULE)
 
 
 class World:

@@ -18,7 +18,8 @@ def test_parse_knows_file_types_and_lines():
     assert [(one.file_type, one.line) for one in parse(TEXT, "f")] == [(ALL_FILES, 2), (SOCKET, 3), ("file", 4)]
 
 
-@pytest.mark.parametrize("path", ["/run/foo.sock", "/a+b", "/x(1)", "/p$q^r", "/back\\slash", "/with space", "/é", "/{2}"])
+@pytest.mark.parametrize("path", [
+    "/run/foo.sock", "/a+b", "/x(1)", "/p$q^r", "/back\\slash", "/with space", "/é", "/{2}"])
 def test_an_escaped_path_matches_itself_alone(path):
     regex = escape(path)
     assert re.match(regex + "\\Z", path)

@@ -22,7 +22,7 @@ def base_packages() -> List[Path]:
 
 
 @pytest.fixture
-def boot(base_packages: List[Path]) -> Iterator[Callable[..., Any]]:
+def boot(base_packages: List[Path]) -> Callable[..., Any]:
     """Return a function that boots a guest with our package installed."""
     @contextmanager
     def booted(layout: str = "debian", install: bool = True, **options: Any) -> Iterator[Guest]:
@@ -32,7 +32,7 @@ def boot(base_packages: List[Path]) -> Iterator[Callable[..., Any]]:
                 done = guest.rpm("-i", *guest.put_files("/root/rpms", base_packages))
                 assert (done.status, done.out + done.err) == (0, "")
             yield guest
-    yield booted
+    return booted
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ..packages.build import ALIASED, NO_RULE, REGULAR_FILES, RIGHT
+from ..packages.build import ALIASED, NO_RULE, REGULAR_FILES
 from .guest import Guest
 
 SOCKET = "/run/foreman.sock"
@@ -82,7 +82,8 @@ def test_historical_rules_end_right(boot, install, demo, layout, stale):
     causes = {"foreman": (REGULAR_FILES, "wrong-file-type"), "bar": (ALIASED, "aliased-path"),
               "baz": (NO_RULE, "no-rule")}
     with boot(layout, stale_pid1=stale) as guest:
-        install(guest, *(demo(unit, variant=variant, layout=layout, helper="none") for unit, (variant, _) in causes.items()))
+        install(guest, *(demo(unit, variant=variant, layout=layout, helper="none")
+                         for unit, (variant, _) in causes.items()))
         for unit in ("bar", "baz"):  # foreman has its own
             guest.put("/etc/foreman-selinux-helpers/profiles.d/%s.conf" % unit,
                       ("[%s.socket]\ntype = %s_var_run_t\n" % (unit, unit)).encode())
@@ -241,9 +242,9 @@ def test_guards_refuse_and_repair_works_later(boot, install, demo):
         assert refused_by() == "systemd-broken"
         guest.check("mv /usr/lib/systemd/systemd.kept /usr/lib/systemd/systemd")
 
-        guest.check("systemctl stop rescue.target; printf '[Unit]\\nAfter=slow.service\\nWants=slow.service\\n'"
-                    " >/run/systemd/system/slow.target; printf '[Service]\\nType=oneshot\\nExecStart=/bin/sleep 600\\n'"
-                    " >/run/systemd/system/slow.service; systemctl daemon-reload; systemctl start --no-block slow.target")
+        guest.put("/run/systemd/system/slow.target", b"[Unit]\nAfter=slow.service\nWants=slow.service\n")
+        guest.put("/run/systemd/system/slow.service", b"[Service]\nType=oneshot\nExecStart=/bin/sleep 600\n")
+        guest.check("systemctl daemon-reload; systemctl start --no-block slow.target")
         assert refused_by() == "manager-busy"
         guest.check("systemctl stop slow.target slow.service")
 
