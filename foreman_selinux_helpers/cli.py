@@ -107,8 +107,8 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
     root = os.path.realpath(arguments.root)
-    if not os.path.isdir(root):
-        raise UsageError("--root %s: there is no such directory" % arguments.root)
+    if not arguments.root or not os.path.isdir(root):
+        raise UsageError("--root %r: there is no such directory" % arguments.root)
     host = hosts.look(root)
     found = profiles.load(root)
     for one in found.broken:
@@ -163,9 +163,22 @@ def _print(document: "dict[str, object]", arguments: argparse.Namespace, dry_run
     if arguments.json:
         import json
 
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        content = json.dumps(document, indent=2) + "\n"
     elif not arguments.quiet:
         from .report import text
 
-        sys.stdout.write(text(document, dry_run).encode("utf-8", "backslashreplace").decode("utf-8"))
-    sys.stdout.flush()
+        content = text(document, dry_run)
+    else:
+        return
+    if sys.stdout is None:
+        return  # closed by who called us: the exit status is what is left
+    try:
+        # Not through the locale: Python 3.6 knows but ASCII in the one named C.
+        sys.stdout.buffer.write(content.encode("utf-8", "backslashreplace"))
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered would be tried again, and complained about, at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise HelperError("the report cannot be written: %s" % error.strerror) from error

@@ -1,9 +1,15 @@
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 from foreman_selinux_helpers import cli, host, observe
+
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OUTPUT = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % TOP
 
 
 @pytest.fixture
@@ -90,3 +96,33 @@ def test_help_and_version(capsys):
             cli.main([option])
         assert raised.value.code == 0
     assert "repair" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("where", "status", "said"), [
+    (">&-", 0, ""), (">/dev/full", 1, "cannot be written: No space left on device"), ("| :", 1, ""),
+    (">&- 2>&-", 0, ""), ("2>/dev/full", 0, "")])
+def test_an_output_that_cannot_be_written_is_at_most_one_line(where, status, said, root):
+    shell = "set -o pipefail; sleep_then() { sleep 0.3; \"$@\"; }; sleep_then %s -c '%s' --root %s detect %s" % (
+        sys.executable, OUTPUT.replace("'", '"'), root, where)
+    done = subprocess.run(["/bin/bash", "-c", shell], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == status
+    assert said in done.stderr.decode()
+    assert done.stderr.count(b"\n") == (1 if said else 0)
+
+
+def test_a_locale_that_knows_ascii_alone(root):
+    """Python 3.6 has no other encoding in the locale C."""
+    directory = os.path.join(root, "usr/share/foreman-selinux-helpers/profiles.d")
+    os.makedirs(directory)
+    with open(os.path.join(directory, "odd.conf"), "wb") as stream:
+        stream.write("[é.socket]\n".encode())
+    done = subprocess.run([sys.executable, "-c", OUTPUT, "--root", root, "status"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False,
+                          env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii:strict", "PYTHONCOERCECLOCALE": "0"})
+    assert done.returncode == 2
+    assert b"internal error" not in done.stderr
+
+
+def test_an_empty_root_is_not_the_current_directory(capsys):
+    assert cli.main(["--root", "", "status"]) == 2
+    assert "no such directory" in capsys.readouterr().err
