@@ -23,7 +23,7 @@ unit: needs
 	tests/run-unit
 
 store: needs
-	$(PYTEST) tests/store
+	$(PYTEST) -n 2 tests/store
 
 rpm: needs
 	spec/build-rpm
@@ -32,7 +32,7 @@ test-rpm: needs
 	$(PYTEST) tests/rpm
 
 vm: needs
-	$(PYTEST) -v tests/vm
+	$(PYTEST) -v -n 2 tests/vm  # two guests at a time
 
 bench: needs
 	build/venv/system/bin/python -m tests.bench

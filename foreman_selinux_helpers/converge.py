@@ -109,12 +109,13 @@ class Converge:
         step = Step(plan.DAEMON_REEXEC, plan.INIT, seen.cache.evidence[0] if seen.cache.evidence else "")
         cache = seen.cache
         if self.host.offline:
-            results = [self._refused(guards.Refusal(self.host.offline, hosts.WHY_OFFLINE[self.host.offline]))]
+            refusal = guards.Refusal(self.host.offline, hosts.WHY_OFFLINE[self.host.offline])
+            results = [self._tell(self._refused(refusal))]
         else:
             if cache.state == STALE and not dry_run:
                 self.systemd.look_a_label_up()
                 cache = observe.look_at_cache(seen.cache_directory)
-            results = [self._reexec(cache, self._milder(seen, cache), dry_run)]
+            results = [self._tell(self._reexec(cache, self._milder(seen, cache), dry_run))]
             if cache.state != FRESH and not dry_run:
                 seen = seen._replace(cache=observe.look_at_cache(seen.cache_directory))
             else:
@@ -143,7 +144,7 @@ class Converge:
         stale = seen.cache.state == STALE and not observe.renews_by_itself(seen, self._prediction())
         reports = []
         for view in seen.views:
-            cause = sockets.problem(view, stale, self._same)
+            cause = sockets.problem(view, stale, self._same, seen.cache.state == STALE)
             admins = [one.reason for one in seen.decisions
                       if one.unit == view.unit and one.cause == rules.SHADOWED and one.action == rules.SKIP]
             reports.append(SocketReport(view, cause, self._remedy(view, cause, admins) if cause else None))
@@ -216,20 +217,20 @@ class Converge:
     def _tidy_record(self, seen: Observation) -> None:
         """Settle what an interrupted run left pending: it is ours if it is in the store."""
         if seen.record.pending and self.host.policy:
-            committed = dict(seen.record.rules)
-            committed.update(seen.record.ours(seen.local))
-            ownership.save(self.host.root, self.host.policy, ownership.Record(committed, {}))
+            ownership.save(self.host.root, self.host.policy, ownership.Record(seen.record.settled(seen.local), {}))
 
     def _commit(self, store: policystore.Store, seen: Observation,
                 due: List[rules.Decision]) -> Tuple[List[rules.Decision], List[rules.Decision]]:
         """Make the changes in one transaction; return what was done and what the policy refused."""
         refused: List[rules.Decision] = []
         policy = self.host.policy or ""
-        committed = dict(seen.record.rules)
-        committed.update(seen.record.ours(seen.local))
+        committed = seen.record.settled(seen.local)
         while due:
-            intended = {one.rule.key: ownership.Owned(one.rule, one.unit) for one in due if one.action != rules.REMOVE}
-            ownership.save(self.host.root, policy, ownership.Record(committed, intended))
+            # What is to be removed is pending as well: once it is gone, nobody else has taken it away.
+            intended = {one.rule.key: ownership.Owned(one.rule, one.unit) for one in due}
+            removed = {one.rule.key for one in due if one.action == rules.REMOVE}
+            kept = {key: owned for key, owned in committed.items() if key not in removed}
+            ownership.save(self.host.root, policy, ownership.Record(kept, intended))
             try:
                 store.apply([policystore.Change(one.action, one.rule) for one in due],
                             self.host.offline is None, self.runner)
@@ -294,8 +295,11 @@ class Converge:
                         else guards.CACHE_NOT_STALE
                 results.append(Result(step.step, step.target, NOT_NEEDED, guard, "PID 1's label cache is fresh"))
                 continue
-            results.append(self._remedy_step(step, cache))
+            result = self._remedy_step(step, cache)
             cache = observe.look_at_cache(seen.cache_directory)
+            if result.outcome == DONE:
+                result = result._replace(detail="PID 1's label cache is %s" % cache.state)
+            results.append(self._tell(result))
         return results
 
     def _remedy_step(self, step: Step, cache: LabelCache) -> Result:
@@ -311,8 +315,8 @@ class Converge:
             act[step.step]()
             self.systemd.look_a_label_up()
         except CommandFailed as error:
-            return self._tell(Result(step.step, step.target, FAILED, None, str(error)))
-        return self._tell(Result(step.step, step.target, DONE, None, step.reason))
+            return Result(step.step, step.target, FAILED, None, str(error))
+        return Result(step.step, step.target, DONE, None, step.reason)
 
     def _milder(self, seen: Observation, cache: LabelCache) -> Optional[str]:
         """Say which milder remedy is still to be tried before a re-exec, or None."""
@@ -340,19 +344,16 @@ class Converge:
             self.systemd.look_a_label_up()
             lost = before - set(self.systemd.active_units())
         except CommandFailed as error:
-            return self._tell(Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error)))
+            return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
         lost = {unit for unit in lost if unit.endswith((".service", ".socket", ".mount"))}
-        detail = "PID 1 was re-executed: its label cache was outdated (%s)" % cache.evidence[0]
         if lost:
-            detail += "; active before and not after: %s" % " ".join(sorted(lost))
-            self.log.warning(detail)
-        return self._tell(Result(plan.DAEMON_REEXEC, plan.INIT, DONE, None, detail))
+            self.log.warning("active before the re-exec of PID 1 and not after it: %s" % " ".join(sorted(lost)))
+        return Result(plan.DAEMON_REEXEC, plan.INIT, DONE, None, "PID 1 was re-executed")
 
     def _refused(self, refusal: guards.Refusal) -> Result:
         needless = refusal.guard == guards.CACHE_NOT_STALE
         detail = refusal.why if needless else "%s; later: foreman-selinux-helpers repair" % refusal.why
-        return self._tell(Result(plan.DAEMON_REEXEC, plan.INIT, NOT_NEEDED if needless else REFUSED,
-                                 refusal.guard, detail))
+        return Result(plan.DAEMON_REEXEC, plan.INIT, NOT_NEEDED if needless else REFUSED, refusal.guard, detail)
 
     def _facts(self, cache: LabelCache, milder: Optional[str]) -> Facts:
         manager = self.systemd.manager()
@@ -425,7 +426,7 @@ class Converge:
             if remedy in taken:
                 continue
             step = Step(remedy, plan.INIT, "the label of the restarted socket is wrong still")
-            results.append(self._remedy_step(step, after.cache))
+            results.append(self._tell(self._remedy_step(step, after.cache)))
             if results[-1].outcome != DONE:
                 break
             results += [self._mend(action, after) for action in wrong]
@@ -453,16 +454,16 @@ def unregister(host: Host, units: Optional[Sequence[str]], runner: Runner, log: 
     if dry_run:
         return decisions, []
     error: Optional[PolicyStoreError] = None
+    kept = {key: owned for key, owned in record.settled(local).items() if units is not None and owned.unit not in units}
     if due:
+        ownership.save(host.root, host.policy, ownership.Record(kept, {owned.rule.key: owned for owned in due}))
         try:
             host.store.apply([policystore.Change(policystore.REMOVE, owned.rule) for owned in due],
                              host.offline is None, runner)
         except PolicyStoreError as failed:
             error = failed
-    if error is None:
-        kept = {key: owned for key, owned in record.rules.items()
-                if units is not None and owned.unit not in units}
-        ownership.save(host.root, host.policy, ownership.Record(kept, {}))
+    # What was given up is forgotten with the rest.
+    ownership.save(host.root, host.policy, ownership.Record(record.settled(local) if error else kept, {}))
     results = []
     for one in decisions:
         result = Result(plan.UNREGISTER, str(one.rule), FAILED if error else DONE, None, str(error or one.reason))

@@ -115,8 +115,9 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
     listeners = procfs.Listeners(1) if units else None
     executables = {name: found for name, found in
                    ((name, _executable(unit, policies)) for name, unit in units.items()) if found}
-    views = [view for one in profiles
-             for view in _views(one, units.get(one.unit), decisions, policy, listeners, executables.get(one.unit))]
+    changed_at = labelcache.changed_at(policies.database.directory)
+    views = [view for one in profiles for view in _views(
+        one, units.get(one.unit), decisions, policy, listeners, executables.get(one.unit), changed_at)]
     live = host.offline is None
     cache = labelcache.compare(procfs.held_label_files(1), labelcache.inode_of,
                                policies.database.directory) if live else nothing
@@ -162,7 +163,8 @@ def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
 
 
 def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequence[Decision], policy: Policy,
-           listeners: Optional[procfs.Listeners], executable: Optional[Executable]) -> List[SocketView]:
+           listeners: Optional[procfs.Listeners], executable: Optional[Executable],
+           changed_at: Optional[float]) -> List[SocketView]:
     loaded = unit is not None and unit.load == "loaded"
     expected_socket_label = _expected_socket_label(executable) if executable else None
     views = []
@@ -175,17 +177,18 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
         if decided and decided.action == rules.SKIP and decided.reason.startswith("the regex"):
             wanted = decided.rule.context
         listening = bool(loaded and unit and unit.listening and path in unit.paths)
-        exists, label = _look_at(path)
+        made_at, label = _look_at(path)
         held, socket_label = None, None
         if listening and listeners is not None:
             descriptor = listeners.descriptor(path)
             held = descriptor is not None if os.geteuid() == 0 else None
             socket_label = selinuxlib.socket_label(1, descriptor) if descriptor is not None else None
         views.append(SocketView(
-            profile.unit, profile.profile, path, profile.type, listening, exists, held, expected, wanted, label,
+            profile.unit, profile.profile, path, profile.type, listening, made_at is not None, held, expected, wanted, label,
             socket_label, expected_socket_label, cause, profile.restart,
             bool(unit and unit.service and unit.service.active),
-            bool(loaded and unit and path in unit.paths)))
+            bool(loaded and unit and path in unit.paths),
+            made_at is not None and changed_at is not None and made_at > changed_at))
     return views
 
 
@@ -208,14 +211,16 @@ def _expected_socket_label(executable: Executable) -> Optional[str]:
     return selinuxlib.created_socket_label(creator, label) if creator and label else None
 
 
-def _look_at(path: str) -> Tuple[bool, Optional[str]]:
-    """Return whether a socket is at this path, and its label."""
+def _look_at(path: str) -> Tuple[Optional[float], Optional[str]]:
+    """Return when the socket at this path was made (None: there is none), and its label."""
     try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            return False, None
-        return True, selinuxlib.path_label(path)
+        status = os.lstat(path)
+        if not stat.S_ISSOCK(status.st_mode):
+            return None, None
+        # Nobody writes to a socket's inode: it was last modified when it was bound.
+        return status.st_mtime, selinuxlib.path_label(path)
     except OSError:
-        return False, None
+        return None, None
 
 
 def look_at_cache(directory: str) -> LabelCache:

@@ -26,7 +26,7 @@ class Owned(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is ours: ``rules`` are known to be committed, ``pending`` were about to be."""
+    """What is ours: ``rules`` are known to be committed; ``pending`` were about to be, or to be removed."""
 
     rules: Dict[Key, Owned]
     pending: Dict[Key, Owned]
@@ -37,9 +37,14 @@ class Record(NamedTuple):
         A rule of ours that was changed or removed since is the administrator's from then on.
         """
         present = {rule.key: rule.context for rule in local}
-        known = dict(self.pending)
-        known.update(self.rules)
-        return {key: owned for key, owned in known.items() if present.get(key) == owned.rule.context}
+        return {key: owned for source in (self.pending, self.rules) for key, owned in source.items()
+                if present.get(key) == owned.rule.context}
+
+    def settled(self, local: Sequence[Rule]) -> "Dict[Key, Owned]":
+        """Return what is known to be committed, with what an interrupted run left pending."""
+        committed = dict(self.rules)
+        committed.update(self.ours(local))
+        return committed
 
     def given_up(self, local: Sequence[Rule]) -> "Dict[Key, Owned]":
         """Return the committed rules of ours that somebody has changed or removed since."""

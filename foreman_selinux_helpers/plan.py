@@ -67,7 +67,7 @@ def cache_steps(observation: Observation, load_due: bool, refresh: str) -> List[
         why = "its label cache cannot be seen; this systemd is known to need it"
         return [Step(remedy, INIT, why)] if remedy else []
     why = "rules on disk change" if changing else observation.cache.evidence[0]
-    steps = [Step(LOOK_A_LABEL_UP, INIT, "%s; systemd since 246 then renews its label cache" % why)]
+    steps = [Step(LOOK_A_LABEL_UP, INIT, "%s; a systemd that renews its label cache lazily does it now" % why)]
     if not changing and load_due:
         steps.append(Step(LOAD_POLICY, "kernel", "no policy was loaded since the rules on disk changed"))
     still = "only if PID 1's label cache is stale after that"

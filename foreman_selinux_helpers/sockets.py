@@ -31,6 +31,7 @@ class SocketView(NamedTuple):
 
     ``expected`` is what libselinux answers now; ``wanted`` what it will answer once the rules
     are registered; ``expected_socket_label`` the label a new socket object would get.
+    ``made_after_rules``: the inode is younger than the rules on disk.
     """
 
     unit: str
@@ -49,6 +50,7 @@ class SocketView(NamedTuple):
     restart: str
     service_active: bool
     in_use: bool
+    made_after_rules: bool = False
 
     def path_wrong(self, same: SameType) -> bool:
         """Tell whether the inode has another label than it should have."""
@@ -61,10 +63,12 @@ class SocketView(NamedTuple):
             and not same(type_of(self.socket_label), type_of(self.expected_socket_label))
 
 
-def problem(view: SocketView, cache_stale: bool, same: SameType) -> Optional[str]:
+def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated: bool = False) -> Optional[str]:
     """Return the cause of what is wrong with a socket, or None.
 
-    ``cache_stale``: PID 1 holds an outdated label cache and will not renew it by itself.
+    ``cache_stale``: PID 1 holds an outdated label cache and will not renew it by itself;
+    ``cache_outdated``: it holds one, and should renew it.  A socket that it made wrong after the
+    rules had changed shows that it does not.
     """
     if view.rule_cause == NO_SUCH_TYPE:
         return NO_SUCH_TYPE if view.in_use else None
@@ -75,7 +79,7 @@ def problem(view: SocketView, cache_stale: bool, same: SameType) -> Optional[str
             return NO_LABEL_SUPPORT
         if view.held_by_init is False:
             return NOT_MADE_BY_SYSTEMD
-        return LABEL_CACHE_STALE if cache_stale else MADE_BEFORE_RULE
+        return LABEL_CACHE_STALE if cache_stale or (cache_outdated and view.made_after_rules) else MADE_BEFORE_RULE
     if view.socket_wrong(same):
         return SOCKET_LABEL
     return LABEL_CACHE_STALE if cache_stale and view.in_use else None

@@ -7,7 +7,6 @@ import pytest
 
 from foreman_selinux_helpers import cli, host, observe
 
-
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUTPUT = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % TOP
 

@@ -27,6 +27,7 @@ def steps(view, executable=None):
     ({"socket_label": BAD}, False, sockets.SOCKET_LABEL),
     ({"socket_label": None}, False, None),
     ({"expected_socket_label": None, "socket_label": BAD}, False, None),
+    ({"path_label": BAD, "made_after_rules": True}, False, sockets.MADE_BEFORE_RULE),
     ({"rule_cause": rules.ALIASED_PATH, "path_label": BAD}, False, rules.ALIASED_PATH),
     ({"rule_cause": rules.NO_SUCH_TYPE}, False, rules.NO_SUCH_TYPE),
     ({"rule_cause": rules.NO_SUCH_TYPE, "in_use": False}, False, None),
@@ -34,6 +35,12 @@ def steps(view, executable=None):
 ])
 def test_causes(change, stale, cause):
     assert problem(RIGHT._replace(**change), stale, str.__eq__) == cause
+
+
+def test_a_socket_made_wrong_after_the_rules_shows_that_the_cache_is_not_renewed():
+    wrong = RIGHT._replace(path_label=BAD, made_after_rules=True)
+    assert problem(wrong, False, str.__eq__, cache_outdated=True) == sockets.LABEL_CACHE_STALE
+    assert problem(RIGHT, False, str.__eq__, cache_outdated=True) is None
 
 
 @pytest.mark.parametrize(("change", "expected"), [

@@ -33,7 +33,10 @@ def main():
     pending = b""
     while True:
         while b"\n" not in pending:
-            pending += os.read(port, 65536) or time.sleep(0.1) or b""
+            data = os.read(port, 65536)
+            if not data:
+                time.sleep(0.1)  # nobody is at the other end
+            pending += data
         line, pending = pending.split(b"\n", 1)
         try:
             reply = answer(json.loads(line.decode()))

@@ -1,5 +1,6 @@
 """Images and packages are built once for a run; each test boots a guest of its own."""
 
+import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from . import image
 from .guest import Guest
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
-PACKAGES = BUILD / "test-rpms"
+# Each worker builds its own: they are quick, and rpmbuild shares no directory.
+PACKAGES = BUILD / "test-rpms" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
 @pytest.fixture(scope="session")

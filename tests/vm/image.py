@@ -6,6 +6,7 @@ under a name made of what goes in.
 """
 
 import bz2
+import fcntl
 import hashlib
 import os
 import re
@@ -67,8 +68,14 @@ def say(message: str) -> None:
 
 
 def build(directory: Path, layout: str) -> Image:
-    """Return the image of a layout, built if it is not there yet."""
+    """Return the image of a layout, built if it is not there yet (by one process at a time)."""
     directory.mkdir(parents=True, exist_ok=True)
+    with open(str(directory / "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(directory, layout)
+
+
+def _build(directory: Path, layout: str) -> Image:
     base = _base(directory)
     recipe = hashlib.sha256(b"".join(
         [base.name.encode()] + [(HERE / name).read_bytes() for name in ("image.py", "agent.py", "stale_pid1.c")]))

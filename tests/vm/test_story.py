@@ -43,6 +43,7 @@ def test_stale_pid1_is_mended_by_the_upgrade_alone(boot, install, demo):
         status = guest.tool("status", "foreman.socket")
         assert status["status"] == 1
         assert status["label_cache"]["state"] == "stale"
+        assert sockets(status)["foreman.socket"]["problem"] == "label-cache-stale"
         assert guest.reexec_count() == 0
 
         units = set(guest.active_units())
