@@ -20,6 +20,8 @@ FILE_TYPES = {
 }
 _WRITTEN = {name: written for written, name in FILE_TYPES.items()}
 
+# isspace() of the C locale, which is what separates the words of a specification.
+_SPACE = re.compile(r"[ \t\n\v\f\r]")
 _SPECIAL = re.compile(r"([.^$?*+|\[({\\)\]}])")
 
 
@@ -56,13 +58,13 @@ class Rule(NamedTuple):
 def escape(path: str) -> str:
     """Return the regex that matches exactly this path; white space would end it, so it is spelt out."""
     escaped = _SPECIAL.sub(r"\\\1", path)
-    return re.sub(r"\s", lambda space: "\\x%02x" % ord(space.group()), escaped)
+    return _SPACE.sub(lambda space: "\\x%02x" % ord(space.group()), escaped)
 
 
 def parse(text: str, file: str) -> Iterator[Rule]:
     """Read a file_contexts file; lines that are no specification are passed over."""
     for number, line in enumerate(text.split("\n"), 1):
-        words = line.split()
+        words = [word for word in _SPACE.split(line) if word]
         if not words or words[0].startswith("#"):
             continue
         if len(words) == 2:
@@ -82,15 +84,16 @@ def matching(rules: Iterable[Rule], path: str) -> List[Rule]:
 
 def literal(regex: str) -> Optional[str]:
     """Return the one path that a regex without special characters matches, or None."""
-    plain = re.sub(r"\\([.^$?*+|\[({\\)\]}])", "\0", regex)
+    plain = re.sub(r"\\(?:x[0-7][0-9a-f]|[.^$?*+|\[({\\)\]}])", "\0", regex)
     if _SPECIAL.search(plain):
         return None
-    return re.sub(r"\\(.)", r"\1", regex)
+    return re.sub(r"\\(?:x([0-7][0-9a-f])|(.))",
+                  lambda found: chr(int(found.group(1), 16)) if found.group(1) else found.group(2), regex)
 
 
 def _stem(regex: str) -> str:
     """Return a literal prefix that every match of the regex must have."""
-    if "|" in regex and "(" not in regex:
+    if "|" in regex and _alternates(regex):
         return ""
     prefix = re.match(r"(?:[^.^$?*+|\[({\\)\]}]|\\[^A-Za-z0-9])*", regex).group()  # type: ignore[union-attr]
     following = regex[len(prefix):len(prefix) + 1]
@@ -98,6 +101,16 @@ def _stem(regex: str) -> str:
         # The last character is optional.
         prefix = prefix[:-2] if prefix[-2:-1] == "\\" else prefix[:-1]
     return re.sub(r"\\(.)", r"\1", prefix)
+
+
+def _alternates(regex: str) -> bool:
+    """Tell whether a regex has alternatives outside of all groups."""
+    bare = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", regex)
+    while True:
+        shorter = re.sub(r"\([^()]*\)", "", bare)
+        if shorter == bare:
+            return "|" in bare
+        bare = shorter
 
 
 def type_of(context: str) -> str:

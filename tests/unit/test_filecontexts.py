@@ -1,3 +1,4 @@
+import random
 import re
 
 import pytest
@@ -19,12 +20,13 @@ def test_parse_knows_file_types_and_lines():
 
 
 @pytest.mark.parametrize("path", [
-    "/run/foo.sock", "/a+b", "/x(1)", "/p$q^r", "/back\\slash", "/with space", "/é", "/{2}"])
+    "/run/foo.sock", "/a+b", "/x(1)", "/p$q^r", "/back\\slash", "/with space", "/é", "/{2}", "/wide\u2003space", "/tab\tline\n"])
 def test_an_escaped_path_matches_itself_alone(path):
     regex = escape(path)
     assert re.match(regex + "\\Z", path)
     assert not re.match(regex + "\\Z", path + "x")
-    assert not re.search(r"\s", regex)
+    assert len(list(parse(regex + " u:r:t", "f"))) == 1  # no part of it ends the regex
+    assert literal(regex) == path
 
 
 @pytest.mark.parametrize(("regex", "path"), [
@@ -35,7 +37,8 @@ def test_literal(regex, path):
 
 @pytest.mark.parametrize(("regex", "path"), [
     ("/run/foos?", "/run/foo"), ("/(var/)?run/x", "/run/x"), ("/a\\.?b", "/ab"), ("/a|/b", "/b"), ("/x{0,1}y", "/y"),
-    ("/run/foo\\.sock", "/run/foo.sock"), ("/a\\d", "/a1"), ("/ab*", "/a"), ("/run/[ab]", "/run/b")])
+    ("/run/foo\\.sock", "/run/foo.sock"), ("/a\\d", "/a1"), ("/ab*", "/a"), ("/run/[ab]", "/run/b"),
+    ("/a(b)?|/c", "/c"), ("/a(b|c)|/d(e)", "/de"), ("/a[|]b", "/a|b"), ("/a\\|b", "/a|b"), ("/a((b|c)d)?", "/a")])
 def test_no_match_is_lost_to_the_stem(regex, path):
     assert matching([Rule(regex, ALL_FILES, "u:r:t")], path)
 
@@ -50,3 +53,19 @@ def test_contexts():
     assert filecontexts.context_for("foo_t", mls=True) == "system_u:object_r:foo_t:s0"
     assert filecontexts.context_for("foo_t", mls=False) == "system_u:object_r:foo_t"
     assert str(Rule("/a", SOCKET, "u:r:t")) == "/a  -s  u:r:t"
+
+
+def test_no_match_of_any_regex_is_lost_to_the_stem():
+    """Many small regexes, put together at random (the same ones each time), against many paths."""
+    pieces = ["/", "a", "b", "\\.", ".", "?", "*", "+", "|", "(", ")", "[ab]", "[^a]", "[|(]", "{0,1}", "\\|", "\\x61",
+              "\\d", "(/.*)?", "^", "$"]
+    paths = ["", "/", "/a", "/b", "/ab", "/a.b", "/a/b", "a", "b", "/|", "/a|b", "/(", "/1", "//", "/aab/b"]
+    chance = random.Random(1)
+    matched = 0
+    for _ in range(5000):
+        rule = Rule("".join(chance.choice(pieces) for _ in range(chance.randint(1, 7))), ALL_FILES, "u:r:t")
+        for path in paths:
+            if rule.matches(path):
+                matched += 1
+                assert matching([rule], path), (rule.regex, path)
+    assert matched > 500

@@ -68,3 +68,29 @@ def test_a_link_is_not_followed(tmp_path):
     os.symlink(str(victim), file)
     with pytest.raises(HelperError):
         ownership.load(str(tmp_path), "targeted")
+
+
+NEWER = RULE._replace(context="system_u:object_r:bar_t:s0")
+OTHER = RULE._replace(regex="/run/bar\\.sock")
+
+
+@pytest.mark.parametrize(("record", "local", "ours", "given_up"), [
+    (RECORD, [RULE], [RULE], []),
+    (RECORD, [NEWER], [], [RULE]),
+    (RECORD, [], [], [RULE]),
+    (RECORD, [RULE._replace(file_type="file")], [], [RULE]),
+    (Record({}, RECORD.rules), [RULE], [RULE], []),  # killed after it was added
+    (Record({}, RECORD.rules), [], [], []),  # killed before it was added, or after it was removed
+    (Record(RECORD.rules, {RULE.key: Owned(NEWER, "foo.socket")}), [RULE], [RULE], []),  # before it was modified
+    (Record(RECORD.rules, {RULE.key: Owned(NEWER, "foo.socket")}), [NEWER], [NEWER], []),  # after it was
+    (Record(RECORD.rules, {RULE.key: Owned(NEWER, "foo.socket")}), [], [], [RULE]),
+])
+def test_what_is_ours(record, local, ours, given_up):
+    assert [one.rule for one in record.ours(local).values()] == ours
+    assert [one.rule for one in record.given_up(local).values()] == given_up
+
+
+def test_what_was_pending_is_settled_and_the_rest_kept():
+    record = Record(RECORD.rules, {OTHER.key: Owned(OTHER, "bar.socket")})
+    assert list(record.settled([OTHER])) == [RULE.key, OTHER.key]
+    assert list(record.settled([RULE])) == [RULE.key]
