@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -19,7 +20,7 @@ def answer(request):
             out, err = process.communicate(stdin, request["timeout"])
             status = process.returncode
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # its children hold the pipes too
             out, err = process.communicate()
             status = None
     return {"status": status, "out": base64.b64encode(out).decode(), "err": base64.b64encode(err).decode()}

@@ -84,7 +84,7 @@ def main() -> int:
         one, two, mended = files[3:]
         heading("version 1 listens on TCP")
         transaction(guest, one)
-        heading("version 2 listens on %s; its policy module has the right rule (a rebuild of the policy: wait)" % SOCKET)
+        heading("version 2 listens on %s and brings a policy module with the right rule" % SOCKET)
         transaction(guest, two)
         before = look(guest)
         heading("a web server in the domain httpd_t is denied")

@@ -76,9 +76,9 @@ def build(directory: Path, layout: str) -> Image:
 
 
 def _build(directory: Path, layout: str) -> Image:
-    base = _base(directory)
+    archive = base(directory)
     recipe = hashlib.sha256(b"".join(
-        [base.name.encode()] + [(HERE / name).read_bytes() for name in ("image.py", "agent.py", "stale_pid1.c")]))
+        [archive.name.encode()] + [(HERE / name).read_bytes() for name in ("image.py", "agent.py", "stale_pid1.c")]))
     name = "%s-%s" % (layout, recipe.hexdigest()[:16])
     image = Image(layout, *(directory / (name + suffix) for suffix in (".img", ".kernel", ".initrd")))
     if image.disk.exists():
@@ -88,7 +88,7 @@ def _build(directory: Path, layout: str) -> Image:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     try:
-        _run(["tar", "-xf", str(base), "-C", str(root), "--numeric-owner", "--exclude=./dev/*"])
+        _run(["tar", "-xf", str(archive), "-C", str(root), "--numeric-owner", "--exclude=./dev/*"])
         _furnish(root)
         _trim_policy(root)
         if layout == "el":
@@ -99,21 +99,24 @@ def _build(directory: Path, layout: str) -> Image:
         temporary = image.disk.with_suffix(".tmp")
         _run(["mke2fs", "-q", "-t", "ext4", "-F", "-O", "^has_journal", "-d", str(root), str(temporary), _DISK_SIZE])
         temporary.rename(image.disk)
+        for old in directory.glob("%s-*" % layout):
+            if old.suffix in (".img", ".kernel", ".initrd") and not old.name.startswith(name):
+                old.unlink()
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return image
 
 
-def _base(directory: Path) -> Path:
+def base(directory: Path) -> Path:
     """Return the tar archive of the installed packages; takes a minute to make."""
     name = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:16]
-    base = directory / ("base-%s.tar" % name)
-    if not base.exists():
+    archive = directory / ("base-%s.tar" % name)
+    if not archive.exists():
         say("installing Debian for the guests (about a minute)")
-        temporary = base.with_name("unfinished-" + base.name)
+        temporary = archive.with_name("unfinished-" + archive.name)
         _run(["mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(PACKAGES), "bookworm", str(temporary)])
-        temporary.rename(base)
-    return base
+        temporary.rename(archive)
+    return archive
 
 
 def _furnish(root: Path) -> None:

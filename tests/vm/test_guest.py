@@ -3,6 +3,7 @@
 Nothing of ours is installed here, so that a failure points at the harness and not at the product.
 """
 
+import time
 from typing import Callable
 
 import pytest
@@ -73,3 +74,12 @@ def test_el_layout_survives_a_rebuild_of_the_policy(boot):
         assert not any(line.startswith("/run/") for line in after)
         for path in ("/run/foo.sock", "/var/run/foo.sock"):
             assert guest.check(["matchpathcon", "-n", path]).split(":")[2] == RIGHT
+
+
+def test_a_time_limit_ends_the_children_too(boot):
+    """The channel is free again at once, whatever the command left running."""
+    with boot(install=False) as guest:
+        start = time.monotonic()
+        assert guest.run("sleep 100; true", timeout=2).status is None
+        assert time.monotonic() - start < 20
+        assert guest.run("pgrep -x sleep").status == 1

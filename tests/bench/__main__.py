@@ -1,0 +1,152 @@
+"""make bench: what our command costs, beside what it could cost at least and what it replaces.
+
+Registration is measured in a chroot with Debian's whole policy, looking in a guest; ratios count,
+for machines differ.
+"""
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from ..packages import build
+from ..vm import image
+from ..vm.guest import Guest
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+BUILD = TOP / "build"
+OURS = "/usr/sbin/foreman-selinux-helpers"
+PYTHON = ["/usr/bin/python3", "-I"]
+TYPE = "httpd_runtime_t"
+CONTEXT = "system_u:object_r:%s:s0" % TYPE
+Case = Dict[str, Any]
+Found = Dict[str, Dict[str, List[float]]]
+# What is compared, with what, and the ratio that is not to be exceeded.
+Row = Tuple[str, str, str, Optional[float]]
+
+
+def register_cases() -> Dict[str, Case]:
+    """Return the registrations of 1, 50 and 1,000 rules, each from the same state of the store."""
+    fresh = "cd / && rm -rf etc/selinux var/lib/selinux var/lib/foreman-selinux-helpers/* && cp -a saved/* . && "
+    cases: Dict[str, Case] = {}
+    for number in (1, 50, 1000):
+        paths = ["/run/bench-%d.sock" % one for one in range(number)]
+        regexes = [path.replace(".", "\\.") for path in paths]
+        profile = "[bench.socket]\\ntype = %s\\npath =%s\\n" % (TYPE, "".join("\\n %s" % path for path in paths))
+        cases["register, %d" % number] = {"argv": [OURS, "--quiet", "register"], "prepare": fresh + (
+            "printf '%s' >etc/foreman-selinux-helpers/profiles.d/bench.conf" % profile)}
+        cases["bare transaction, %d" % number] = {
+            "argv": [*PYTHON, "/bench/bare_register.py", CONTEXT, "0"], "prepare": fresh + ":",
+            "stdin": "".join(regex + "\n" for regex in regexes)}
+        cases["semanage import, %d" % number] = {
+            "argv": ["/usr/sbin/semanage", "import", "-N"], "prepare": fresh + ":",
+            "stdin": "".join("fcontext -a -t %s '%s'\n" % (TYPE, regex) for regex in regexes)}
+        if number == 1:
+            for several in (1, 5):
+                cases["semanage fcontext -a, %d times" % several] = {"prepare": fresh + ":", "argv": [
+                    "/bin/sh", "-ec", "for one in $(seq %d); do semanage fcontext -N -a -t %s /run/bench-$one; done"
+                    % (several, TYPE)]}
+    return cases
+
+
+REGISTER_ROWS: List[Row] = [
+    ("register, 1", "bare transaction, 1", "time", 1.15),
+    ("register, 50", "bare transaction, 50", "time", 1.15),
+    ("register, 1000", "bare transaction, 1000", "time", 1.15),
+    ("register, 1000", "register, 1", "time", 2.0),
+    ("register, 1", "semanage import, 1", "time", None),
+    ("register, 50", "semanage import, 50", "time", None),
+    ("register, 1000", "semanage import, 1000", "time", None),
+    ("register, 1", "semanage fcontext -a, 1 times", "time", None),
+    ("register, 50", "semanage fcontext -a, 5 times", "time", None),
+    ("register, 1", "bare transaction, 1", "memory", 1.3),
+    ("register, 1000", "bare transaction, 1000", "memory", 1.3),
+]
+LOOK_ROWS: List[Row] = [
+    ("repair, all is right", "three bare observations", "time", 1.5),
+    ("repair, all is right", "semanage fcontext -l -C", "time", 1 / 3),
+    ("repair, all is right", "python3 -c pass", "time", None),
+    ("repair, all is right", "three bare observations", "memory", 1.3),
+]
+
+
+def in_chroot(rounds: int) -> Found:
+    """Measure registration, at the machine's own speed."""
+    root = BUILD / "bench-root"
+    shutil.rmtree(str(root), ignore_errors=True)
+    root.mkdir(parents=True)
+    base = image.base(BUILD / "guests")
+    subprocess.check_call(["tar", "-xf", str(base), "-C", str(root), "--exclude=./dev/*", "--exclude=./usr/share/doc"])
+    (root / "etc/selinux/config").write_text("SELINUX=enforcing\nSELINUXTYPE=default\n")
+    package = build.our_package(BUILD / "bench-rpm")
+    subprocess.check_call("rpm2cpio %s | cpio -idmu --quiet" % package, shell=True, cwd=str(root))
+    for profile in (root / "usr/share/foreman-selinux-helpers/profiles.d").iterdir():
+        profile.unlink()
+    shutil.copytree(str(HERE), str(root / "bench"))
+    subprocess.check_call(
+        "mkdir -p saved/etc saved/var/lib && cp -a etc/selinux saved/etc && cp -a var/lib/selinux saved/var/lib && "
+        "mknod -m 666 dev/null c 1 3", shell=True, cwd=str(root))
+    try:
+        out = subprocess.run(["chroot", str(root), *PYTHON, "/bench/measure.py"], check=True, stdout=subprocess.PIPE,
+                             input=json.dumps({"rounds": rounds, "cases": register_cases()}).encode()).stdout
+    finally:
+        shutil.rmtree(str(root))
+    found: Found = json.loads(out.decode())
+    return found
+
+
+def in_guest(rounds: int) -> Found:
+    """Measure a repair that finds everything right, on a booted host that enforces."""
+    packages = BUILD / "test-rpms" / "bench"
+    cases = {
+        "python3 -c pass": {"argv": [*PYTHON, "-c", "pass"]},
+        "three bare observations": {
+            "argv": [*PYTHON, "/root/bench/bare_look.py", "foreman.socket", "/run/foreman.sock"]},
+        "repair, all is right": {"argv": [OURS, "--quiet", "repair", "foreman.socket"]},
+        "semanage fcontext -l -C": {"argv": ["/usr/sbin/semanage", "fcontext", "-l", "-C"]},
+    }
+    with Guest(image.build(BUILD / "guests", "debian")) as guest:
+        files = guest.put_files("/root", [build.host(packages), build.our_package(packages), build.demo(
+            packages, "foreman", 2, helper="macros", variant=build.NO_RULE)])
+        assert guest.rpm("-i", *files).status == 0
+        guest.put_files("/root/bench", sorted(HERE.glob("*.py")))
+        assert guest.tool("repair")["plan"] == []
+        out = guest.check([*PYTHON, "/root/bench/measure.py"], timeout=600,
+                          stdin=json.dumps({"rounds": rounds, "cases": cases}).encode())
+    found: Found = json.loads(out)
+    return found
+
+
+def show(title: str, found: Found, rows: List[Row]) -> bool:
+    """Print the figures and the ratios; return whether every limit is kept."""
+    print("\n%s\n%s" % (title, "-" * len(title)))
+    for name, figures in found.items():
+        print("  %-32s %8.3f s (%.3f to %.3f)  %7.1f MiB" % (
+            name, statistics.median(figures["seconds"]), min(figures["seconds"]), max(figures["seconds"]),
+            statistics.median(figures["kib"]) / 1024))
+    kept = True
+    print()
+    for one, other, what, limit in rows:
+        key = "seconds" if what == "time" else "kib"
+        ratio = statistics.median(a / b for a, b in zip(found[one][key], found[other][key]))
+        good = limit is None or ratio <= limit
+        kept = kept and good
+        verdict = "" if limit is None else "at most %.2f: %s" % (limit, "kept" if good else "MISSED")
+        print("  %-7s %-22s / %-30s %6.2f  %s" % (what, one, other, ratio, verdict))
+    sys.stdout.flush()
+    return kept
+
+
+def main() -> int:
+    """Measure everything; return 1 if a limit is missed."""
+    print("measuring registration in a chroot (some minutes)", flush=True)
+    kept = show("Registration, one transaction, the policy not loaded", in_chroot(5), REGISTER_ROWS)
+    print("\nmeasuring a repair with nothing to do in an emulated guest (some minutes)", flush=True)
+    return int(not (show("Nothing to do, in a guest", in_guest(9), LOOK_ROWS) and kept))
+
+
+sys.exit(main())
