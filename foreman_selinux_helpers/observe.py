@@ -184,8 +184,8 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
             held = descriptor is not None if os.geteuid() == 0 else None
             socket_label = selinuxlib.socket_label(1, descriptor) if descriptor is not None else None
         views.append(SocketView(
-            profile.unit, profile.profile, path, profile.type, listening, made_at is not None, held, expected, wanted, label,
-            socket_label, expected_socket_label, cause, profile.restart,
+            profile.unit, profile.profile, path, profile.type, listening, made_at is not None, held, expected, wanted,
+            label, socket_label, expected_socket_label, cause, profile.restart,
             bool(unit and unit.service and unit.service.active),
             bool(loaded and unit and path in unit.paths),
             made_at is not None and changed_at is not None and made_at > changed_at))
