@@ -17,6 +17,8 @@ from .log import IDENTIFIER, Log
 DEADLINE = 90.0
 _CHILD_DEADLINE = 80.0
 _POLL = 0.05
+# Of what the work prints, the last of it.
+_KEPT = 1 << 16
 
 
 def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
@@ -57,25 +59,35 @@ def _supervise(arguments: List[str], log: Log) -> None:
     if child == 0:
         _work(arguments, writing)
     os.close(writing)
+    os.set_blocking(reading, False)
     said = b""
-    while True:
+    ended = 0
+    while not ended:
         ready, _, _ = select.select([reading], [], [], _POLL)
-        if ready and len(said) < 1 << 16:
-            said += os.read(reading, 4096)
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            break
         if time.monotonic() > end:
-            os.kill(child, signal.SIGKILL)
+            os.killpg(child, signal.SIGKILL)  # a session of its own, with what it started
             log.error("%s did not end within %.0f s and was killed; run: %s repair" % (
                 " ".join(arguments), DEADLINE, IDENTIFIER))
-            status = 0
-            break
+            return
+        # Looked at before reading: what it said last is then in the pipe.
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ready or ended:
+            said = (said + _available(reading))[-_KEPT:]
+            if ready and not ended:
+                time.sleep(_POLL / 10)  # a closed pipe is always ready
     if os.WIFSIGNALED(status):
         log.error("%s was killed by signal %d" % (" ".join(arguments), os.WTERMSIG(status)))
     for line in said.decode("utf-8", "replace").split("\n"):
         if line.strip():
             log.info(line)
+
+
+def _available(descriptor: int) -> bytes:
+    """Return what can be read from a pipe now."""
+    try:
+        return os.read(descriptor, _KEPT)
+    except BlockingIOError:
+        return b""
 
 
 def _work(arguments: List[str], output: int) -> None:
