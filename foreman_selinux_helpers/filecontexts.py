@@ -46,7 +46,8 @@ class Rule(NamedTuple):
     def matches(self, path: str) -> bool:
         """Tell whether the regex matches the whole path; a broken regex matches nothing."""
         try:
-            return re.match("(?:%s)\\Z" % self.regex, path) is not None
+            # As bytes, which is how libselinux compares them.
+            return re.match(b"(?:%s)\\Z" % _bytes(self.regex), _bytes(path)) is not None
         except (re.error, RecursionError, OverflowError):
             return False
 
@@ -56,9 +57,13 @@ class Rule(NamedTuple):
 
 
 def escape(path: str) -> str:
-    """Return the regex that matches exactly this path; white space would end it, so it is spelt out."""
-    escaped = _SPECIAL.sub(r"\\\1", path)
-    return _SPACE.sub(lambda space: "\\x%02x" % ord(space.group()), escaped)
+    """Return the regex that matches exactly this path.
+
+    White space would end it, and libselinux refuses a file with anything but ASCII: both are
+    spelt out, byte by byte.
+    """
+    escaped = _bytes(_SPECIAL.sub(r"\\\1", path))
+    return "".join("\\x%02x" % byte if byte <= 0x20 or byte >= 0x7f else chr(byte) for byte in escaped)
 
 
 def parse(text: str, file: str) -> Iterator[Rule]:
@@ -84,11 +89,16 @@ def matching(rules: Iterable[Rule], path: str) -> List[Rule]:
 
 def literal(regex: str) -> Optional[str]:
     """Return the one path that a regex without special characters matches, or None."""
-    plain = re.sub(r"\\(?:x[0-7][0-9a-f]|[.^$?*+|\[({\\)\]}])", "\0", regex)
+    plain = re.sub(r"\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}])", "\0", regex)
     if _SPECIAL.search(plain):
         return None
-    return re.sub(r"\\(?:x([0-7][0-9a-f])|(.))",
-                  lambda found: chr(int(found.group(1), 16)) if found.group(1) else found.group(2), regex)
+    path = re.sub(br"\\(?:x([0-9a-f]{2})|(.))",
+                  lambda found: bytes([int(found.group(1), 16)]) if found.group(1) else found.group(2), _bytes(regex))
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _stem(regex: str) -> str:
