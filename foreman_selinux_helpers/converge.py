@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tu
 from . import guards, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
 from . import host as hosts
 from .detection import Detection, binary
-from .errors import CommandFailed, ContextRefused, HelperError, PolicyStoreError
+from .errors import CommandFailed, HelperError, PolicyStoreError, RulesRefused
 from .guards import Facts
 from .host import Host
 from .labelcache import FRESH, STALE, LabelCache
@@ -191,13 +191,13 @@ class Converge:
         """Commit all rule changes at once; leave out, and report, what the policy refuses."""
         store = self.host.store
         due = [one for one in seen.decisions if one.action in (rules.ADD, rules.MODIFY, rules.REMOVE)]
-        if store is None:
-            due = []
         results: List[Result] = []
-        if due and store is not None:
+        if due and store is None:
+            results = [self._rule_result(one, FAILED, "there is no policy store") for one in due]
+        elif due and store is not None:
             try:
                 due, refused = self._commit(store, seen, due)
-                results = [self._rule_result(one, FAILED, "the policy does not accept %s" % one.rule.context)
+                results = [self._rule_result(one, FAILED, "the policy does not accept this context or this regex")
                            for one in refused]
                 dead = self._drop_dead_rules(store, due)
                 results += [self._rule_result(one, FAILED, why) for one, why in dead]
@@ -229,14 +229,15 @@ class Converge:
             # What is to be removed is pending as well: once it is gone, nobody else has taken it away.
             intended = {one.rule.key: ownership.Owned(one.rule, one.unit) for one in due}
             removed = {one.rule.key for one in due if one.action == rules.REMOVE}
-            kept = {key: owned for key, owned in committed.items() if key not in removed}
-            ownership.save(self.host.root, policy, ownership.Record(kept, intended))
+            others = {key: owned for key, owned in committed.items() if key not in removed}
+            ownership.save(self.host.root, policy, ownership.Record(others, intended))
             try:
                 store.apply([policystore.Change(one.action, one.rule) for one in due],
                             self.host.offline is None, self.runner)
-            except ContextRefused:
-                bad = [one for one in due if one.action != rules.REMOVE
-                       and not store.accepts(one.rule.context, self.runner)]
+            except RulesRefused:
+                refusable = [one.rule for one in due if one.action != rules.REMOVE]
+                keys = {rule.key for rule in store.refused(refusable, self.runner)}
+                bad = [one for one in due if one.rule.key in keys]
                 if not bad:
                     ownership.save(self.host.root, policy, ownership.Record(committed, {}))
                     raise

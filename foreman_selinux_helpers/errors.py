@@ -27,8 +27,8 @@ class PolicyStoreError(HelperError):
     """The policy store refused a transaction; nothing was changed."""
 
 
-class ContextRefused(PolicyStoreError):
-    """The policy store does not accept a context, most often for a type it does not have."""
+class RulesRefused(PolicyStoreError):
+    """The policy store does not accept a rule, most often for a type it does not have."""
 
 
 class DeadlineExceeded(HelperError):

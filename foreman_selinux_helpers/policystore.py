@@ -7,7 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, NamedTuple, Sequence
 
-from .errors import ContextRefused, PolicyStoreError
+from .errors import DeadlineExceeded, PolicyStoreError, RulesRefused
 from .filecontexts import ALL_FILES, SOCKET, Rule, parse
 from .run import Runner, failure
 
@@ -21,6 +21,7 @@ _SETFILES = "/usr/sbin/setfiles"
 _LETTERS = {ALL_FILES: "a", "file": "f", "directory": "d", "character device": "c", "block device": "b",
             SOCKET: "s", "symlink": "l", "pipe": "p"}
 _LOCK_POLL = 0.25
+_LOCKED = "the policy store is locked by another program (semanage, semodule, Ansible, Puppet)"
 
 
 class Change(NamedTuple):
@@ -61,7 +62,7 @@ class Store(NamedTuple):
         """Make all changes in one transaction, or none.
 
         ``load``: have the kernel load the policy afterwards, which is what lets a newer systemd
-        notice.  Raises ContextRefused for a context that the policy does not have, and
+        notice.  Raises RulesRefused for rules that the policy does not accept, and
         PolicyStoreError for anything else.
         """
         try:
@@ -76,15 +77,24 @@ class Store(NamedTuple):
             except PolicyStoreError as error:
                 raise type(error)("%s%s" % (error, _last_words(said()))) from error
 
-    def accepts(self, context: str, runner: Runner) -> bool:
-        """Tell whether the policy on disk knows a context (setfiles(8), option -c)."""
+    def refused(self, wanted: Sequence[Rule], runner: Runner) -> List[Rule]:
+        """Return the rules whose context or regex the policy on disk does not accept."""
+        if not wanted or self._accepts(wanted, runner):
+            return []
+        if len(wanted) == 1:
+            return list(wanted)
+        half = len(wanted) // 2
+        return self.refused(wanted[:half], runner) + self.refused(wanted[half:], runner)
+
+    def _accepts(self, wanted: Sequence[Rule], runner: Runner) -> bool:
+        """Ask setfiles(8), option -c, as libsemanage does."""
         directory = os.path.join(self.root, "etc/selinux", self.policy, "policy")
         files = [name for name in os.listdir(directory) if name.startswith("policy.") and name[7:].isdigit()]
         newest = max(files, key=lambda name: int(name[7:]))
         with tempfile.TemporaryDirectory() as scratch:
             specification = os.path.join(scratch, "file_contexts")
             with open(specification, "w", encoding="utf-8") as stream:
-                stream.write("/\t%s\n" % context)
+                stream.writelines("%s\t%s\n" % (rule.regex, rule.context) for rule in wanted)
             return runner.run([_SETFILES, "-q", "-c", os.path.join(directory, newest), specification]).status == 0
 
     def _wait_for_lock(self, runner: Runner) -> None:
@@ -103,7 +113,10 @@ class Store(NamedTuple):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return
                 except BlockingIOError:
-                    runner.deadline.pause(_LOCK_POLL)
+                    try:
+                        runner.deadline.pause(_LOCK_POLL)
+                    except DeadlineExceeded as error:
+                        raise PolicyStoreError("%s; %s" % (_LOCKED, error)) from error
         finally:
             os.close(lock)
 
@@ -198,11 +211,10 @@ def _set_rule(semanage: Any, handle: Any, key: Any, rule: Rule, file_type: int, 
 
 def _explain(error: OSError, doing: str) -> PolicyStoreError:
     reason = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno == errno.EINVAL and doing == "commit":
-        return ContextRefused("the policy store does not accept the rules: a context is not valid in this policy")
+    if error.errno in (0, errno.EINVAL) and doing == "commit":
+        return RulesRefused("the policy store does not accept the rules: a context or a regex is not valid")
     if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
-        return PolicyStoreError("the policy store is locked by another program (semanage, semodule, Ansible,"
-                                " Puppet); run again when it is done")
+        return PolicyStoreError("%s; run again when it is done" % _LOCKED)
     return PolicyStoreError("the policy store failed to %s: %s" % (doing, reason))
 
 
@@ -229,5 +241,5 @@ def _import(store: Store, changes: Sequence[Change], load: bool, runner: Runner)
     argv = [_SEMANAGE, "import", "-S", store.policy] + ([] if load else ["-N"])
     done = runner.run(argv, stdin="\n".join(lines) + "\n")
     if done.status != 0:
-        error = ContextRefused if "is not defined" in done.err or "nvalid" in done.err else PolicyStoreError
+        error = RulesRefused if "is not defined" in done.err or "nvalid" in done.err else PolicyStoreError
         raise error("semanage import: %s" % failure(done))

@@ -6,7 +6,7 @@ from foreman_selinux_helpers import converge, guards, observe, plan, rules, seli
 from foreman_selinux_helpers import systemd as door
 from foreman_selinux_helpers.converge import Converge
 from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import CommandFailed, ContextRefused
+from foreman_selinux_helpers.errors import CommandFailed, RulesRefused
 from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
 from foreman_selinux_helpers.guards import Facts
 from foreman_selinux_helpers.host import Host
@@ -167,11 +167,11 @@ def test_what_the_store_refuses_is_left_out_and_the_rest_is_made(monkeypatch):
 
         def apply(self, changes, load, runner):
             if any("bad_t" in one.rule.context for one in changes):
-                raise ContextRefused("no")
+                raise RulesRefused("no")
             applied.append(([one.rule.regex for one in changes], load))
 
-        def accepts(self, context, runner):
-            return "bad_t" not in context
+        def refused(self, wanted, runner):
+            return [one for one in wanted if "bad_t" in one.context]
 
         def local_rules(self):
             return [ADD.rule]
