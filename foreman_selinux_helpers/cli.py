@@ -106,6 +106,7 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
     changes = arguments.verb in ("repair", "register", "unregister", "reexec", "restart") and not dry_run
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
+    os.umask(0o022)  # the record and the label database are for everybody to read
     root = os.path.realpath(arguments.root)
     if not arguments.root or not os.path.isdir(root):
         raise UsageError("--root %r: there is no such directory" % arguments.root)

@@ -122,6 +122,11 @@ def test_a_locale_that_knows_ascii_alone(root):
     assert b"internal error" not in done.stderr
 
 
+def test_options_come_before_the_verb_and_are_not_guessed(root):
+    for argv in (["status", "--json"], ["--root", root, "repair", "--dryrun"]):
+        assert cli.main(argv) == 2
+
+
 def test_an_empty_root_is_not_the_current_directory(capsys):
     assert cli.main(["--root", "", "status"]) == 2
     assert "no such directory" in capsys.readouterr().err
