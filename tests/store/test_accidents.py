@@ -1,0 +1,296 @@
+"""What goes wrong on real hosts: runs that are killed, stores that cannot be written, files nobody expected."""
+
+import fcntl
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from foreman_selinux_helpers.selinuxlib import LabelDatabase
+
+from ..policyroot import TOP
+from .test_register import CONTEXT, PROFILE, actions, admins_rule, lookup
+
+OTHER = "system_u:object_r:httpd_runtime_t:s0"
+OTHER_PROFILE = "[bar.socket]\ntype = httpd_runtime_t\npath = /run/bar.sock\n"
+DEATH = """
+import os
+from foreman_selinux_helpers import policystore
+original = policystore.Store.apply
+def apply(self, *arguments):
+    if %r == "after":
+        original(self, *arguments)
+    os._exit(9)
+policystore.Store.apply = apply
+"""
+MOMENTS = pytest.mark.parametrize("moment", ["before", "after"])
+
+
+@MOMENTS
+def test_a_run_killed_while_it_changes_a_type(root, tool, moment):
+    root.profile("foo", PROFILE)
+    tool("register")
+    root.profile("foo", PROFILE.replace("foo_var_run_t", "httpd_runtime_t"))
+    assert tool("register", before=DEATH % moment)["status"] == 9
+    assert tool("register")["status"] == 0
+    assert root.local_rules() == ["/run/foo\\.sock " + OTHER]
+    tool("unregister")
+    assert root.local_rules() == []
+
+
+@MOMENTS
+def test_a_run_killed_while_it_removes(root, tool, moment):
+    root.profile("foo", PROFILE)
+    tool("register")
+    assert tool("unregister", before=DEATH % moment)["status"] == 9
+    assert len(root.local_rules()) == int(moment == "before")
+    assert tool("register")["status"] == 0
+    assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]
+
+
+@MOMENTS
+def test_a_run_killed_while_a_rule_moves(root, tool, moment):
+    root.profile("foo", PROFILE)
+    tool("register")
+    before = (root.files / "file_contexts.subs_dist").read_text()
+    root.turn_equivalence_round()
+    assert tool("register", before=DEATH % moment)["status"] == 9
+    (root.files / "file_contexts.subs_dist").write_text(before)
+    assert tool("register")["status"] == 0
+    assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]
+
+
+def test_a_killed_run_of_one_package_is_not_forgotten_by_another(root, tool):
+    root.profile("foo", PROFILE)
+    assert tool("register", before=DEATH % "after")["status"] == 9
+    root.profile("bar", OTHER_PROFILE)
+    tool("unregister", "bar")
+    tool("register")
+    assert actions(tool("unregister", "foo")) == [("/run/foo\\.sock", "remove")]
+    assert root.local_rules() == ["/run/bar\\.sock " + OTHER]
+
+
+def test_unregister_takes_one_of_two_and_knows_units(root, tool):
+    root.profile("foo", PROFILE)
+    root.profile("bar", OTHER_PROFILE)
+    tool("register")
+    (root.path / "usr/share/foreman-selinux-helpers/profiles.d/foo.conf").unlink()
+    assert actions(tool("unregister", "--dry-run", "foo.socket")) == [("/run/foo\\.sock", "remove")]
+    assert len(root.local_rules()) == 2
+    assert actions(tool("unregister", "foo.socket")) == [("/run/foo\\.sock", "remove")]
+    assert root.local_rules() == ["/run/bar\\.sock " + OTHER]
+    assert tool("unregister", "nobody.socket")["status"] == 0
+
+
+def test_rules_of_a_package_that_is_gone_are_removed_with_the_next_run(root, tool):
+    root.profile("foo", PROFILE)
+    root.profile("bar", OTHER_PROFILE)
+    tool("register")
+    (root.path / "usr/share/foreman-selinux-helpers/profiles.d/foo.conf").unlink()
+    assert actions(tool("register")) == [("/run/bar\\.sock", "keep"), ("/run/foo\\.sock", "remove")]
+    assert root.local_rules() == ["/run/bar\\.sock " + OTHER]
+
+
+def test_a_broken_profile_costs_no_rule(root, tool):
+    root.profile("foo", PROFILE)
+    root.profile("bar", OTHER_PROFILE)
+    tool("register")
+    theirs = root.local_rules()
+    root.profile("foo", "nonsense")
+    assert tool("register")["status"] == 2
+    assert root.local_rules() == theirs
+
+
+def test_who_holds_the_lock_is_said(root, tool):
+    root.profile("foo", PROFILE)
+    with open(str(root.path / "var/lib/selinux/default/semanage.trans.LOCK"), "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = tool("--timeout", "1", "register")
+    assert "locked by another program" in done["results"][0]["detail"]
+    assert actions(tool("register")) == [("/run/foo\\.sock", "add")]
+
+
+def test_no_store_is_a_failure_where_rules_are_missing(root, tool):
+    root.profile("foo", PROFILE)
+    os.rename(str(root.path / "var/lib/selinux"), str(root.path / "var/lib/elsewhere"))
+    done = tool("register")
+    assert (done["status"], done["ok"], done["changed"]) == (1, False, False)
+    assert "there is no policy store" in done["results"][0]["detail"]
+    assert tool("unregister")["status"] == 0
+
+
+def test_a_record_that_cannot_be_kept_stops_the_commit(root, tool):
+    root.profile("foo", PROFILE)
+    (root.path / "var/lib/foreman-selinux-helpers").write_text("a file, not a directory")
+    done = tool("register")
+    assert done["status"] == 1
+    assert "default.json" in done["stderr"] + json.dumps(done.get("results", ""))
+    assert root.local_rules() == []
+
+
+def test_a_damaged_record_stops_everything_with_one_line(root, tool):
+    root.profile("foo", PROFILE)
+    tool("register")
+    (root.path / "var/lib/foreman-selinux-helpers/default.json").write_text("{")
+    for verb in ("status", "register", "unregister"):
+        done = tool(verb)
+        assert (done["status"], done["stderr"].count("\n")) == (1, 1)
+        assert "is damaged" in done["stderr"]
+    assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 4096], ids=["empty", "zeros"])
+def test_a_binary_policy_that_is_none(root, tool, content):
+    root.profile("foo", PROFILE)
+    for file in (root.path / "etc/selinux/default/policy").iterdir():
+        file.write_bytes(content)
+    assert "internal error" not in tool("status")["stderr"]
+
+
+@pytest.mark.parametrize("name", ["file_contexts.subs", "file_contexts.subs_dist", "file_contexts.local", "file_contexts"])
+def test_what_cannot_be_read_is_one_line(root, tool, name):
+    root.profile("foo", PROFILE)
+    for file in root.files.glob(name + "*"):
+        if file.name in (name, name + ".bin"):
+            file.unlink()
+    (root.files / name).mkdir()
+    done = tool("status")
+    assert done["status"] == 1
+    assert done["stderr"].count("\n") <= 1
+    assert "internal error" not in done["stderr"]
+
+
+def test_huge_files_are_read(root, tool):
+    root.profile("foo", PROFILE)
+    (root.files / "file_contexts.subs").write_text("".join("/srv/%d /opt/%d\n" % (one, one) for one in range(20000)))
+    with open(str(root.files / "file_contexts"), "a") as rules:
+        rules.writelines("/opt/huge%d(/.*)? system_u:object_r:usr_t:s0\n" % one for one in range(50000))
+    (root.files / "file_contexts.bin").unlink()
+    assert tool("status")["sockets"][0]["problem"] == "no-rule"
+
+
+@pytest.mark.parametrize("path", ["/run/with space.sock", "/run/é+(1)[2].sock", "/run/it's\\odd.sock", "/run/{a,b}|c*?.sock",
+                                  "/run/wide\u2003space.sock", "/run//double///slash.sock"])
+def test_any_path_is_matched_literally(root, tool, path):
+    root.profile("foo", "[foo.socket]\ntype = foo_var_run_t\npath = %s\n" % path)
+    assert tool("register")["status"] == 0
+    assert lookup(root, path) == CONTEXT
+    assert lookup(root, path + "x") != CONTEXT
+    assert tool("register")["rules"][0]["action"] == "keep"
+    root.turn_equivalence_round()
+    assert tool("register")["status"] == 0
+    assert lookup(root, path) == CONTEXT
+    assert len(root.local_rules()) == 1
+
+
+def test_what_has_no_effect_is_taken_back(root, tool):
+    """Debian turns /var/run into /run and /run/lock into /var/lock, but never one after the other."""
+    root.profile("foo", PROFILE.replace("/run/foo.sock", "/var/run/lock/foo.sock"))
+    done = tool("register")
+    assert (done["status"], done["results"][0]["outcome"]) == (1, "failed")
+    assert "no effect" in done["results"][0]["detail"]
+    assert root.local_rules() == []
+    assert not (root.path / "var/lib/foreman-selinux-helpers/default.json").exists()
+
+
+@pytest.mark.parametrize("path", ["/run/lock/foo.sock", "/var/lock/foo.sock"])
+def test_debians_other_direction(root, tool, path):
+    root.profile("foo", PROFILE.replace("/run/foo.sock", path))
+    assert tool("register")["status"] == 0
+    assert root.local_rules() == ["/var/lock/foo\\.sock " + CONTEXT]
+    assert lookup(root, path) == CONTEXT
+    assert tool("register")["rules"][0]["action"] == "keep"
+
+
+def test_substitutions_are_those_of_libselinux(root):
+    """Random substitutions: the canonical path is where libselinux looks a path up."""
+    chance = random.Random(7)
+    names = ["", "/a", "/b", "/a/b", "/a/a", "/ab", "/b/a", "/", "/a/", "//a"]
+    tails = ["", "/", "/a", "/b/a", "//b", "/ab/"]
+    code = """
+import json, selinux, sys
+selinux.selinux_set_policy_root(sys.argv[1])
+handle = selinux.selabel_open(selinux.SELABEL_CTX_FILE, None, 0)
+print(json.dumps([selinux.selabel_lookup_raw(handle, path, 0)[1].split(":")[2] for path in json.load(sys.stdin)]))
+"""
+    for file in root.files.glob("file_contexts*"):
+        file.unlink()
+    places = ["/"] + [one + other for one in ("/a", "/b", "/ab") for other in ("", "/a", "/b", "/ab", "/a/a", "/a/b", "/b/a")]
+    (root.files / "file_contexts").write_text("/.* u:r:other\n" + "".join(
+        "%s u:r:t%d\n" % (place, number) for number, place in enumerate(places)))
+    paths = [one + tail for one in names for tail in tails if (one + tail).startswith("/")]
+    compared = 0
+    for _ in range(60):
+        for suffix in (".subs", ".subs_dist"):
+            lines = ["%s%s%s%s" % (chance.choice(["", " ", "#"]), chance.choice(names), chance.choice([" ", "\t\t", ""]),
+                                   chance.choice(names)) for _ in range(chance.randint(0, 4))]
+            # libselinux 3.4 reads on behind a single word that ends the file without a newline.
+            complete = lines and len(lines[-1].split()) > 1
+            (root.files / ("file_contexts" + suffix)).write_text("\n".join(lines) + ("" if complete else "\n"))
+        out = subprocess.run([sys.executable, "-Ic", code, str(root.path / "etc/selinux/default")], check=True,
+                             input=json.dumps(paths).encode(), stdout=subprocess.PIPE).stdout
+        database = LabelDatabase(str(root.path), "default")
+        equivalences = database.equivalences()
+        database.close()
+        for path, answer in zip(paths, json.loads(out.decode())):
+            canonical = equivalences.canonical(path)
+            expected = "t%d" % places.index(canonical) if canonical in places else "other"
+            assert answer == expected, (path, canonical, equivalences)
+            compared += answer != "other"
+    assert compared > 500
+
+
+def test_the_administrators_rule_for_one_file_type_and_for_more(root, tool):
+    """A rule that covers sockets wins; one for regular files does not."""
+    root.profile("foo", PROFILE)
+    admins_rule(root, "/run/f[o]+\\.sock", "httpd_runtime_t")
+    assert tool("register")["rules"][0]["action"] == "skip"
+    assert lookup(root, "/run/foo.sock") == OTHER
+
+
+def test_a_full_disk_changes_nothing(root, tool, tmp_path):
+    """The store on a file system of its own, with hardly any space left."""
+    root.profile("foo", PROFILE)
+    size = int(subprocess.check_output(["du", "-sk", str(root.path)]).split()[0])
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    code = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % str(TOP)
+    script = """set -e
+mount -t tmpfs -o size=%dk none %s || exit 77
+cp -a %s/. %s
+cd %s
+find etc var -type f -exec sha256sum {} + | sort >/tmp/before.$$
+status=0
+%s -Ic '%s' --json --root %s register || status=$?
+find etc var -type f ! -name default.json ! -path '*/tmp/*' ! -name '*.LOCK' -exec sha256sum {} + | sort >/tmp/after.$$
+diff /tmp/before.$$ /tmp/after.$$ >&2
+rm /tmp/before.$$ /tmp/after.$$
+exit $status
+""" % (size + 300, mounted, root.path, mounted, mounted, sys.executable, code.replace("'", '"'), mounted)
+    done = subprocess.run(["unshare", "--mount", "/bin/bash", "-c", script], stdin=subprocess.DEVNULL, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("nothing may be mounted here")
+    assert done.returncode == 1, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["ok"], document["changed"], document["results"][0]["outcome"]) == (False, False, "failed")
+    assert "Traceback" not in done.stderr
+
+
+def test_modes_of_what_is_written(root, tool):
+    """Whatever the caller's umask is."""
+    root.profile("foo", PROFILE)
+    mask = os.umask(0o077)
+    try:
+        tool("register")
+    finally:
+        os.umask(mask)
+    record = root.path / "var/lib/foreman-selinux-helpers/default.json"
+    assert stat.S_IMODE(record.stat().st_mode) == 0o644
+    assert stat.S_IMODE(record.parent.stat().st_mode) == 0o755
+    for name in ("file_contexts.local", "file_contexts.local.bin"):
+        assert (root.files / name).stat().st_mode & 0o444 == 0o444
