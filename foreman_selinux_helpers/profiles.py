@@ -15,8 +15,9 @@ MAX_SIZE = 64 * 1024
 
 RESTART_POLICIES = ("auto", "always", "never")
 _KEYS = ("type", "path", "regex", "client", "restart")
-# systemd.unit(5): the characters of a unit name.  The first may not be "-": it would be an option.
-_UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.socket\Z")
+# systemd.unit(5): the characters of a unit name and its length.  The first may not be "-": it would be an
+# option.  A template without an instance is no unit, and systemctl would refuse all others along with it.
+_UNIT = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*(?:@[A-Za-z0-9:_.\\@-]+)?\.socket\Z")
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+\Z")
 
@@ -160,8 +161,10 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
         raise refuse("restart = %r must be one of %s" % (restart, ", ".join(RESTART_POLICIES)), "restart")
     paths = _lines(section.get("path", ""))
     for path in paths:
-        if not path.startswith("/") or not _PRINTABLE.match(path) or "/../" in path + "/":
+        if not path.startswith("/") or not _PRINTABLE.match(path) or ".." in path.split("/"):
             raise refuse("path = %r is not an absolute path" % path, "path")
+        if path.endswith("/") or "." in path.split("/"):
+            raise refuse("path = %r is a directory's, or not the shortest; a socket's is needed" % path, "path")
     regexes = _lines(section.get("regex", ""))
     for regex in regexes:
         if not regex.startswith(("/", "(/")) or not re.match(r"[!-~]+\Z", regex):
