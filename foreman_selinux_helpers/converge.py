@@ -411,9 +411,12 @@ class Converge:
             self.systemd.order("stop", unit.unit)
             self.systemd.order("stop", service.unit)
         finally:
-            self.systemd.order("start", unit.unit)
-            if service.active:
-                self.systemd.order("start", service.unit)
+            # Whatever failed: neither stays down for the other's sake.
+            try:
+                self.systemd.order("start", unit.unit)
+            finally:
+                if service.active:
+                    self.systemd.order("start", service.unit)
 
     def _judge_by_label(self, restarted: Sequence[sockets.Action], taken: Set[str]) -> List[Result]:
         """Where PID 1's cache cannot be seen, the restarted socket's label says whether it is fresh."""

@@ -20,6 +20,10 @@ class Deadline:
                                    % self.seconds)
         return left
 
+    def at_least(self, seconds: float) -> "Deadline":
+        """Return this deadline, or a later one if less than ``seconds`` are left."""
+        return self if self._end - time.monotonic() >= seconds else Deadline(seconds)
+
     def pause(self, seconds: float) -> None:
         """Sleep for ``seconds``, but not past the deadline."""
         time.sleep(min(seconds, self.remaining()))

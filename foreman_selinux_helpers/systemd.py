@@ -12,6 +12,8 @@ SYSTEMCTL = "/usr/bin/systemctl"
 _ANSWER = 30.0
 # systemctl itself waits twice 90 s for a re-exec.
 _REEXEC = 200.0
+# Time enough to queue a job; two of them fit between the scriptlets' deadlines.
+_START = 4.0
 _STATE_DIRECTORY = "/run/systemd"
 # systemd refuses below this (RELOAD_DISK_SPACE_MIN, since 233); 219 would freeze.
 RUN_SPACE_NEEDED = 16 * 1024 * 1024
@@ -204,8 +206,13 @@ class Systemd:
                 self._runner.deadline.pause(0.2)
 
     def order(self, verb: str, unit: str) -> None:
-        """Start, stop or restart one unit; raise CommandFailed if that fails."""
-        self._runner.check([SYSTEMCTL, verb, "--", unit])
+        """Start, stop or restart one unit; raise CommandFailed if that fails.
+
+        A start is ordered even when the time is used up, so that what was stopped comes back:
+        systemd keeps the job when systemctl is not waited for.
+        """
+        runner = Runner(self._runner.deadline.at_least(_START)) if verb == "start" else self._runner
+        runner.check([SYSTEMCTL, verb, "--", unit])
 
 
 def booted() -> bool:

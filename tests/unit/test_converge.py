@@ -141,6 +141,15 @@ def test_the_socket_comes_back_when_stopping_the_service_fails(monkeypatch):
     assert not outcome.ok
 
 
+def test_the_service_comes_back_when_starting_the_socket_fails(monkeypatch):
+    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD),
+                  service=Service("foo.service", True, False, None))
+    world.failing = {"start foo.socket"}
+    outcome = world.flow.restart()
+    assert world.done == ["stop foo.socket", "stop foo.service", "start foo.service"]
+    assert not outcome.ok
+
+
 def test_an_invisible_cache_is_judged_by_the_restarted_socket(monkeypatch):
     """Nothing is mapped: the restarted socket's label says whether the next remedy is due."""
     world = World(monkeypatch, state=UNKNOWN, view=RIGHT._replace(path_label=BAD))

@@ -1,0 +1,139 @@
+"""What is asked of systemctl and made of its answers."""
+
+import time
+
+import pytest
+
+from foreman_selinux_helpers.deadline import Deadline
+from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded
+from foreman_selinux_helpers.run import Output, Runner
+from foreman_selinux_helpers.systemd import Service, SocketUnit, Systemd
+
+SOCKET = """Id=foo.socket
+LoadState=loaded
+ActiveState=active
+SubState=listening
+Listen=/run/foo.sock (Stream)
+Accept=no
+Triggers=foo.service
+SELinuxContextFromNet=no
+"""
+SERVICE = """Id=foo.service
+LoadState=loaded
+ActiveState=active
+Requires=system.slice foo.socket
+ExecStart={ path=/usr/bin/foo ; argv[]=/usr/bin/foo --x ; ignore_errors=no ; pid=0 ; status=0/0 }
+"""
+ABSENT = "Id=bar.socket\nLoadState=not-found\nActiveState=inactive\n"
+
+
+class Fake(Runner):
+    """Answers by the last argument, or in order; remembers what was asked."""
+
+    def __init__(self, *answers, seconds=60.0):
+        super().__init__(Deadline(seconds))
+        self.answers = list(answers)
+        self.asked = []
+
+    def run(self, argv, stdin=None, limit=None):
+        self.asked.append(list(argv))
+        answer = self.answers.pop(0)
+        return answer if isinstance(answer, Output) else Output(0, answer, "")
+
+
+def test_a_socket_and_its_service_are_asked_for_at_once():
+    fake = Fake(SOCKET + "\n" + SERVICE)
+    units = Systemd(fake).socket_units(["foo.socket"])
+    assert units == {"foo.socket": SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False, Service(
+        "foo.service", True, True, "/usr/bin/foo"), False)}
+    assert units["foo.socket"].listening
+    assert fake.asked[0][-3:] == ["--", "foo.socket", "foo.service"]
+    assert len(fake.asked) == 1
+
+
+def test_a_service_with_another_name_is_asked_for_then():
+    fake = Fake(SOCKET.replace("Triggers=foo", "Triggers=other") + "\n" + ABSENT,
+                SERVICE.replace("foo.service", "other.service").replace(" foo.socket", ""))
+    service = Systemd(fake).socket_units(["foo.socket"])["foo.socket"].service
+    assert service == Service("other.service", True, False, "/usr/bin/foo")
+    assert fake.asked[1][-1] == "other.service"
+
+
+@pytest.mark.parametrize(("change", "service", "own_label"), [
+    (("Accept=no", "Accept=yes"), None, False),
+    (("Triggers=foo.service\n", ""), None, False),
+    (("SELinuxContextFromNet=no", "SELinuxContextFromNet=yes"), "foo.service", True),
+    (("ActiveState=active\nRequires", "ActiveState=active\nSELinuxContext=a:b:c\nRequires"), "foo.service", True),
+])
+def test_sockets_whose_label_is_not_the_executables(change, service, own_label):
+    unit = Systemd(Fake((SOCKET + "\n" + SERVICE).replace(*change))).socket_units(["foo.socket"])["foo.socket"]
+    assert (unit.service.unit if unit.service else None, unit.own_label) == (service, own_label)
+
+
+def test_what_is_not_there():
+    unit = Systemd(Fake(ABSENT + "\n" + ABSENT)).socket_units(["bar.socket"])["bar.socket"]
+    assert (unit.load, unit.paths, unit.listening, unit.service) == ("not-found", (), False, None)
+    assert Systemd(Fake()).socket_units([]) == {}
+
+
+@pytest.mark.parametrize("answer", ["", SOCKET, Output(1, "", "Failed to connect to bus"), SOCKET + "\n\n\n"])
+def test_an_answer_that_is_none_is_one_line(answer):
+    with pytest.raises(CommandFailed) as raised:
+        Systemd(Fake(answer)).socket_units(["foo.socket", "bar.socket"])
+    assert "\n" not in str(raised.value)
+
+
+def test_binds_to_counts_as_requires():
+    shown = SERVICE.replace("Requires=system.slice foo.socket", "Requires=system.slice\nBindsTo=foo.socket")
+    assert Systemd(Fake(SOCKET + "\n" + shown)).socket_units(["foo.socket"])["foo.socket"].service.requires_socket
+
+
+@pytest.mark.parametrize(("jobs", "targets"), [
+    ("", ()),
+    ("No jobs running.\n", ()),
+    ("123 foo.service start waiting\n", ()),
+    ("  7 reboot.target start waiting\n  8 x.mount stop running\n", ("reboot.target",)),
+    ("7 rescue.target start running\n8 umount.target restart waiting\n9 network.target stop waiting\n",
+     ("rescue.target", "umount.target")),
+])
+def test_a_target_that_is_being_reached_is_in_the_way(jobs, targets):
+    manager = Systemd(Fake("Version=252\nSystemState=degraded\n", jobs)).manager()
+    assert manager == ("252", "degraded", targets)
+
+
+def test_versions_of_the_manager_and_of_the_binary():
+    assert Systemd(Fake("Version=239 (239-82.el8_10.2)\n")).version() == "239 (239-82.el8_10.2)"
+    assert Systemd(Fake("systemd 252 (252.39-1~deb12u1)\n+PAM +AUDIT\n")).binary_version("/x") == "252 (252.39-1~deb12u1)"
+    with pytest.raises(CommandFailed, match="signal 11"):
+        Systemd(Fake(Output(-11, "", ""))).binary_version("/usr/lib/systemd/systemd")
+
+
+@pytest.mark.parametrize(("answer", "container"), [
+    (Output(0, "lxc\n", ""), "lxc"), (Output(1, "none\n", ""), None), (Output(0, "", ""), "unknown")])
+def test_container(answer, container):
+    assert Systemd(Fake(answer)).container() == container
+
+
+def test_after_a_reexec_it_waits_for_an_answer():
+    refused = Output(1, "", "Failed to connect to bus")
+    fake = Fake("", refused, refused, "Version=252\n")
+    Systemd(fake).daemon_reexec()
+    assert [one[1] for one in fake.asked] == ["daemon-reexec", "show", "show", "show"]
+    with pytest.raises(DeadlineExceeded):
+        Systemd(Fake("", *[refused] * 10, seconds=0.3)).daemon_reexec()
+
+
+def test_what_was_stopped_can_be_started_when_the_time_is_used_up(monkeypatch):
+    """A socket that was stopped must come back."""
+    asked = []
+    monkeypatch.setattr(Runner, "run", lambda self, argv, stdin=None, limit=None: asked.append(
+        (argv[1], self.deadline.remaining())) or Output(0, "", ""))
+    used_up = Runner(Deadline(0.01))
+    time.sleep(0.02)
+    Systemd(used_up).order("start", "foo.socket")
+    assert asked[0][0] == "start"
+    assert 1 < asked[0][1] < 5
+    with pytest.raises(DeadlineExceeded):
+        Systemd(used_up).order("stop", "foo.socket")
+    Systemd(Runner(Deadline(100))).order("start", "foo.socket")
+    assert asked[1][1] > 90
