@@ -66,7 +66,7 @@ class Converge:
         self.runner = runner
         self.log = log
         self.systemd = Systemd(runner)
-        self.detection = Detection(self.systemd, runner)
+        self.detection = Detection(host.root, self.systemd, runner)
         self._reexecuted = False
         self._same = observe.comparison(host)
 

@@ -29,7 +29,8 @@ def binary() -> str:
 class Detection:
     """Answers about the systemd of this host; each is asked for once."""
 
-    def __init__(self, systemd: Systemd, runner: Runner) -> None:
+    def __init__(self, root: str, systemd: Systemd, runner: Runner) -> None:
+        self._root = root
         self._systemd = systemd
         self._runner = runner
         self._family: Optional[str] = None
@@ -39,7 +40,7 @@ class Detection:
     def family(self) -> str:
         """Return the distribution's family, whose backports apply."""
         if self._family is None:
-            self._family = packages.family()
+            self._family = packages.family(self._root)
         return self._family
 
     def running(self, offline: Optional[str]) -> Build:
@@ -57,7 +58,8 @@ class Detection:
 
     def installed(self) -> Build:
         """Return the systemd on disk."""
-        for path in dict.fromkeys((binary(),) + _BINARIES):
+        # What is in an image may not run here.
+        for path in dict.fromkeys((binary(),) + _BINARIES) if self._root == "/" else ():
             try:
                 version = self._systemd.binary_version(path)
             except CommandFailed:
@@ -66,7 +68,7 @@ class Detection:
         evr = self._installed_evr("systemd")
         if evr:
             return self._build(evr, "installed")
-        return Build(None, None, UNKNOWN, ["no systemd is installed that runs"])
+        return Build(None, None, UNKNOWN, ["no installed systemd was found"])
 
     def _build(self, version: str, which: str) -> Build:
         evr = self._installed_evr("systemd")
@@ -87,5 +89,5 @@ class Detection:
 
     def _installed_evr(self, name: str) -> Optional[str]:
         if name not in self._evr:
-            self._evr[name] = packages.installed_evr(name, self.family(), self._runner)
+            self._evr[name] = packages.installed_evr(name, self.family(), self._root, self._runner)
         return self._evr[name]

@@ -1,5 +1,6 @@
 """The only door to the package databases: which build of a package is installed."""
 
+import os
 from typing import Optional
 
 from .refresh import EVR, CompareEVR
@@ -8,29 +9,32 @@ from .run import Runner
 _FAMILIES = ("rhel", "fedora", "debian")
 
 
-def family() -> str:
-    """Return the distribution's family: rhel, fedora, debian, or its own identifier."""
+def family(root: str) -> str:
+    """Return the family of the distribution below ``root``: rhel, fedora, debian, or its own identifier."""
     import distro
 
-    own = str(distro.id())
+    about = distro.LinuxDistribution(include_lsb=False) if root == "/" else distro.LinuxDistribution(
+        include_lsb=False, os_release_file=os.path.join(root, "etc/os-release"), distro_release_file=os.devnull)
+    own = str(about.id())
     if own in _FAMILIES:
         return own
-    like = distro.like().split()
+    like = about.like().split()
     # CentOS, Rocky and AlmaLinux are like both rhel and fedora: the first in this order counts.
     return next((known for known in _FAMILIES if known in like), own)
 
 
-def installed_evr(name: str, distribution: str, runner: Runner) -> Optional[str]:
-    """Return the EVR of an installed package (``239-82.el8``, ``1:2.3-1``), or None if unknown."""
+def installed_evr(name: str, distribution: str, root: str, runner: Runner) -> Optional[str]:
+    """Return the EVR of a package installed below ``root`` (``239-82.el8``, ``1:2.3-1``), or None if unknown."""
     if distribution == "debian":
-        done = runner.run(["/usr/bin/dpkg-query", "-W", "-f", "${Version}", name], limit=10)
+        database = "--admindir=" + os.path.join(root, "var/lib/dpkg")
+        done = runner.run(["/usr/bin/dpkg-query", database, "-W", "-f", "${Version}", name], limit=10)
         return done.out.strip() or None if done.status == 0 else None
     try:
         import rpm
     except ImportError:
         return None
     try:
-        for header in rpm.TransactionSet().dbMatch("name", name):
+        for header in rpm.TransactionSet(root).dbMatch("name", name):
             epoch = header[rpm.RPMTAG_EPOCH]
             evr = "%s-%s" % (_text(header[rpm.RPMTAG_VERSION]), _text(header[rpm.RPMTAG_RELEASE]))
             return "%d:%s" % (epoch, evr) if epoch else evr
