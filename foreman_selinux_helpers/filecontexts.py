@@ -59,11 +59,11 @@ class Rule(NamedTuple):
 def escape(path: str) -> str:
     """Return the regex that matches exactly this path.
 
-    White space would end it, and libselinux refuses a file with anything but ASCII: both are
-    spelt out, byte by byte.
+    White space would end it, libselinux refuses a file with anything but ASCII, and quotes
+    cannot be quoted for ``semanage import``: all these are spelt out, byte by byte.
     """
     escaped = _bytes(_SPECIAL.sub(r"\\\1", path))
-    return "".join("\\x%02x" % byte if byte <= 0x20 or byte >= 0x7f else chr(byte) for byte in escaped)
+    return "".join("\\x%02x" % byte if byte in b" \"'" or not 0x20 < byte < 0x7f else chr(byte) for byte in escaped)
 
 
 def parse(text: str, file: str) -> Iterator[Rule]:

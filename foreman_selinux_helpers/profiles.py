@@ -167,9 +167,9 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
             raise refuse("path = %r is a directory's, or not the shortest; a socket's is needed" % path, "path")
     regexes = _lines(section.get("regex", ""))
     for regex in regexes:
-        if not regex.startswith(("/", "(/")) or not re.match(r"[!-~]+\Z", regex):
-            raise refuse("regex = %r must begin with / and hold no white space, and nothing but ASCII (libselinux"
-                         " refuses more)" % regex, "regex")
+        if not regex.startswith(("/", "(/")) or not re.match(r"[!#-&(-~]+\Z", regex):
+            raise refuse("regex = %r must begin with / and hold no white space, no quotes and nothing but ASCII"
+                         % regex, "regex")
         try:
             re.compile(regex)
         except (re.error, RecursionError, OverflowError) as error:

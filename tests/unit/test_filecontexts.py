@@ -21,10 +21,10 @@ def test_parse_knows_file_types_and_lines():
 
 @pytest.mark.parametrize("path", [
     "/run/foo.sock", "/a+b", "/x(1)", "/p$q^r", "/back\\slash", "/with space", "/é", "/{2}",
-    "/wide\u2003space", "/tab\tline\n"])
+    "/wide\u2003space", "/tab\tline\n", "/it's \"\""])
 def test_an_escaped_path_matches_itself_alone(path):
     regex = escape(path)
-    assert not re.search(r"[^!-~]", regex)
+    assert not re.search("[^!-~]|['\"]", regex)
     assert Rule(regex, ALL_FILES, "u:r:t").matches(path)
     assert not Rule(regex, ALL_FILES, "u:r:t").matches(path + "x")
     assert len(list(parse(regex + " u:r:t", "f"))) == 1  # no part of it ends the regex

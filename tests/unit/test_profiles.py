@@ -54,6 +54,7 @@ def test_the_whole_syntax():
     ("[a@.socket]\ntype = x\n", 1, "not the name of a socket unit"),
     ("[@a.socket]\ntype = x\n", 1, "not the name of a socket unit"),
     ("[" + 250 * "a" + ".socket]\ntype = x\n", 1, "not the name of a socket unit"),
+    ("[a.socket]\ntype = x\nregex = /run/it's\n", 3, "no quotes"),
     ("[a.socket]\ntype = x\nregex = /run/é\n", 3, "nothing but ASCII"),
     ("[a.socket]\ntype = x\nregex = /run/(\n", 3, "does not compile"),
     ("[a.socket]\ntype = x\nregex = /run/a b\n", 3, "no white space"),
