@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from typing import List, NoReturn, Optional, Sequence
+from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from . import __version__
 from .errors import HelperError, NeedsRoot, UsageError
@@ -30,8 +30,21 @@ def _seconds(text: str) -> float:
     return value
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+_NAMES = (("names",), {"nargs": "*", "metavar": "NAME", "help": "a profile or a socket unit (default: all)"})
+_DRY_RUN = (("--dry-run",), {"action": "store_true", "help": "say what would be done, and do nothing"})
+VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] = {
+    "status": ("say of every socket what is wrong and what would mend it", [_NAMES]),
+    "repair": ("register the rules, refresh PID 1, restart or relabel, verify", [_NAMES, _DRY_RUN]),
+    "register": ("register the rules alone", [_NAMES, _DRY_RUN]),
+    "unregister": ("remove the rules that register added", [_NAMES, _DRY_RUN]),
+    "detect": ("say when this systemd renews its label cache, and how that is known", []),
+    "reexec": ("re-execute PID 1 if its label cache is stale and no guard refuses", [_DRY_RUN]),
+    "restart": ("restart or relabel the sockets of one unit if they are wrong", [(("unit",), {"metavar": "UNIT"})]),
+}
+
+
+def parser(only: Optional[str] = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line, of all verbs or of one."""
     top = _Parser(prog=PROGRAM, description="Give systemd's sockets the SELinux label their policy wants.",
                   epilog="Exit status: 0 all is well or was put right; 1 something is still wrong; 2 usage or a"
                          " broken profile; 3 needs root; 4 a guard refused.")
@@ -44,30 +57,33 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS",
                      help="give up after this time (default %(default)g)")
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-
-    def verb(name: str, what: str, names: bool = False, dry: bool = False) -> argparse.ArgumentParser:
-        one = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        if names:
-            one.add_argument("names", nargs="*", metavar="NAME", help="a profile or a socket unit (default: all)")
-        if dry:
-            one.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-        return one
-
-    verb("status", "say of every socket what is wrong and what would mend it", names=True)
-    verb("repair", "register the rules, refresh PID 1, restart or relabel, verify", names=True, dry=True)
-    verb("register", "register the rules alone", names=True, dry=True)
-    verb("unregister", "remove the rules that register added", names=True, dry=True)
-    verb("detect", "say when this systemd renews its label cache, and how that is known")
-    verb("reexec", "re-execute PID 1 if its label cache is stale and no guard refuses", dry=True)
-    verb("restart", "restart or relabel the sockets of one unit if they are wrong").add_argument("unit", metavar="UNIT")
+    for name, (what, arguments) in VERBS.items():
+        if only in (None, name):
+            one = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+            for argument in arguments:
+                one.add_argument(*argument[0], **argument[1])
     return top
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line; raise UsageError for a wrong one.
+
+    Only the parser of the verb that seems to be meant is built: that is most of the time.
+    """
+    seems = next((word for word in argv if word in VERBS), None)
+    if seems and not {"-h", "--help"}.intersection(argv):
+        try:
+            return parser(seems).parse_args(argv)
+        except UsageError:
+            pass  # the word may have been something else's value
+    return parser().parse_args(argv)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the command; return its exit status.  Never raises."""
     log = Log()
     try:
-        arguments = parser().parse_args(argv)
+        arguments = parse(sys.argv[1:] if argv is None else argv)
         if arguments.verb is None:
             raise UsageError("no verb given (%s --help tells more)" % PROGRAM)
         log = Log(1 if arguments.verbose else -1 if arguments.quiet else 0)

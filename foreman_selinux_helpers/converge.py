@@ -1,10 +1,9 @@
 """Look, plan, apply, verify: the whole flow.  Doing it again does nothing."""
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import guards, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
 from . import host as hosts
-from .detection import Detection, binary
 from .errors import CommandFailed, HelperError, PolicyStoreError, RulesRefused
 from .guards import Facts
 from .host import Host
@@ -16,6 +15,9 @@ from .profiles import SocketProfile
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
 from .run import Runner
 from .systemd import Systemd
+
+if TYPE_CHECKING:
+    from .detection import Detection
 
 REPAIR_COMMAND = "foreman-selinux-helpers repair"
 
@@ -66,9 +68,18 @@ class Converge:
         self.runner = runner
         self.log = log
         self.systemd = Systemd(runner)
-        self.detection = Detection(host.root, self.systemd, runner)
+        self._detection: "Optional[Detection]" = None
         self._reexecuted = False
         self._same = observe.comparison(host)
+
+    @property
+    def detection(self) -> "Detection":
+        """Answers about the systemd of this host, needed only where its cache is not fresh."""
+        if self._detection is None:
+            from .detection import Detection
+
+            self._detection = Detection(self.host.root, self.systemd, self.runner)
+        return self._detection
 
     # -- verbs -------------------------------------------------------------------------------
 
@@ -360,7 +371,7 @@ class Converge:
         manager = self.systemd.manager()
         free, inodes = systemd.state_directory_space()
         try:
-            self.systemd.binary_version(binary())
+            self.systemd.binary_version(self.detection.binary())
             failure = None
         except CommandFailed as error:
             failure = "the systemd on disk does not run: %s" % error

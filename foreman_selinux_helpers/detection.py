@@ -20,12 +20,6 @@ class Build(NamedTuple):
     evidence: List[str]
 
 
-def binary() -> str:
-    """Return the path of the systemd that PID 1 would execute."""
-    found = procfs.executable(1)
-    return found if found and found.endswith("/systemd") else _BINARIES[0]
-
-
 class Detection:
     """Answers about the systemd of this host; each is asked for once."""
 
@@ -36,6 +30,12 @@ class Detection:
         self._family: Optional[str] = None
         self._running: Optional[Build] = None
         self._evr: Dict[str, Optional[str]] = {}
+
+    @staticmethod
+    def binary() -> str:
+        """Return the path of the systemd that PID 1 would execute."""
+        found = procfs.executable(1)
+        return found if found and found.endswith("/systemd") else _BINARIES[0]
 
     def family(self) -> str:
         """Return the distribution's family, whose backports apply."""
@@ -59,7 +59,7 @@ class Detection:
     def installed(self) -> Build:
         """Return the systemd on disk."""
         # What is in an image may not run here.
-        for path in dict.fromkeys((binary(),) + _BINARIES) if self._root == "/" else ():
+        for path in dict.fromkeys((self.binary(),) + _BINARIES) if self._root == "/" else ():
             try:
                 version = self._systemd.binary_version(path)
             except CommandFailed:

@@ -5,7 +5,6 @@ commit (``pending``) and after it, each time replaced as a whole: whatever happe
 next run can tell our rules from the administrator's.
 """
 
-import json
 import os
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
@@ -66,6 +65,8 @@ def load(root: str, policy: str) -> Record:
         return Record({}, {})
     except OSError as error:
         raise HelperError("%s: cannot be read: %s" % (file, error.strerror)) from error
+    import json
+
     with os.fdopen(descriptor, encoding="utf-8") as stream:
         status = os.fstat(descriptor)
         if status.st_uid != 0 or status.st_mode & 0o022:
@@ -105,6 +106,8 @@ def save(root: str, policy: str, record: Record) -> None:
         if os.path.lexists(temporary):
             os.unlink(temporary)  # left by a run that was killed
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        import json
+
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump({"schema": _SCHEMA, "rules": _items(record.rules), "pending": _items(record.pending)},
                       stream, indent=1)

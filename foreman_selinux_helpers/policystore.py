@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import tempfile
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, NamedTuple, Sequence
 
@@ -91,6 +90,8 @@ class Store(NamedTuple):
         directory = os.path.join(self.root, "etc/selinux", self.policy, "policy")
         files = [name for name in os.listdir(directory) if name.startswith("policy.") and name[7:].isdigit()]
         newest = max(files, key=lambda name: int(name[7:]))
+        import tempfile
+
         with tempfile.TemporaryDirectory() as scratch:
             specification = os.path.join(scratch, "file_contexts")
             with open(specification, "w", encoding="utf-8") as stream:
@@ -127,6 +128,8 @@ def _standard_error_kept() -> Iterator[Callable[[], str]]:
 
     Gives a function that returns what was printed so far.
     """
+    import tempfile
+
     with tempfile.TemporaryFile() as kept:
         try:
             original = os.dup(2)

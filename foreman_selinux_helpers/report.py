@@ -1,13 +1,15 @@
 """Reports: one document for machines (JSON, schema 1) and one layout for people.  Pure."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from . import plan, rules
 from .converge import Outcome
-from .detection import Build
 from .labelcache import LabelCache
 from .plan import Result
 from .profiles import BrokenProfile
+
+if TYPE_CHECKING:
+    from .detection import Build
 
 SCHEMA = 1
 Document = Dict[str, Any]
@@ -45,7 +47,7 @@ def unregister_document(decisions: Sequence[rules.Decision], results: Sequence[R
             "notes": [], "rules": [_rule(one) for one in decisions], "results": [_result(one) for one in results]}
 
 
-def detect_document(running: Build, installed: Build, cache: LabelCache, notes: Sequence[str]) -> Document:
+def detect_document(running: "Build", installed: "Build", cache: LabelCache, notes: Sequence[str]) -> Document:
     """Return the document of detect."""
     return {"schema": SCHEMA, "command": "detect", "ok": True, "changed": False, "notes": list(notes),
             "running": dict(running._asdict()), "installed": dict(installed._asdict()), "label_cache": _cache(cache)}

@@ -105,7 +105,7 @@ def _work(arguments: List[str], output: int) -> None:
         from . import cli
         from .errors import HelperError
 
-        parsed = cli.parser().parse_args(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments)
+        parsed = cli.parse(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments)
         log = Log(stderr=False)
         try:
             cli.run(parsed, log)
