@@ -4,6 +4,7 @@ A child does the work; its output goes to the journal, and it is killed at the d
 neither a library that prints, nor one that waits for ever, nor a crash reaches the transaction.
 """
 
+import fcntl
 import os
 import select
 import signal
@@ -94,7 +95,9 @@ def _work(arguments: List[str], output: int) -> None:
     """Do the work in the child; never returns."""
     try:
         os.setsid()
-        nothing = os.open(os.devnull, os.O_RDWR)
+        # Out of the way of 0, 1 and 2, where these are if rpm has closed them.
+        output = fcntl.fcntl(output, fcntl.F_DUPFD_CLOEXEC, 3)
+        nothing = fcntl.fcntl(os.open(os.devnull, os.O_RDWR), fcntl.F_DUPFD_CLOEXEC, 3)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
         os.dup2(output, 2)

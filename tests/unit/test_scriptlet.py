@@ -58,6 +58,16 @@ def test_unknown_scriptlets_and_closed_files():
     assert done.returncode == 0
 
 
+def test_what_is_said_reaches_the_journal_when_files_are_closed(tmp_path):
+    said = tmp_path / "said"
+    done = run("import os, syslog\ndef work(*_):\n import sys\n print('noise')\n sys.stderr.write('news\\n')\ncli.run = work\n"
+               "syslog.syslog = lambda priority, text: open(%r, 'a').write(text)\n"
+               "for one in (0, 1, 2): os.close(one)\n"
+               "os._exit(scriptlet.main('posttrans', []))" % str(said))
+    assert done.returncode == 0
+    assert said.read_text() == "news"
+
+
 @pytest.mark.parametrize("name", ["post", "posttrans", "preun", "postun", "trigger"])
 def test_a_broken_installation_is_quiet(name, tmp_path):
     done = subprocess.run([sys.executable, "-I", os.path.join(TOP, "scriptlets", name), "foreman"], cwd=str(tmp_path),
