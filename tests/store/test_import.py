@@ -20,7 +20,6 @@ mount --make-rprivate / || exit 77
 mkdir -p $root/usr $root/dev $root/proc $root/package $root/tmp
 for link in bin sbin lib lib64; do ln -sfn usr/$link $root/$link; done
 mount --bind /dev $root/dev
-mount --bind $root/usr/share/foreman-selinux-helpers /mnt
 mount --bind /usr $root/usr
 mkdir -p $root/etc/foreman-selinux-helpers
 mount --bind %s $root/package

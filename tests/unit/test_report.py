@@ -1,0 +1,156 @@
+"""The documents of every verb, for machines (schema 1) and for people."""
+
+import json
+
+import pytest
+
+from foreman_selinux_helpers import plan, report, rules
+from foreman_selinux_helpers.converge import Outcome, SocketReport
+from foreman_selinux_helpers.detection import Build
+from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.host import Host
+from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache
+from foreman_selinux_helpers.observe import Observation
+from foreman_selinux_helpers.ownership import Record
+from foreman_selinux_helpers.plan import Result, Step
+from foreman_selinux_helpers.profiles import BrokenProfile
+from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
+from foreman_selinux_helpers.rules import Decision
+
+from .test_sockets import BAD, RIGHT
+
+HOST = Host("/", "targeted", True, True, True)
+RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")
+ADD = Decision(RULE, rules.ADD, "no-rule: why", "foo.socket", "/run/foo.sock", rules.NO_RULE)
+STEP = Step("register", str(RULE), "no-rule: why")
+SOCKET_KEYS = {"unit", "profile", "path", "expected", "path_label", "socket_label", "problem", "remedy"}
+COMMON = {"schema", "command", "ok", "changed"}
+
+
+def observation(**change):
+    return Observation(HOST, Record({}, {}), (), (ADD,), {}, (RIGHT,), {}, LabelCache(STALE, ["inode 1 is held"]), "/d",
+                       True)._replace(**change)
+
+
+def outcome(problem=None, results=(), steps=(), **change):
+    return Outcome(observation(**change), steps, results, [SocketReport(RIGHT, problem, problem and "do this")], False, ())
+
+
+def document(command, **options):
+    made = report.outcome_document(command, outcome(**options))
+    json.dumps(made)
+    return made
+
+
+def test_status():
+    made = document("status", problem="no-rule")
+    assert COMMON | {"label_cache", "sockets"} <= set(made)
+    assert (made["schema"], made["ok"], made["changed"]) == (1, False, False)
+    assert made["label_cache"] == {"state": "stale", "evidence": ["inode 1 is held"]}
+    (socket,) = made["sockets"]
+    assert set(socket) >= SOCKET_KEYS
+    assert (socket["problem"], socket["remedy"]) == ("no-rule", "do this")
+    shown = report.text(made)
+    assert "WRONG: no-rule" in shown
+    assert "do this" in shown
+
+
+def test_repair():
+    results = [Result("register", str(RULE), plan.DONE, None, "why"),
+               Result("daemon-reexec", plan.INIT, plan.REFUSED, "run-full", "no space")]
+    made = document("repair", results=results, steps=[STEP])
+    assert COMMON | {"plan", "results", "sockets"} <= set(made)
+    assert made["plan"] == [{"step": "register", "target": str(RULE), "reason": "no-rule: why"}]
+    assert made["results"][1] == {"step": "daemon-reexec", "target": "PID 1", "outcome": "refused", "guard": "run-full",
+                                  "detail": "no space"}
+    assert (made["ok"], made["changed"]) == (False, True)
+    assert "refused     daemon-reexec PID 1 (run-full)" in report.text(made)
+
+
+@pytest.mark.parametrize(("results", "ok", "changed"), [
+    ([], True, False),
+    ([Result("register", "r", plan.DONE)], True, True),
+    ([Result("register", "r", plan.FAILED)], False, False),
+    ([Result(plan.LOOK_A_LABEL_UP, plan.INIT, plan.DONE)], True, False),
+    ([Result("daemon-reexec", plan.INIT, plan.NOT_NEEDED, "cache-not-stale")], True, False),
+])
+def test_ok_and_changed(results, ok, changed):
+    made = document("repair", results=results)
+    assert (made["ok"], made["changed"]) == (ok, changed)
+
+
+def test_a_dry_run_shows_its_plan_and_an_empty_one_says_so():
+    assert report.text(document("repair", steps=[STEP]), dry_run=True).startswith("would do:\n  1. register")
+    assert report.text(document("repair"), dry_run=True).startswith("nothing to do\n")
+
+
+def test_register_and_unregister():
+    made = document("register", results=[Result("register", str(RULE), plan.FAILED, None, "refused: bad")])
+    assert COMMON | {"rules"} <= set(made)
+    assert {"regex", "file_type", "context", "action", "reason"} <= set(made["rules"][0])
+    assert made["ok"] is False
+    assert "refused: bad" in report.text(made)
+    gone = report.unregister_document([ADD._replace(action=rules.REMOVE)], [Result("unregister", str(RULE), plan.DONE)])
+    assert (gone["ok"], gone["changed"], gone["rules"][0]["action"]) == (True, True, "remove")
+    assert report.text(report.unregister_document([], [])) == "no rules\n"
+
+
+def test_detect():
+    build = Build("252.39-1", "252.39-1", ON_POLICY_LOAD, ["because"])
+    made = report.detect_document(build, Build(None, None, "UNKNOWN", ["none"]), LabelCache(FRESH, ["held"]), ["a note"])
+    assert COMMON | {"running", "installed", "label_cache"} <= set(made)
+    assert set(made["running"]) == {"version", "evr", "refresh", "evidence"}
+    shown = report.text(made)
+    for part in ("systemd running: 252.39-1\n", "systemd installed: unknown", "because", "fresh", "note: a note"):
+        assert part in shown
+
+
+def test_nothing_is_well_while_a_profile_is_refused():
+    made = report.add_broken(document("status"), [BrokenProfile("p", "/p.conf", 3, "why")])
+    assert made["ok"] is False
+    assert made["broken_profiles"] == [{"name": "p", "file": "/p.conf", "line": 3, "reason": "why"}]
+
+
+def test_a_host_without_profiles():
+    empty = Outcome(observation(views=()), (), (), (), False, ())
+    assert "no socket unit is named by a profile" in report.text(report.outcome_document("status", empty))
+
+
+# -- the plan ----------------------------------------------------------------------------------
+
+
+def remedies(load_due=False, refresh=ON_POLICY_LOAD, **change):
+    return [one.step for one in plan.cache_steps(observation(**change), load_due, refresh)]
+
+
+STALE_CACHE, FRESH_CACHE, NO_CACHE = (LabelCache(state, ["why"]) for state in (STALE, FRESH, UNKNOWN))
+LADDER = ["look-a-label-up", "daemon-reload", "daemon-reexec"]
+
+
+@pytest.mark.parametrize(("cache", "decisions", "load_due", "refresh", "expected"), [
+    (FRESH_CACHE, (), False, ON_POLICY_LOAD, []),
+    (STALE_CACHE, (), False, ON_POLICY_LOAD, LADDER),
+    (STALE_CACHE, (), True, ON_POLICY_LOAD, [LADDER[0], "load-policy"] + LADDER[1:]),
+    (FRESH_CACHE, (ADD,), False, ON_POLICY_LOAD, LADDER),
+    (STALE_CACHE, (ADD,), True, ON_POLICY_LOAD, LADDER),  # the commit loads the policy
+    (FRESH_CACHE, (ADD._replace(action=rules.KEEP), ADD._replace(action=rules.SKIP)), False, ON_POLICY_LOAD, []),
+    (NO_CACHE, (), False, NEVER, []),
+    (NO_CACHE, (ADD,), False, NEVER, ["daemon-reexec"]),
+    (NO_CACHE, (ADD,), False, ON_DAEMON_RELOAD, ["daemon-reload"]),
+    (NO_CACHE, (ADD,), False, ON_POLICY_LOAD, []),
+])
+def test_remedies_that_are_planned(cache, decisions, load_due, refresh, expected):
+    assert remedies(load_due, refresh, cache=cache, decisions=decisions) == expected
+    assert remedies(load_due, refresh, cache=cache, decisions=decisions, relevant=False) == []
+
+
+def test_rules_are_registered_before_others_are_taken_back():
+    steps = plan.rule_steps([ADD, ADD._replace(action=rules.MODIFY), ADD._replace(action=rules.REMOVE),
+                             ADD._replace(action=rules.KEEP)])
+    assert [one.step for one in steps] == ["register", "register", "unregister"]
+
+
+def test_labels_that_are_not_there_are_dashes():
+    made = report.outcome_document("status", Outcome(observation(), (), (), [SocketReport(
+        RIGHT._replace(expected=None, path_label=None, socket_label=BAD), "no-rule", None)], False, ()))
+    assert "path label    -" in report.text(made)
