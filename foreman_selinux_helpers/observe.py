@@ -112,13 +112,13 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
         wants, policy, record,
         abandoned=lambda unit: known_units is not None and unit not in known_units,
         complete=lambda unit: unit in seen)
-    listeners = procfs.Listeners(1) if units else None
+    live = host.offline is None  # elsewhere labels mean nothing
+    listeners = procfs.Listeners(1) if units and live else None
     executables = {name: found for name, found in
                    ((name, _executable(unit, policies)) for name, unit in units.items()) if found}
     changed_at = labelcache.changed_at(policies.database.directory)
     views = [view for one in profiles for view in _views(
         one, units.get(one.unit), decisions, policy, listeners, executables.get(one.unit), changed_at)]
-    live = host.offline is None
     cache = labelcache.compare(procfs.held_label_files(1), labelcache.inode_of,
                                policies.database.directory) if live else nothing
     relevant = live and any(view.rule_cause != rules.NO_SUCH_TYPE for view in views)
@@ -176,10 +176,10 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
         wanted = decided.rule.context if decided and decided.action in (rules.ADD, rules.MODIFY) else expected
         if decided and decided.action == rules.SKIP and decided.reason.startswith("the regex"):
             wanted = decided.rule.context
-        listening = bool(loaded and unit and unit.listening and path in unit.paths)
+        listening = bool(listeners and loaded and unit and unit.listening and path in unit.paths)
         made_at, label = _look_at(path)
         held, socket_label = None, None
-        if listening and listeners is not None:
+        if listening and listeners:
             descriptor = listeners.descriptor(path)
             held = descriptor is not None if os.geteuid() == 0 else None
             socket_label = selinuxlib.socket_label(1, descriptor) if descriptor is not None else None

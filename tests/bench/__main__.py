@@ -70,7 +70,7 @@ LOOK_ROWS: List[Row] = [
     ("repair, all is right", "three bare observations", "time", 1.5),
     ("repair, all is right", "semanage fcontext -l -C", "time", 1 / 3),
     ("repair, all is right", "python3 -c pass", "time", None),
-    ("repair, all is right", "three bare observations", "memory", 1.3),
+    ("repair, all is right", "three bare observations", "memory", None),
 ]
 
 
