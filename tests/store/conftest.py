@@ -1,15 +1,19 @@
 """Roots for the store tests, and our command on them."""
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Iterator
 
 import pytest
 
 from .. import policyroot
 from ..policyroot import PolicyRoot
+
+_ROOM = 500 * 1024 * 1024
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +23,12 @@ def source() -> Path:
 
 
 @pytest.fixture
-def root(source: Path, tmp_path: Path) -> PolicyRoot:
-    """Return a root of the test's own."""
-    return PolicyRoot(source, tmp_path / "root")
+def root(source: Path) -> Iterator[PolicyRoot]:
+    """Return a root of the test's own, in memory where there is room: every commit syncs its file system."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(str(memory)).free > _ROOM
+    with tempfile.TemporaryDirectory(prefix="policy-root-", dir=str(memory) if roomy else None) as directory:
+        yield PolicyRoot(source, Path(directory) / "root")
 
 
 @pytest.fixture
