@@ -153,12 +153,15 @@ class Converge:
     def _outcome(self, seen: Observation, steps: Sequence[Step], results: Sequence[Result],
                  rest: Sequence[str] = ()) -> Outcome:
         stale = seen.cache.state == STALE and not observe.renews_by_itself(seen, self._prediction())
+        admins: Dict[str, List[str]] = {}
+        for one in seen.decisions:
+            if one.cause == rules.SHADOWED and one.action == rules.SKIP:
+                admins.setdefault(one.unit, []).append(one.reason)
         reports = []
         for view in seen.views:
             cause = sockets.problem(view, stale, self._same, seen.cache.state == STALE)
-            admins = [one.reason for one in seen.decisions
-                      if one.unit == view.unit and one.cause == rules.SHADOWED and one.action == rules.SKIP]
-            reports.append(SocketReport(view, cause, self._remedy(view, cause, admins) if cause else None))
+            remedy = self._remedy(view, cause, admins.get(view.unit, ())) if cause else None
+            reports.append(SocketReport(view, cause, remedy))
         return Outcome(seen, steps, results, reports, stale, rest)
 
     def _remedy(self, view: sockets.SocketView, cause: str, admins: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """File-context specifications (file_contexts(5)): reading them, writing them, matching them."""
 
 import re
+from functools import lru_cache
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 NONE_CONTEXT = "<<none>>"
@@ -20,8 +21,6 @@ FILE_TYPES = {
 }
 _WRITTEN = {name: written for written, name in FILE_TYPES.items()}
 
-# isspace() of the C locale, which is what separates the words of a specification.
-_SPACE = re.compile(r"[ \t\n\v\f\r]")
 _SPECIAL = re.compile(r"([.^$?*+|\[({\\)\]}])")
 
 
@@ -68,8 +67,9 @@ def escape(path: str) -> str:
 
 def parse(text: str, file: str) -> Iterator[Rule]:
     """Read a file_contexts file; lines that are no specification are passed over."""
-    for number, line in enumerate(text.split("\n"), 1):
-        words = [word for word in _SPACE.split(line) if word]
+    # Bytes are split at the white space of the C locale, as libselinux does.
+    for number, line in enumerate(_bytes(text).split(b"\n"), 1):
+        words = [word.decode("utf-8", "surrogateescape") for word in line.split()]
         if not words or words[0].startswith("#"):
             continue
         if len(words) == 2:
@@ -101,6 +101,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+@lru_cache(maxsize=None)
 def _stem(regex: str) -> str:
     """Return a literal prefix that every match of the regex must have."""
     if "|" in regex and _alternates(regex):

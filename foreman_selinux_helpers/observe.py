@@ -54,11 +54,20 @@ class Policies:
         self.database = selinuxlib.LabelDatabase(host.root, host.policy or "")
         self.same_type = comparison(host)
         self._known: Dict[str, bool] = {}
+        self._labels: Dict[str, Optional[str]] = {}
+        self._own_rules: Optional[List[Rule]] = None
+        self._rules: Dict[str, List[Rule]] = {}
 
     def view(self, local: Sequence[Rule]) -> Policy:
         """Return the policy as the pure code sees it."""
-        return Policy(self.database.lookup, self.has_type, self.same_type, self.policy_rules, local,
+        return Policy(self.lookup, self.has_type, self.same_type, lambda name: self.rules_for(name, local), local,
                       self.database.equivalences(), self._mls())
+
+    def lookup(self, path: str) -> Optional[str]:
+        """Return what libselinux answers for a socket; it is asked once."""
+        if path not in self._labels:
+            self._labels[path] = self.database.lookup(path)
+        return self._labels[path]
 
     def has_type(self, name: str) -> bool:
         """Tell whether the policy may have a type."""
@@ -66,8 +75,22 @@ class Policies:
             self._known[name] = selinuxlib.policy_has_type(self.database, name)
         return self._known[name]
 
-    def policy_rules(self) -> List[Rule]:
-        """Read the policy's own rules."""
+    def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
+        """Return the policy's own rules, and the local ones, that give a type."""
+        if type_name not in self._rules:
+            if self._own_rules is None:
+                self._own_rules = self._read_rules()
+            same: Dict[str, bool] = {}
+            found = self._rules[type_name] = []
+            for one in self._own_rules + list(local):
+                name = type_of(one.context)
+                if name not in same:
+                    same[name] = self.same_type(name, type_name)
+                if same[name]:
+                    found.append(one)
+        return self._rules[type_name]
+
+    def _read_rules(self) -> List[Rule]:
         found: List[Rule] = []
         for name in ("file_contexts", "file_contexts.homedirs"):
             file = os.path.join(self.database.directory, name)

@@ -46,13 +46,14 @@ class Policy(NamedTuple):
 
     ``lookup``: what libselinux answers for a canonical path and a socket; ``has_type``: whether
     the policy may have a type; ``same_type``: whether two types are one (aliases);
-    ``policy_rules``: the policy's own rules, read only where a reason is needed.
+    ``rules_for``: the rules, the policy's own and the local ones, that give a type; read only
+    where a reason is needed.
     """
 
     lookup: Callable[[str], Optional[str]]
     has_type: Callable[[str], bool]
     same_type: Callable[[str, str], bool]
-    policy_rules: Callable[[], Sequence[Rule]]
+    rules_for: Callable[[str], Sequence[Rule]]
     local: Sequence[Rule]
     equivalences: Equivalences
     mls: bool
@@ -67,12 +68,15 @@ def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Cal
     """
     ours = record.ours(policy.local)
     decisions: Dict[Key, Decision] = {}
+    regexes: List[Decision] = []
     for want in sorted(wants, key=lambda one: one.regex is None):
         path = policy.equivalences.canonical(want.path) if want.path is not None else ""
         regex = escape(path) if want.regex is None else canonical_regex(want.regex, policy.equivalences)
         rule = Rule(regex, ALL_FILES, context_for(want.type, policy.mls))
         if rule.key not in decisions:
-            decisions[rule.key] = _decide_one(want, rule, path, policy, record, ours, list(decisions.values()))
+            decisions[rule.key] = _decide_one(want, rule, path, policy, record, ours, regexes)
+            if not path:
+                regexes.append(decisions[rule.key])
     for key, owned in ours.items():
         if key not in decisions:
             dead = _is_dead(owned.rule, policy.equivalences)
@@ -88,7 +92,7 @@ def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Cal
 
 
 def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Record,
-                ours: Dict[Key, Owned], before: Sequence[Decision]) -> Decision:
+                ours: Dict[Key, Owned], regexes: Sequence[Decision]) -> Decision:
     def decision(action: str, reason: str, cause: Optional[str] = None) -> Decision:
         return Decision(rule, action, reason, want.unit, path, cause)
 
@@ -102,10 +106,9 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Recor
         if expected is not None and policy.same_type(type_of(expected), want.type):
             return decision(KEEP, "it is ours and it works") if mine else \
                 decision(SKIP, "the policy already gives this label")
-        for earlier in before:
-            if earlier.action == ADD and not earlier.path and earlier.rule.matches(path) \
-                    and earlier.rule.context == rule.context:
-                return decision(SKIP, "the regex %s covers it" % earlier.rule.regex)
+        for one in regexes:
+            if one.action == ADD and one.rule.context == rule.context and one.rule.matches(path):
+                return decision(SKIP, "the regex %s covers it" % one.rule.regex)
         admins = [one for one in matching(policy.local, path) if one.covers(SOCKET) and one.key not in ours]
         if admins:
             return decision(SKIP, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
@@ -114,7 +117,7 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Recor
             return decision(KEEP, "it is ours")
         if any(one.key == rule.key for one in policy.local):
             return decision(SKIP, "the administrator has a rule for this regex")
-        if any(one.key == rule.key and one.context == rule.context for one in policy.policy_rules()):
+        if any(one.key == rule.key and one.context == rule.context for one in policy.rules_for(want.type)):
             return decision(SKIP, "the policy has this rule")
     if rule.key in record.given_up(policy.local):
         return decision(SKIP, "we added it once and the administrator removed or changed it", SHADOWED)
@@ -126,8 +129,7 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Recor
 
 def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:
     """Return why libselinux does not answer this type for a canonical path: a cause, and words."""
-    rules = list(policy.policy_rules()) + list(policy.local)
-    meant = [one for one in rules if policy.same_type(type_of(one.context), type_name)]
+    meant = policy.rules_for(type_name)
     right = matching(meant, path)
     for one in right:
         if not one.covers(SOCKET):

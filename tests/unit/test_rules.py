@@ -2,7 +2,7 @@ import pytest
 
 from foreman_selinux_helpers import rules
 from foreman_selinux_helpers.equivalence import Equivalences, parse
-from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule
+from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule, type_of
 from foreman_selinux_helpers.ownership import Owned, Record
 from foreman_selinux_helpers.rules import Policy, Want, canonical_regex, decide
 
@@ -21,8 +21,9 @@ def record(*known, **pending):
 
 def decided(wants=(WANT,), answers=None, policy_rules=(), local=(), ours=None, equivalences=NEW, types=("foo_t",),
             abandoned=lambda unit: False, complete=lambda unit: True):
-    policy = Policy((answers or {}).get, lambda name: name in types, str.__eq__, lambda: policy_rules, local,
-                    equivalences, True)
+    def rules_for(name):
+        return [one for one in [*policy_rules, *local] if type_of(one.context) == name]
+    policy = Policy((answers or {}).get, lambda name: name in types, str.__eq__, rules_for, local, equivalences, True)
     return decide(wants, policy, ours or record(), abandoned, complete)
 
 
