@@ -110,12 +110,12 @@ def executable(pid: int) -> Optional[str]:
 def shares_root_with_init() -> bool:
     """Tell whether / is PID 1's root, as systemd's own running_in_chroot() does.
 
-    Only root may look; for others it is taken to be so.
+    Only root may look; for others it is taken to be so.  Where root may not, PID 1 is not ours.
     """
     try:
         ours, theirs = os.stat("/"), os.stat("/proc/1/root")
     except PermissionError:
-        return True
+        return os.geteuid() != 0
     except OSError:
         return False
     return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
