@@ -32,7 +32,7 @@ test-rpm: needs
 	$(PYTEST) tests/rpm
 
 vm: needs
-	$(PYTEST) -v -n 2 tests/vm  # two guests at a time
+	$(PYTEST) -vv -n 2 tests/vm  # two guests at a time
 
 bench: needs
 	build/venv/system/bin/python -m tests.bench
