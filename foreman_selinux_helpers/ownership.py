@@ -109,9 +109,10 @@ def save(root: str, policy: str, record: Record) -> None:
         import json
 
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump({"schema": _SCHEMA, "rules": _items(record.rules), "pending": _items(record.pending)},
-                      stream, indent=1)
-            stream.write("\n")
+            # json's own indentation is written by Python code, ten times slower for many rules.
+            lists = ["[%s]" % ",".join("\n  " + json.dumps(item) for item in _items(rules))
+                     for rules in (record.rules, record.pending)]
+            stream.write('{"schema": %d,\n "rules": %s,\n "pending": %s}\n' % (_SCHEMA, lists[0], lists[1]))
             stream.flush()
             os.fsync(descriptor)
         os.rename(temporary, file)
