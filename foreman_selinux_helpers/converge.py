@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Se
 from . import guards, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
 from . import host as hosts
 from .errors import CommandFailed, HelperError, PolicyStoreError, RulesRefused
+from .filecontexts import type_of
 from .guards import Facts
 from .host import Host
 from .labelcache import FRESH, STALE, LabelCache
@@ -37,7 +38,6 @@ class Outcome(NamedTuple):
     plan: Sequence[Step]
     results: Sequence[Result]
     sockets: Sequence[SocketReport]
-    stale: bool
     rest: Sequence[str]
 
     @property
@@ -162,7 +162,7 @@ class Converge:
             cause = sockets.problem(view, stale, self._same, seen.cache.state == STALE)
             remedy = self._remedy(view, cause, admins.get(view.unit, ())) if cause else None
             reports.append(SocketReport(view, cause, remedy))
-        return Outcome(seen, steps, results, reports, stale, rest)
+        return Outcome(seen, steps, results, reports, rest)
 
     def _remedy(self, view: sockets.SocketView, cause: str, admins: Sequence[str]) -> str:
         if cause == rules.NO_SUCH_TYPE:
@@ -284,7 +284,7 @@ class Converge:
             dead = []
             for one in added:
                 found = database.lookup(one.path)
-                if found is None or not self._same(found.split(":")[2], one.rule.context.split(":")[2]):
+                if found is None or not self._same(type_of(found), type_of(one.rule.context)):
                     dead.append((one, "it had no effect: libselinux answers %s for %s" % (found, one.path)))
         finally:
             database.close()

@@ -33,11 +33,6 @@ def enabled() -> bool:
     return bool(_binding().is_selinux_enabled() > 0)
 
 
-def enforcing() -> bool:
-    """Tell whether the running kernel enforces its policy."""
-    return bool(_binding().security_getenforce() > 0)
-
-
 def policy_type(root: str) -> Optional[str]:
     """Return SELINUXTYPE of a root directory, or None when no such policy is installed there."""
     try:

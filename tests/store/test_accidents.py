@@ -13,20 +13,10 @@ import pytest
 from foreman_selinux_helpers.selinuxlib import LabelDatabase
 
 from ..policyroot import TOP
-from .test_register import CONTEXT, PROFILE, actions, admins_rule, lookup
+from .test_register import CONTEXT, DEATH, PROFILE, actions, admins_rule, lookup
 
 OTHER = "system_u:object_r:httpd_runtime_t:s0"
 OTHER_PROFILE = "[bar.socket]\ntype = httpd_runtime_t\npath = /run/bar.sock\n"
-DEATH = """
-import os
-from foreman_selinux_helpers import policystore
-original = policystore.Store.apply
-def apply(self, *arguments):
-    if %r == "after":
-        original(self, *arguments)
-    os._exit(9)
-policystore.Store.apply = apply
-"""
 MOMENTS = pytest.mark.parametrize("moment", ["before", "after"])
 
 

@@ -8,6 +8,17 @@ import sys
 import pytest
 
 PROFILE = "[foo.socket]\ntype = foo_var_run_t\npath = /run/foo.sock\n"
+# Ends our command just before or after its commit.
+DEATH = """
+import os
+from foreman_selinux_helpers import policystore
+original = policystore.Store.apply
+def apply(self, *arguments):
+    if %r == "after":
+        original(self, *arguments)
+    os._exit(9)
+policystore.Store.apply = apply
+"""
 CONTEXT = "system_u:object_r:foo_var_run_t:s0"
 
 
@@ -151,17 +162,7 @@ def test_an_unknown_type_does_not_stop_the_others(root, tool):
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_killed_around_the_commit_is_made_good(root, tool, moment):
     root.profile("foo", PROFILE)
-    death = """
-import os
-from foreman_selinux_helpers import policystore
-original = policystore.Store.apply
-def apply(self, *arguments):
-    if %r == "after":
-        original(self, *arguments)
-    os._exit(9)
-policystore.Store.apply = apply
-""" % moment
-    assert tool("register", before=death)["status"] == 9
+    assert tool("register", before=DEATH % moment)["status"] == 9
     assert len(root.local_rules()) == int(moment == "after")
     assert tool("register")["status"] == 0
     assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]

@@ -33,7 +33,7 @@ def observation(**change):
 
 
 def outcome(problem=None, results=(), steps=(), **change):
-    return Outcome(observation(**change), steps, results, [SocketReport(RIGHT, problem, problem and "do this")], False, ())
+    return Outcome(observation(**change), steps, results, [SocketReport(RIGHT, problem, problem and "do this")], ())
 
 
 def document(command, **options):
@@ -112,7 +112,7 @@ def test_nothing_is_well_while_a_profile_is_refused():
 
 
 def test_a_host_without_profiles():
-    empty = Outcome(observation(views=()), (), (), (), False, ())
+    empty = Outcome(observation(views=()), (), (), (), ())
     assert "no socket unit is named by a profile" in report.text(report.outcome_document("status", empty))
 
 
@@ -152,5 +152,5 @@ def test_rules_are_registered_before_others_are_taken_back():
 
 def test_labels_that_are_not_there_are_dashes():
     made = report.outcome_document("status", Outcome(observation(), (), (), [SocketReport(
-        RIGHT._replace(expected=None, path_label=None, socket_label=BAD), "no-rule", None)], False, ()))
+        RIGHT._replace(expected=None, path_label=None, socket_label=BAD), "no-rule", None)], ()))
     assert "path label    -" in report.text(made)
