@@ -45,9 +45,11 @@ class Guest:
         kernel += ["security=apparmor", "apparmor=0"] if selinux == "disabled" else [
             "security=selinux", "enforcing=%d" % (selinux == "enforcing")]
         kernel += ["LD_PRELOAD=/usr/lib/stale_pid1.so"] if stale_pid1 else []
+        # One processor: two emulated ones were seen to wait for each other for ever at boot (soft
+        # lockup on both), and two guests at a time are faster so, each on a core of its own.
         port = str(Path(self._directory.name) / "agent.socket")
         self._process = subprocess.Popen(
-            ["qemu-system-x86_64", *_acceleration(), "-smp", "2", "-m", str(memory), "-display", "none",
+            ["qemu-system-x86_64", *_acceleration(), "-smp", "1", "-m", str(memory), "-display", "none",
              "-no-reboot", "-nodefaults", "-nic", "none", "-serial", "file:%s" % self.console,
              "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", " ".join([*kernel, *arguments]),
              "-drive", "file=%s,format=raw,if=virtio,snapshot=on,cache=unsafe" % image.disk,
@@ -204,4 +206,4 @@ def _acceleration() -> List[str]:
     """Return the options for the processor: emulated, unless hardware virtualisation is asked for."""
     if os.environ.get("GUEST_ACCELERATION") == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    return ["-accel", "tcg", "-cpu", "max"]
