@@ -109,7 +109,7 @@ class Converge:
 
     def register(self, dry_run: bool) -> Outcome:
         """Register the rules alone."""
-        seen = self.look()
+        seen = self.look(rules_alone=True)
         steps = plan.rule_steps(seen.decisions)
         results = [] if dry_run else self._register(seen)
         return self._outcome(seen, steps, results)
@@ -144,9 +144,9 @@ class Converge:
         after = self.look() if socket_actions else seen
         return self._outcome(after, plan.socket_steps(socket_actions), results, rest)
 
-    def look(self) -> Observation:
-        """Look at everything again."""
-        return observe.observe(self.host, self.profiles, self.known_units, self.systemd)
+    def look(self, rules_alone: bool = False) -> Observation:
+        """Look at everything again, or at the rules alone."""
+        return observe.observe(self.host, self.profiles, self.known_units, self.systemd, rules_alone)
 
     # -- judging -----------------------------------------------------------------------------
 

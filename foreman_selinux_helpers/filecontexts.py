@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 NONE_CONTEXT = "<<none>>"
 
@@ -65,13 +65,19 @@ def escape(path: str) -> str:
     return "".join("\\x%02x" % byte if byte in b" \"'" or not 0x20 < byte < 0x7f else chr(byte) for byte in escaped)
 
 
-def parse(text: str, file: str) -> Iterator[Rule]:
-    """Read a file_contexts file; lines that are no specification are passed over."""
+def parse(text: str, file: str, wanted: Optional[Callable[[str], bool]] = None) -> Iterator[Rule]:
+    """Read a file_contexts file; lines that are no specification are passed over.
+
+    With ``wanted``, only the rules that give a wanted type: a policy has thousands of others.
+    """
     # Bytes are split at the white space of the C locale, as libselinux does.
     for number, line in enumerate(_bytes(text).split(b"\n"), 1):
-        words = [word.decode("utf-8", "surrogateescape") for word in line.split()]
-        if not words or words[0].startswith("#"):
+        written = line.split()
+        if not written or written[0].startswith(b"#"):
             continue
+        if wanted and not wanted(type_of(written[-1].decode("utf-8", "surrogateescape"))):
+            continue
+        words = [word.decode("utf-8", "surrogateescape") for word in written]
         if len(words) == 2:
             yield Rule(words[0], ALL_FILES, words[1], file, number)
         elif len(words) == 3 and words[1] in FILE_TYPES:

@@ -55,7 +55,6 @@ class Policies:
         self.same_type = comparison(host)
         self._known: Dict[str, bool] = {}
         self._labels: Dict[str, Optional[str]] = {}
-        self._own_rules: Optional[List[Rule]] = None
         self._rules: Dict[str, List[Rule]] = {}
 
     def view(self, local: Sequence[Rule]) -> Policy:
@@ -78,25 +77,23 @@ class Policies:
     def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
         """Return the policy's own rules, and the local ones, that give a type."""
         if type_name not in self._rules:
-            if self._own_rules is None:
-                self._own_rules = self._read_rules()
             same: Dict[str, bool] = {}
-            found = self._rules[type_name] = []
-            for one in self._own_rules + list(local):
-                name = type_of(one.context)
+
+            def wanted(name: str) -> bool:
                 if name not in same:
                     same[name] = self.same_type(name, type_name)
-                if same[name]:
-                    found.append(one)
+                return same[name]
+
+            self._rules[type_name] = self._read_rules(wanted) + [one for one in local if wanted(type_of(one.context))]
         return self._rules[type_name]
 
-    def _read_rules(self) -> List[Rule]:
+    def _read_rules(self, wanted: Callable[[str], bool]) -> List[Rule]:
         found: List[Rule] = []
         for name in ("file_contexts", "file_contexts.homedirs"):
             file = os.path.join(self.database.directory, name)
             try:
                 with open(file, encoding="utf-8", errors="surrogateescape") as stream:
-                    found.extend(filecontexts.parse(stream.read(), file))
+                    found.extend(filecontexts.parse(stream.read(), file, wanted))
             except OSError:
                 continue
         return found
@@ -107,8 +104,8 @@ class Policies:
 
 
 def observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],
-            systemd: Systemd) -> Observation:
-    """Look at the sockets of these profiles.
+            systemd: Systemd, rules_alone: bool = False) -> Observation:
+    """Look at the sockets of these profiles, or, with ``rules_alone``, only at the rules for them.
 
     ``known_units`` are the units of all profiles of the host, so that rules for others are known
     to be abandoned; None when a profile is broken and that cannot be told.
@@ -118,13 +115,13 @@ def observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional
         return Observation(host, Record({}, {}), (), (), {}, (), {}, nothing, "", False)
     policies = Policies(host)
     try:
-        return _observe(host, profiles, known_units, systemd, policies, nothing)
+        return _observe(host, profiles, known_units, systemd, policies, nothing, rules_alone)
     finally:
         policies.database.close()
 
 
 def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],
-             systemd: Systemd, policies: Policies, nothing: LabelCache) -> Observation:
+             systemd: Systemd, policies: Policies, nothing: LabelCache, rules_alone: bool) -> Observation:
     record = ownership.load(host.root, host.policy or "")
     local = policies.store.local_rules()
     units = systemd.socket_units([one.unit for one in profiles]) if host.own_root and host.booted else {}
@@ -135,6 +132,8 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
         wants, policy, record,
         abandoned=lambda unit: known_units is not None and unit not in known_units,
         complete=lambda unit: unit in seen)
+    if rules_alone:
+        return Observation(host, record, local, decisions, units, (), {}, nothing, policies.database.directory, False)
     live = host.offline is None  # elsewhere labels mean nothing
     listeners = procfs.Listeners(1) if units and live else None
     executables = {name: found for name, found in

@@ -42,6 +42,8 @@ def register_cases() -> Dict[str, Case]:
         cases["bare transaction, %d" % number] = {
             "argv": [*PYTHON, "/bench/bare_register.py", CONTEXT, "0"], "prepare": fresh + ":",
             "stdin": "".join(regex + "\n" for regex in regexes)}
+        cases["transaction with looks, %d" % number] = dict(cases["bare transaction, %d" % number], argv=[
+            *PYTHON, "/bench/bare_register.py", CONTEXT, "0", "look"])
         cases["semanage import, %d" % number] = {
             "argv": ["/usr/sbin/semanage", "import", "-N"], "prepare": fresh + ":",
             "stdin": "".join("fcontext -a -t %s '%s'\n" % (TYPE, regex) for regex in regexes)}
@@ -57,6 +59,9 @@ REGISTER_ROWS: List[Row] = [
     ("register, 1", "bare transaction, 1", "time", 1.15),
     ("register, 50", "bare transaction, 50", "time", 1.15),
     ("register, 1000", "bare transaction, 1000", "time", 1.15),
+    ("register, 1", "transaction with looks, 1", "time", None),
+    ("register, 50", "transaction with looks, 50", "time", None),
+    ("register, 1000", "transaction with looks, 1000", "time", None),
     ("register, 1000", "register, 1", "time", 2.0),
     ("register, 1", "semanage import, 1", "time", None),
     ("register, 50", "semanage import, 50", "time", None),
@@ -65,6 +70,8 @@ REGISTER_ROWS: List[Row] = [
     ("register, 50", "semanage fcontext -a, 5 times", "time", None),
     ("register, 1", "bare transaction, 1", "memory", 1.3),
     ("register, 1000", "bare transaction, 1000", "memory", 1.3),
+    ("register, 1", "transaction with looks, 1", "memory", None),
+    ("register, 1000", "transaction with looks, 1000", "memory", None),
 ]
 LOOK_ROWS: List[Row] = [
     ("repair, all is right", "three bare observations", "time", 1.5),
