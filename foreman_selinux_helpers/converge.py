@@ -12,6 +12,7 @@ from .labelcache import FRESH, STALE, LabelCache
 from .log import Log
 from .observe import Observation
 from .plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
+from .policydb import CompiledPolicy
 from .profiles import SocketProfile
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
 from .run import Runner
@@ -70,7 +71,7 @@ class Converge:
         self.systemd = Systemd(runner)
         self._detection: "Optional[Detection]" = None
         self._reexecuted = False
-        self._same = observe.comparison(host)
+        self._same = CompiledPolicy(host.root, host.policy or "").same
 
     @property
     def detection(self) -> "Detection":

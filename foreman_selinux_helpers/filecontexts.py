@@ -93,6 +93,16 @@ def matching(rules: Iterable[Rule], path: str) -> List[Rule]:
     return [rule for rule in rules if path.startswith(_stem(rule.regex)) and rule.matches(path)]
 
 
+def may_overlap(one: Rule, other: Rule) -> bool:
+    """Tell whether two rules may match one path; certain for a regex that matches only one."""
+    for this, that in ((one, other), (other, one)):
+        path = literal(this.regex)
+        if path is not None:
+            return bool(matching([that], path))
+    stems = _stem(one.regex), _stem(other.regex)
+    return stems[0].startswith(stems[1]) or stems[1].startswith(stems[0])
+
+
 def literal(regex: str) -> Optional[str]:
     """Return the one path that a regex without special characters matches, or None."""
     plain = re.sub(r"\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}])", "\0", regex)

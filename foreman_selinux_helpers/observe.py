@@ -9,6 +9,7 @@ from .filecontexts import Rule, type_of
 from .host import Host
 from .labelcache import LabelCache
 from .ownership import Record
+from .policydb import CompiledPolicy
 from .policystore import Store
 from .profiles import SocketProfile
 from .refresh import ON_POLICY_LOAD, Prediction
@@ -32,47 +33,26 @@ class Observation(NamedTuple):
     relevant: bool
 
 
-def same_type(one: str, other: str) -> bool:
-    """Tell whether two types are one, aliases resolved by the running kernel."""
-    if one == other:
-        return True
-    template = "system_u:object_r:%s:s0"
-    resolved = [type_of(selinuxlib.canonical(template % name)) for name in (one, other)]
-    return resolved[0] == resolved[1]
-
-
-def comparison(host: Host) -> Callable[[str, str], bool]:
-    """Return how types are compared on a host: only a running kernel knows the aliases."""
-    return same_type if host.selinux_enabled else str.__eq__
-
-
 class Policies:
     """The file contexts on disk of one host, opened when they are first asked for."""
 
     def __init__(self, host: Host) -> None:
         self.store = Store(host.root, host.policy or "")
         self.database = selinuxlib.LabelDatabase(host.root, host.policy or "")
-        self.same_type = comparison(host)
-        self._known: Dict[str, bool] = {}
+        self.compiled = CompiledPolicy(host.root, host.policy or "")
         self._labels: Dict[str, Optional[str]] = {}
         self._rules: Dict[str, List[Rule]] = {}
 
     def view(self, local: Sequence[Rule]) -> Policy:
         """Return the policy as the pure code sees it."""
-        return Policy(self.lookup, self.has_type, self.same_type, lambda name: self.rules_for(name, local), local,
-                      self.database.equivalences(), self._mls())
+        return Policy(self.lookup, self.compiled.primary, self.compiled.same, lambda name: self.rules_for(name, local),
+                      local, self.database.equivalences(), self.compiled.mls)
 
     def lookup(self, path: str) -> Optional[str]:
         """Return what libselinux answers for a socket; it is asked once."""
         if path not in self._labels:
             self._labels[path] = self.database.lookup(path)
         return self._labels[path]
-
-    def has_type(self, name: str) -> bool:
-        """Tell whether the policy may have a type."""
-        if name not in self._known:
-            self._known[name] = selinuxlib.policy_has_type(self.database, name)
-        return self._known[name]
 
     def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
         """Return the policy's own rules, and the local ones, that give a type."""
@@ -81,7 +61,7 @@ class Policies:
 
             def wanted(name: str) -> bool:
                 if name not in same:
-                    same[name] = self.same_type(name, type_name)
+                    same[name] = self.compiled.same(name, type_name)
                 return same[name]
 
             self._rules[type_name] = self._read_rules(wanted) + [one for one in local if wanted(type_of(one.context))]
@@ -97,10 +77,6 @@ class Policies:
             except OSError:
                 continue
         return found
-
-    def _mls(self) -> bool:
-        root = self.database.lookup("/", stat.S_IFDIR)
-        return root is None or root.count(":") >= 3
 
 
 def observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],

@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, NamedTuple, Sequence
 
+from . import auditlog, policydb
 from .errors import DeadlineExceeded, PolicyStoreError, RulesRefused
 from .filecontexts import ALL_FILES, SOCKET, Rule, parse
 from .run import Runner, failure
@@ -71,10 +72,15 @@ class Store(NamedTuple):
             return
         self._wait_for_lock(runner)
         with _standard_error_kept() as said:
+            done = False
             try:
                 _transaction(semanage, self, changes, load)
+                done = True
             except PolicyStoreError as error:
                 raise type(error)("%s%s" % (error, _last_words(said()))) from error
+            finally:
+                if self.root == "/":
+                    auditlog.record(changes, done)
 
     def refused(self, wanted: Sequence[Rule], runner: Runner) -> List[Rule]:
         """Return the rules whose context or regex the policy on disk does not accept."""
@@ -87,16 +93,16 @@ class Store(NamedTuple):
 
     def _accepts(self, wanted: Sequence[Rule], runner: Runner) -> bool:
         """Ask setfiles(8), option -c, as libsemanage does."""
-        directory = os.path.join(self.root, "etc/selinux", self.policy, "policy")
-        files = [name for name in os.listdir(directory) if name.startswith("policy.") and name[7:].isdigit()]
-        newest = max(files, key=lambda name: int(name[7:]))
+        binary = policydb.newest(self.root, self.policy)
+        if binary is None:
+            raise PolicyStoreError("there is no compiled policy to check the rules with")
         import tempfile
 
         with tempfile.TemporaryDirectory() as scratch:
             specification = os.path.join(scratch, "file_contexts")
             with open(specification, "w", encoding="utf-8") as stream:
                 stream.writelines("%s\t%s\n" % (rule.regex, rule.context) for rule in wanted)
-            return runner.run([_SETFILES, "-q", "-c", os.path.join(directory, newest), specification]).status == 0
+            return runner.run([_SETFILES, "-q", "-c", binary, specification]).status == 0
 
     def _wait_for_lock(self, runner: Runner) -> None:
         """Wait until nobody holds the store's lock.

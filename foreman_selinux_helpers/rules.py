@@ -4,7 +4,7 @@ import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .equivalence import Equivalences
-from .filecontexts import ALL_FILES, SOCKET, Rule, context_for, escape, literal, matching, type_of
+from .filecontexts import ALL_FILES, SOCKET, Rule, context_for, escape, literal, matching, may_overlap, type_of
 from .ownership import Key, Owned, Record
 
 ADD = "add"
@@ -44,14 +44,14 @@ class Decision(NamedTuple):
 class Policy(NamedTuple):
     """The file contexts of a host, as functions, so that deciding stays pure.
 
-    ``lookup``: what libselinux answers for a canonical path and a socket; ``has_type``: whether
-    the policy may have a type; ``same_type``: whether two types are one (aliases);
-    ``rules_for``: the rules, the policy's own and the local ones, that give a type; read only
+    ``lookup``: what libselinux answers for a canonical path and a socket; ``primary``: the name
+    of the type that a name or an alias means, None for no type; ``same_type``: whether two names
+    are of one type; ``rules_for``: the rules, the policy's own and the local ones, that give a type; read only
     where a reason is needed.
     """
 
     lookup: Callable[[str], Optional[str]]
-    has_type: Callable[[str], bool]
+    primary: Callable[[str], Optional[str]]
     same_type: Callable[[str, str], bool]
     rules_for: Callable[[str], Sequence[Rule]]
     local: Sequence[Rule]
@@ -67,14 +67,15 @@ def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Cal
     paths of this unit.
     """
     ours = record.ours(policy.local)
+    given_up = set(record.given_up(policy.local))
     decisions: Dict[Key, Decision] = {}
     regexes: List[Decision] = []
     for want in sorted(wants, key=lambda one: one.regex is None):
         path = policy.equivalences.canonical(want.path) if want.path is not None else ""
         regex = escape(path) if want.regex is None else canonical_regex(want.regex, policy.equivalences)
-        rule = Rule(regex, ALL_FILES, context_for(want.type, policy.mls))
+        rule = Rule(regex, ALL_FILES, context_for(policy.primary(want.type) or want.type, policy.mls))
         if rule.key not in decisions:
-            decisions[rule.key] = _decide_one(want, rule, path, policy, record, ours, regexes)
+            decisions[rule.key] = _decide_one(want, rule, path, policy, ours, given_up, regexes)
             if not path:
                 regexes.append(decisions[rule.key])
     for key, owned in ours.items():
@@ -91,15 +92,16 @@ def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Cal
     return list(decisions.values())
 
 
-def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Record,
-                ours: Dict[Key, Owned], regexes: Sequence[Decision]) -> Decision:
+def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Key, Owned], given_up: Set[Key],
+                regexes: Sequence[Decision]) -> Decision:
     def decision(action: str, reason: str, cause: Optional[str] = None) -> Decision:
         return Decision(rule, action, reason, want.unit, path, cause)
 
-    if not policy.has_type(want.type):
+    if policy.primary(want.type) is None:
         return decision(SKIP, "the policy has no type %s" % want.type, NO_SUCH_TYPE)
     mine = ours.get(rule.key)
-    if mine and not policy.same_type(type_of(mine.rule.context), want.type):
+    if mine and (mine.rule.context.count(":") != rule.context.count(":")  # another policy, with or without levels
+                 or not policy.same_type(type_of(mine.rule.context), want.type)):
         return decision(MODIFY, "it said %s" % mine.rule.context)
     if path:
         expected = policy.lookup(path)
@@ -116,10 +118,15 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, record: Recor
         if mine:
             return decision(KEEP, "it is ours")
         if any(one.key == rule.key for one in policy.local):
-            return decision(SKIP, "the administrator has a rule for this regex")
+            return decision(SKIP, "the administrator has a rule for this regex", SHADOWED)
+        for other in policy.local:
+            if other.key not in ours and other.covers(SOCKET) and may_overlap(other, rule) \
+                    and not policy.same_type(type_of(other.context), want.type):
+                return decision(SKIP, "the administrator's rule wins, which may speak of the same paths: %s"
+                                % str(other), SHADOWED)
         if any(one.key == rule.key and one.context == rule.context for one in policy.rules_for(want.type)):
             return decision(SKIP, "the policy has this rule")
-    if rule.key in record.given_up(policy.local):
+    if rule.key in given_up:
         return decision(SKIP, "we added it once and the administrator removed or changed it", SHADOWED)
     if not path:
         return decision(ADD, "no rule has this regex", NO_RULE)

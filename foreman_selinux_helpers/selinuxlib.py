@@ -56,7 +56,6 @@ class LabelDatabase:
     def __init__(self, root: str, policy: str) -> None:
         """Open the database; raise HelperError if it cannot be read."""
         self.directory = os.path.join(root, "etc/selinux", policy, "contexts/files")
-        self.policy_directory = os.path.join(root, "etc/selinux", policy, "policy")
         self._selinux = _binding()
         if root != "/":
             self._selinux.selinux_set_policy_root(os.path.join(root, "etc/selinux", policy))
@@ -96,14 +95,6 @@ class LabelDatabase:
             except OSError as error:
                 raise HelperError("cannot read %s: %s" % (file, error.strerror)) from error
         return Equivalences(read(".subs"), read(".subs_dist"))
-
-
-def canonical(context: str) -> str:
-    """Return a context with type aliases resolved, as the running kernel knows it."""
-    try:
-        return str(_binding().security_canonicalize_context_raw(context)[1])
-    except OSError:
-        return context
 
 
 def created_socket_label(creator: str, executable: str) -> Optional[str]:
@@ -168,31 +159,6 @@ def policy_loaded_at() -> Optional[float]:
         return os.stat(_POLICY_NODE).st_mtime
     except OSError:
         return None
-
-
-def policy_has_type(database: LabelDatabase, type_name: str) -> bool:
-    """Tell whether the policy on disk may have a type.
-
-    The binary policy holds the names of its types as they are: a name that is not in it is
-    certainly unknown.  A name that is only part of another one passes here; the policy store
-    refuses it when it comes to that.
-    """
-    import mmap
-
-    try:
-        names = os.listdir(database.policy_directory)
-    except OSError:
-        return True
-    files = [name for name in names if name.startswith("policy.") and name[7:].isdigit()]
-    if not files:
-        return True
-    newest = max(files, key=lambda name: int(name[7:]))
-    try:
-        with open(os.path.join(database.policy_directory, newest), "rb") as policy, \
-                mmap.mmap(policy.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(type_name.encode()) >= 0
-    except (OSError, ValueError):
-        return True  # may not be read by this user, or is empty
 
 
 def is_customizable(context: str) -> bool:

@@ -72,9 +72,9 @@ def test_rules_are_added_changed_and_removed(root, tool):
 
 def test_what_the_policy_refuses_is_left_out(root, tool):
     profile(root, "foo", PROFILE)
-    profile(root, "part", "[part.socket]\ntype = var_run\npath = /run/part.sock\n")
+    profile(root, "part", "[part.socket]\ntype = foo_var_run_t\nregex = /run/part(?a:x)\n")
     done = tool("register")
     assert done["status"] == 1
     assert {one["target"].split()[0]: one["outcome"] for one in done["results"]} == {
-        "/run/foo\\.sock": "done", "/run/part\\.sock": "failed"}
+        "/run/foo\\.sock": "done", "/run/part(?a:x)": "failed"}
     assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]

@@ -23,7 +23,7 @@ def decided(wants=(WANT,), answers=None, policy_rules=(), local=(), ours=None, e
             abandoned=lambda unit: False, complete=lambda unit: True):
     def rules_for(name):
         return [one for one in [*policy_rules, *local] if type_of(one.context) == name]
-    policy = Policy((answers or {}).get, lambda name: name in types, str.__eq__, rules_for, local, equivalences, True)
+    policy = Policy((answers or {}).get, lambda name: name if name in types else None, str.__eq__, rules_for, local, equivalences, True)
     return decide(wants, policy, ours or record(), abandoned, complete)
 
 
@@ -114,6 +114,27 @@ def test_a_regex_covers_the_paths_that_it_matches():
     wants = [WANT, Want("foo.socket", "foo", "foo_t", regex="/var/run/foo.*")]
     found = {one.rule.regex: one.action for one in decided(wants=wants)}
     assert found == {"/run/foo.*": rules.ADD, "/run/foo\\.sock": rules.SKIP}
+
+
+@pytest.mark.parametrize(("theirs", "action"), [
+    (Rule("/run/foo\\.sock", ALL_FILES, ADMINS), rules.SKIP),  # one of the paths
+    (Rule("/run/foobar/.*", SOCKET, ADMINS), rules.SKIP),
+    (Rule("/run(/.*)?", ALL_FILES, ADMINS), rules.SKIP),
+    (Rule("/run/f[no]o", ALL_FILES, ADMINS), rules.SKIP),  # not certain
+    (Rule("/run/bar.*", ALL_FILES, ADMINS), rules.ADD),
+    (Rule("/run/fo", ALL_FILES, ADMINS), rules.ADD),
+    (Rule("/run/foo.*", "file", ADMINS), rules.ADD),
+    (Rule("/run/foobar/.*", SOCKET, CONTEXT), rules.ADD),  # to the same effect
+])
+def test_a_regex_never_outranks_a_rule_of_the_administrator(theirs, action):
+    one = only(wants=[Want("foo.socket", "foo", "foo_t", regex="/run/foo.*")], local=[theirs])
+    assert (one.action, one.cause) == (action, rules.SHADOWED if action == rules.SKIP else rules.NO_RULE)
+
+
+def test_a_rule_of_ours_follows_the_policys_levels():
+    plain = OURS._replace(context="system_u:object_r:foo_t")
+    one = only(local=[plain], ours=record(plain), answers={"/run/foo.sock": plain.context})
+    assert (one.action, one.rule.context) == (rules.MODIFY, CONTEXT)
 
 
 @pytest.mark.parametrize(("regex", "canonical"), [

@@ -188,6 +188,12 @@ class Guest:
         log = self.check("cat /var/log/audit/audit.log; journalctl -b --no-pager -k -o cat -g avc || :")
         return [line for line in log.split("\n") if "denied" in line and "avc:" in line and text in line]
 
+    def rule_records(self) -> List[Dict[str, str]]:
+        """Return the audit records of changed file-context rules, as fields in their order."""
+        log = self.check("grep -a resrc=fcontext /var/log/audit/audit.log || :").replace("'", " ")
+        return [dict(field.split("=", 1) for field in shlex.split(line.split(" msg= ", 1)[-1].split("\x1d")[0])
+                     if "=" in field) for line in log.split("\n") if line]
+
     def journal(self, identifier: str = "foreman-selinux-helpers") -> str:
         """Return what was logged under an identifier since boot."""
         return self.check("journalctl -b --no-pager -o cat -t %s" % shlex.quote(identifier))

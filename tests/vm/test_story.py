@@ -113,6 +113,7 @@ def test_two_consumers_share_one_transaction(boot, install, demo):
     with boot(stale_pid1=True) as guest:
         guest.check("semanage fcontext -a -t var_lib_t '/srv/admins(/.*)?'")
         before = guest.commits()
+        guest.check("systemctl is-active auditd")
         install(guest, demo("bar", variant=NO_RULE, requires=False), demo("baz", variant=ALIASED))
         assert guest.commits() == before + 3  # the two policy modules, and our rules together
         assert guest.reexec_count() == 1
@@ -128,6 +129,18 @@ def test_two_consumers_share_one_transaction(boot, install, demo):
         assert guest.run("ls /var/lib/foreman-selinux-helpers /usr/lib/python3/dist-packages/foreman_selinux_helpers"
                          " /usr/share/foreman-selinux-helpers").out == ""
         assert guest.denials("foreman-selinux") == []
+
+        records = guest.rule_records()
+        assert {(one["comm"], one["op"], one["tglob"]) for one in records} == {
+            ("semanage", "add", "/srv/admins(/.*)?"),
+            ("foreman-selinux-helpers", "add", "/run/bar\\.sock"),
+            ("foreman-selinux-helpers", "add", "/run/baz\\.sock"),
+            ("foreman-selinux-helpers", "delete", "/run/bar\\.sock"),
+            ("foreman-selinux-helpers", "delete", "/run/baz\\.sock")}
+        # The record of an addition reads as semanage's own.
+        by_semanage, *ours = [list(one) for one in records if one["op"] == "add"]
+        assert ours == [by_semanage] * 2
+        assert {one["res"] for one in records} == {"success"}
 
 
 def test_commit_without_policy_load_is_mended_by_a_policy_load(boot, install, demo):
