@@ -103,6 +103,9 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Ke
     if mine and (mine.rule.context.count(":") != rule.context.count(":")  # another policy, with or without levels
                  or not policy.same_type(type_of(mine.rule.context), want.type)):
         return decision(MODIFY, "it said %s" % mine.rule.context)
+    admins = _administrators(rule, path, want.type, policy, ours)
+    if mine and admins:
+        return decision(REMOVE, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
     if path:
         expected = policy.lookup(path)
         if expected is not None and policy.same_type(type_of(expected), want.type):
@@ -111,19 +114,16 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Ke
         for one in regexes:
             if one.action == ADD and one.rule.context == rule.context and one.rule.matches(path):
                 return decision(SKIP, "the regex %s covers it" % one.rule.regex)
-        admins = [one for one in matching(policy.local, path) if one.covers(SOCKET) and one.key not in ours]
         if admins:
             return decision(SKIP, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
     else:
         if mine:
             return decision(KEEP, "it is ours")
+        if admins:
+            return decision(SKIP, "the administrator's rule wins, which may speak of the same paths: %s"
+                            % str(admins[-1]), SHADOWED)
         if any(one.key == rule.key for one in policy.local):
-            return decision(SKIP, "the administrator has a rule for this regex", SHADOWED)
-        for other in policy.local:
-            if other.key not in ours and other.covers(SOCKET) and may_overlap(other, rule) \
-                    and not policy.same_type(type_of(other.context), want.type):
-                return decision(SKIP, "the administrator's rule wins, which may speak of the same paths: %s"
-                                % str(other), SHADOWED)
+            return decision(SKIP, "the administrator has a rule for this regex")
         if any(one.key == rule.key and one.context == rule.context for one in policy.rules_for(want.type)):
             return decision(SKIP, "the policy has this rule")
     if rule.key in given_up:
@@ -132,6 +132,16 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Ke
         return decision(ADD, "no rule has this regex", NO_RULE)
     cause, why = explain_expected(path, want.type, policy)
     return decision(ADD, why, cause)
+
+
+def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours: Dict[Key, Owned]) -> List[Rule]:
+    """Return the local rules, not ours, that want another type for sockets at the rule's paths, oldest first.
+
+    None of them is to be outranked, which a rule without special characters does wherever it stands.
+    """
+    theirs = [one for one in policy.local if one.covers(SOCKET) and one.key not in ours
+              and not policy.same_type(type_of(one.context), type_name)]
+    return matching(theirs, path) if path else [one for one in theirs if may_overlap(one, rule)]
 
 
 def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:

@@ -113,6 +113,22 @@ def test_the_administrators_rule_wins_and_survives(root, tool, regex):
     assert "administrator" in done["sockets"][0]["remedy"]
 
 
+@pytest.mark.parametrize("regex", ["/run/foo.*", "/run(/.*)?"])
+def test_our_rule_gives_way_to_a_newer_one_of_the_administrator(root, tool, regex):
+    """libselinux would prefer ours, which has no special characters, wherever theirs stands."""
+    root.profile("foo", PROFILE)
+    tool("register")
+    admins_rule(root, regex, "httpd_var_run_t")
+    theirs = [line for line in root.local_rules() if not line.endswith(CONTEXT)]
+    assert lookup(root, "/run/foo.sock") == CONTEXT
+    assert actions(tool("register")) == [("/run/foo\\.sock", "remove")]
+    assert root.local_rules() == theirs
+    assert lookup(root, "/run/foo.sock") != CONTEXT
+    again = tool("register")
+    assert (again["changed"], actions(again)) == (False, [("/run/foo\\.sock", "skip")])
+    assert tool("status")["sockets"][0]["problem"] == "shadowed"
+
+
 def test_a_rule_that_was_changed_since_is_the_administrators(root, tool):
     root.profile("foo", PROFILE)
     tool("register")

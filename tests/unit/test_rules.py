@@ -69,6 +69,22 @@ def test_a_rule_of_the_administrator_wins():
     assert "/run/foo.*" in one.reason
 
 
+@pytest.mark.parametrize("theirs", [
+    Rule("/run/foo.*", ALL_FILES, ADMINS), Rule("/run(/.*)?", SOCKET, ADMINS), Rule("/run/foo\\.sock", SOCKET, ADMINS)])
+@pytest.mark.parametrize("newer", [False, True])
+def test_our_rule_goes_when_the_administrator_makes_one(theirs, newer):
+    """Ours has no special characters, so libselinux would prefer it to their older and newer regexes."""
+    local = [OURS, theirs] if newer else [theirs, OURS]
+    one = only(local=local, ours=record(OURS), answers={"/run/foo.sock": CONTEXT})
+    assert (one.action, one.rule, one.cause) == (rules.REMOVE, OURS, rules.SHADOWED)
+    assert str(theirs) in one.reason
+
+
+def test_a_rule_of_the_administrator_to_the_same_effect_changes_nothing():
+    theirs = Rule("/run/foo.*", ALL_FILES, CONTEXT)
+    assert only(local=[OURS, theirs], ours=record(OURS), answers={"/run/foo.sock": CONTEXT}).action == rules.KEEP
+
+
 def test_a_rule_that_cannot_match_a_socket_does_not_win():
     assert only(local=[Rule("/run/foo.*", "file", ADMINS)]).action == rules.ADD
 
