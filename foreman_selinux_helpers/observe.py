@@ -4,7 +4,7 @@ import os
 import stat
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import filecontexts, labelcache, ownership, procfs, rules, selinuxlib
+from . import labelcache, ownership, procfs, rules, selinuxlib
 from .filecontexts import Rule, type_of
 from .host import Host
 from .labelcache import LabelCache
@@ -79,7 +79,7 @@ class Policies:
         """Return the policy's own rules, and the local ones, that give a type."""
         if type_name not in self._rules:
             if self._own_rules is None:
-                self._own_rules = self._read_rules()
+                self._own_rules = self.database.rules(selinuxlib.POLICY_RULES)
             same: Dict[str, bool] = {}
             found = self._rules[type_name] = []
             for one in self._own_rules + list(local):
@@ -89,17 +89,6 @@ class Policies:
                 if same[name]:
                     found.append(one)
         return self._rules[type_name]
-
-    def _read_rules(self) -> List[Rule]:
-        found: List[Rule] = []
-        for name in ("file_contexts", "file_contexts.homedirs"):
-            file = os.path.join(self.database.directory, name)
-            try:
-                with open(file, encoding="utf-8", errors="surrogateescape") as stream:
-                    found.extend(filecontexts.parse(stream.read(), file))
-            except OSError:
-                continue
-        return found
 
     def _mls(self) -> bool:
         root = self.database.lookup("/", stat.S_IFDIR)
