@@ -2,16 +2,17 @@
 
 libselinux rewrites the path that is looked up, never the rule: a rule written on the
 substituted side can therefore never match.  ``file_contexts.subs`` (the administrator's) is
-applied first, then ``file_contexts.subs_dist`` (the distribution's), each at most once; within
-a file the *last* matching line counts (libselinux ``src/label_file.c``, selabel_sub_key and
-selabel_subs_init).
+applied first, then ``file_contexts.subs_dist`` (the distribution's) to what came of it, each at
+most once; within a file the *last* matching line counts, however long the others are, but in
+3.8 and 3.8.1, where it is the first (libselinux ``src/label_file.c``, selabel_sub_key and
+selabel_subs_init; commit b1802386 put it back).
 """
 
 import re
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-# isspace() of the C locale, which is what libselinux splits at.
-_SPACE = re.compile(r"[ \t\n\v\f\r]+")
+# A longer line is read in pieces, each as a line of its own (fgets of 1,023 bytes with its NUL).
+_PIECE = 1022
 
 
 class Substitution(NamedTuple):
@@ -25,12 +26,31 @@ class Substitution(NamedTuple):
 
 def parse(text: str, file: str) -> List[Substitution]:
     """Read a substitution file; lines that libselinux ignores are ignored."""
-    found = []
-    for number, line in enumerate(text.split("\n"), 1):
-        words = [word for word in _SPACE.split(line) if word]
-        if len(words) >= 2 and not words[0].startswith("#"):
-            found.append(Substitution(words[0], words[1], file, number))
-    return found
+    return [Substitution(words[0], words[1], file, number) for number, words in _lines(text) if len(words) >= 2]
+
+
+def fault(text: str, file: str) -> Optional[str]:
+    """Say what makes a substitution file unusable, or None.
+
+    A last line that ends after its first word: up to 3.10 libselinux takes as the target what
+    was left of an earlier line in its memory (commit e3c562f6).
+    """
+    last = text[text.rfind("\n") + 1:]
+    words = [words for _, words in _lines(last)][-1:]
+    if words and len(words[0]) == 1 and not last[-1].isspace():
+        return "%s:%d: the last line is cut off: there is no target for %s; complete the line or remove it" % (
+            file, text.count("\n") + 1, words[0][0])
+    return None
+
+
+def _lines(text: str) -> Iterator[Tuple[int, List[str]]]:
+    """Give the words of each line that is no comment, with its number."""
+    for number, line in enumerate(text.encode("utf-8", "surrogateescape").split(b"\n"), 1):
+        for start in range(0, len(line), _PIECE):
+            # A string ends at a NUL; bytes are split at the white space of the C locale.
+            words = line[start:start + _PIECE].split(b"\0")[0].split()
+            if words and not words[0].startswith(b"#"):
+                yield number, [word.decode("utf-8", "surrogateescape") for word in words]
 
 
 class Equivalences(NamedTuple):

@@ -2,7 +2,9 @@
 
 import re
 from functools import lru_cache
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
+
+from . import pcre
 
 NONE_CONTEXT = "<<none>>"
 
@@ -21,6 +23,12 @@ FILE_TYPES = {
 }
 _WRITTEN = {name: written for written, name in FILE_TYPES.items()}
 
+# What is special to libselinux (src/label_file.h, spec_hasMetaChars), and what is to a regex.
+_META = re.compile(r"[.^$?*+|\[({]")
+# One character that is spelt out or escaped, alone or in a set.
+_ESCAPED = re.compile(r"\[(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))\]|(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))")
+# What may make a regex's alternatives hard to find.
+_ODD = re.compile(r"\\[A-Za-z]|\(\?[^:]|\(\*|\[[:.=]")
 _SPECIAL = re.compile(r"([.^$?*+|\[({\\)\]}])")
 
 
@@ -38,17 +46,36 @@ class Rule(NamedTuple):
         """What identifies a rule in the policy store."""
         return (self.regex, self.file_type)
 
+    @property
+    def special(self) -> bool:
+        """Tell whether libselinux sees special characters in the regex: such a rule yields to one without."""
+        return _META.search(re.sub(r"\\.?", "", self.regex)) is not None
+
     def covers(self, file_type: str) -> bool:
         """Tell whether the rule speaks of files of this type."""
         return self.file_type in (ALL_FILES, file_type)
 
     def matches(self, path: str) -> bool:
-        """Tell whether the regex matches the whole path; a broken regex matches nothing."""
-        try:
-            # As bytes, which is how libselinux compares them.
-            return re.match(b"(?:%s)\\Z" % _bytes(self.regex), _bytes(path)) is not None
-        except (re.error, RecursionError, OverflowError):
-            return False
+        """Tell whether libselinux sees the canonical path matched; no where that cannot be judged."""
+        return self.judge(path) is True
+
+    def judge(self, path: str) -> Optional[bool]:
+        """Tell whether libselinux sees the canonical path matched, or None where it has to be asked."""
+        return pcre.matches(self.regex, path) if self.reaches(path) else False
+
+    def reaches(self, path: str) -> bool:
+        """Tell whether libselinux looks at the regex at all for this canonical path.
+
+        It does not if the first directories differ as they are written.  A regex's counts for
+        plain even with a backslash in it, so that ``/a\\x20b/c`` never matches
+        (``src/label_file.h``, get_stem_from_spec; up to 3.7).
+        """
+        directory = _first_directory(self.regex)
+        return not directory or directory == _first_directory(path) or _META.search(directory) is not None
+
+    def compiles(self) -> bool:
+        """Tell whether the regex is certainly a good one."""
+        return pcre.compiles(self.regex)
 
     def __str__(self) -> str:
         written = _WRITTEN[self.file_type]
@@ -59,10 +86,15 @@ def escape(path: str) -> str:
     """Return the regex that matches exactly this path.
 
     White space would end it, libselinux refuses a file with anything but ASCII, and quotes
-    cannot be quoted for ``semanage import``: all these are spelt out, byte by byte.
+    cannot be quoted for ``semanage import``: all these are spelt out, byte by byte.  A backslash in the first of
+    several directories would keep the rule from ever matching (see Rule.reaches) but for a set.
     """
-    escaped = _bytes(_SPECIAL.sub(r"\\\1", path))
-    return "".join("\\x%02x" % byte if byte in b" \"'" or not 0x20 < byte < 0x7f else chr(byte) for byte in escaped)
+    spelt = _bytes(_SPECIAL.sub(r"\\\1", path))
+    escaped = "".join("\\x%02x" % byte if byte in b" \"'" or not 0x20 < byte < 0x7f else chr(byte) for byte in spelt)
+    directory = _first_directory(escaped)
+    if "\\" in directory and not _META.search(directory):
+        escaped = re.sub(r"\\(?:x[0-9a-f]{2}|.)", r"[\g<0>]", escaped, count=1)
+    return escaped
 
 
 def parse(text: str, file: str, wanted: Optional[Callable[[str], bool]] = None) -> Iterator[Rule]:
@@ -72,7 +104,8 @@ def parse(text: str, file: str, wanted: Optional[Callable[[str], bool]] = None) 
     """
     # Bytes are split at the white space of the C locale, as libselinux does.
     for number, line in enumerate(_bytes(text).split(b"\n"), 1):
-        written = line.split()
+        # Only three words are read, and nothing behind a NUL.
+        written = line.split(b"\0")[0].split()[:3]
         if not written or written[0].startswith(b"#"):
             continue
         if wanted and not wanted(type_of(written[-1].decode("utf-8", "surrogateescape"))):
@@ -85,12 +118,31 @@ def parse(text: str, file: str, wanted: Optional[Callable[[str], bool]] = None) 
 
 
 def matching(rules: Iterable[Rule], path: str) -> List[Rule]:
-    """Return the rules whose regex matches the path, in file order, whatever their file type.
+    """Return the rules whose regex matches the path, in file order, whatever their file type."""
+    return [rule for rule in candidates(rules, path) if rule.matches(path)]
 
-    A regex whose literal stem differs is dismissed without being compiled: a policy has
-    thousands of them.
+
+def candidates(rules: Iterable[Rule], path: str) -> List[Rule]:
+    """Return the rules that may match the path: a literal stem that differs dismisses all others.
+
+    A policy has thousands of rules: compiling a regex is dear, and even looking for its stem is.
+    Many begin alike, so first the beginnings are compared, once each.
     """
-    return [rule for rule in rules if path.startswith(_stem(rule.regex)) and rule.matches(path)]
+    found = []
+    beginnings: Dict[str, bool] = {}
+    for rule in rules:
+        regex = rule.regex
+        if "|" not in regex:
+            # All but its last character, which may turn out to be optional.
+            beginning = regex[:8]
+            possible = beginnings.get(beginning)
+            if possible is None:
+                possible = beginnings[beginning] = path.startswith(_stem(beginning)[:-1])
+            if not possible:
+                continue
+        if path.startswith(_stem(regex)):
+            found.append(rule)
+    return found
 
 
 def may_overlap(one: Rule, other: Rule) -> bool:
@@ -98,19 +150,28 @@ def may_overlap(one: Rule, other: Rule) -> bool:
     for this, that in ((one, other), (other, one)):
         path = literal(this.regex)
         if path is not None:
-            return bool(matching([that], path))
+            return any(rule.judge(path) is not False for rule in candidates([that], path))
     stems = _stem(one.regex), _stem(other.regex)
     return stems[0].startswith(stems[1]) or stems[1].startswith(stems[0])
 
 
 def literal(regex: str) -> Optional[str]:
     """Return the one path that a regex without special characters matches, or None."""
-    plain = re.sub(r"\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}])", "\0", regex)
-    if _SPECIAL.search(plain):
+    if _SPECIAL.search(_ESCAPED.sub("\0", regex)):
         return None
-    path = re.sub(br"\\(?:x([0-9a-f]{2})|(.))",
-                  lambda found: bytes([int(found.group(1), 16)]) if found.group(1) else found.group(2), _bytes(regex))
+
+    def meant(found: "Match[str]") -> str:
+        escaped = (found.group(1) or found.group(2))[1:]
+        return chr(int(escaped[1:], 16)) if len(escaped) > 1 else escaped
+
+    # Byte by byte: what is spelt out may be part of a character.
+    path = _ESCAPED.sub(meant, _bytes(regex).decode("latin-1")).encode("latin-1")
     return path.decode("utf-8", "surrogateescape")
+
+
+def _first_directory(path: str) -> str:
+    """Return a path up to its second slash; empty where there is none."""
+    return path[:max(0, path.find("/", 1))]
 
 
 def _bytes(text: str) -> bytes:
@@ -120,7 +181,7 @@ def _bytes(text: str) -> bytes:
 @lru_cache(maxsize=None)
 def _stem(regex: str) -> str:
     """Return a literal prefix that every match of the regex must have."""
-    if "|" in regex and _alternates(regex):
+    if "|" in regex and (_ODD.search(regex) or _alternates(regex)):
         return ""
     prefix = re.match(r"(?:[^.^$?*+|\[({\\)\]}]|\\[^A-Za-z0-9])*", regex).group()  # type: ignore[union-attr]
     following = regex[len(prefix):len(prefix) + 1]

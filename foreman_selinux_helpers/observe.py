@@ -2,9 +2,9 @@
 
 import os
 import stat
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import filecontexts, labelcache, ownership, procfs, rules, selinuxlib
+from . import labelcache, ownership, procfs, rules, selinuxlib
 from .filecontexts import Rule, type_of
 from .host import Host
 from .labelcache import LabelCache
@@ -64,19 +64,9 @@ class Policies:
                     same[name] = self.compiled.same(name, type_name)
                 return same[name]
 
-            self._rules[type_name] = self._read_rules(wanted) + [one for one in local if wanted(type_of(one.context))]
+            self._rules[type_name] = self.database.rules(selinuxlib.POLICY_RULES, wanted) \
+                + [one for one in local if wanted(type_of(one.context))]
         return self._rules[type_name]
-
-    def _read_rules(self, wanted: Callable[[str], bool]) -> List[Rule]:
-        found: List[Rule] = []
-        for name in ("file_contexts", "file_contexts.homedirs"):
-            file = os.path.join(self.database.directory, name)
-            try:
-                with open(file, encoding="utf-8", errors="surrogateescape") as stream:
-                    found.extend(filecontexts.parse(stream.read(), file, wanted))
-            except OSError:
-                continue
-        return found
 
 
 def observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],

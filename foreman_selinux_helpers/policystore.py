@@ -3,12 +3,12 @@
 import errno
 import fcntl
 import os
-from contextlib import contextmanager
-from typing import Any, Callable, Iterator, List, NamedTuple, Sequence
+from typing import Any, List, NamedTuple, Sequence
 
 from . import auditlog, policydb
 from .errors import DeadlineExceeded, PolicyStoreError, RulesRefused
 from .filecontexts import ALL_FILES, SOCKET, Rule, parse
+from .quiet import standard_error_kept
 from .run import Runner, failure
 
 ADD = "add"
@@ -71,7 +71,7 @@ class Store(NamedTuple):
             _import(self, changes, load, runner)
             return
         self._wait_for_lock(runner)
-        with _standard_error_kept() as said:
+        with standard_error_kept() as said:
             done = False
             try:
                 _transaction(semanage, self, changes, load)
@@ -126,30 +126,6 @@ class Store(NamedTuple):
                         raise PolicyStoreError("%s; %s" % (_LOCKED, error)) from error
         finally:
             os.close(lock)
-
-
-@contextmanager
-def _standard_error_kept() -> Iterator[Callable[[], str]]:
-    """Keep what libsemanage and its children print away from the terminal and from rpm's output.
-
-    Gives a function that returns what was printed so far.
-    """
-    import tempfile
-
-    with tempfile.TemporaryFile() as kept:
-        try:
-            original = os.dup(2)
-        except OSError:
-            original = -1  # standard error is closed; what is opened there must not stay
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield lambda: os.pread(kept.fileno(), 1 << 16, 0).decode("utf-8", "replace")
-        finally:
-            if original >= 0:
-                os.dup2(original, 2)
-                os.close(original)
-            else:
-                os.close(2)
 
 
 def _last_words(said: str) -> str:

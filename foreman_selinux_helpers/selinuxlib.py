@@ -6,13 +6,29 @@ Every function that speaks of a policy takes the root directory whose policy is 
 import errno
 import os
 import stat
-from typing import Any, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from .equivalence import Equivalences, parse
+from . import equivalence, filecontexts, winner
+from .equivalence import Equivalences
 from .errors import HelperError
+from .filecontexts import NONE_CONTEXT, SOCKET, Rule
+from .quiet import standard_error_kept
+from .winner import Verdict
 
 CONFIG = "etc/selinux/config"
 _FILE_CONTEXTS = "contexts/files/file_contexts"
+# The files of rules, by what follows that name, in libselinux's order.
+POLICY_RULES = ("", ".homedirs")
+ALL_RULES = POLICY_RULES + (".local",)
+# What libselinux calls the file types of filecontexts.FILE_TYPES.
+MODES = {
+    "file": stat.S_IFREG, "directory": stat.S_IFDIR, "character device": stat.S_IFCHR,
+    "block device": stat.S_IFBLK, SOCKET: stat.S_IFSOCK, "symlink": stat.S_IFLNK, "pipe": stat.S_IFIFO,
+}
+# What libselinux answers where the rule in question matches.
+MATCHED = "u:r:matched"
+# A hundred times what policies have.
+_LARGEST = 64 * 1024 * 1024
 _ATTRIBUTE = "security.selinux"
 # A new inode here for each policy load: selinuxfs rebuilds the tree (kernel
 # security/selinux/selinuxfs.c, sel_make_policy_nodes).
@@ -59,13 +75,18 @@ class LabelDatabase:
         self._selinux = _binding()
         if root != "/":
             self._selinux.selinux_set_policy_root(os.path.join(root, "etc/selinux", policy))
-        try:
-            self._handle = self._selinux.selabel_open(self._selinux.SELABEL_CTX_FILE, None, 0)
-        except OSError as error:
+        self._handle = None
+        with standard_error_kept() as said:
+            try:
+                self._handle = self._selinux.selabel_open(self._selinux.SELABEL_CTX_FILE, None, 0)
+                reason = "no reason given"  # some versions of the binding do not raise
+            except OSError as error:
+                reason = str(error.strerror)
+            # It names file and line, twice where it tries both the text and the compiled file.
+            lines = dict.fromkeys(" ".join(line.split()) for line in said().split("\n") if line)
+        if self._handle is None:
             raise HelperError("libselinux cannot read the file contexts in %s: %s"
-                              % (self.directory, error.strerror)) from error
-        if self._handle is None:  # some versions of the binding do not raise
-            raise HelperError("libselinux cannot read the file contexts in %s" % self.directory)
+                              % (self.directory, "; ".join(lines) or reason))
 
     def close(self) -> None:
         """Give the memory back; a new look needs a new database."""
@@ -76,25 +97,124 @@ class LabelDatabase:
     def lookup(self, path: str, mode: int = stat.S_IFSOCK) -> Optional[str]:
         """Return the context for a path and file type, or None (no rule, or ``<<none>>``)."""
         try:
-            _, context = self._selinux.selabel_lookup_raw(self._handle, path, mode)
+            return _lookup(self._selinux, self._handle, path, mode)
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return None
-            raise HelperError("libselinux cannot look up %s: %s" % (path, error.strerror)) from error
-        return str(context)
+            reason = error.strerror if error.errno else "it fails at a rule's regex"
+            raise HelperError("libselinux cannot look up %r: %s" % (path, reason)) from error
 
     def equivalences(self) -> Equivalences:
         """Return the substitutions that libselinux applies to a path before it looks it up."""
-        def read(suffix: str) -> Any:
-            file = os.path.join(self.directory, "file_contexts" + suffix)
-            try:
-                with open(file, encoding="utf-8", errors="surrogateescape") as stream:
-                    return parse(stream.read(), file)
-            except FileNotFoundError:
-                return []
-            except OSError as error:
-                raise HelperError("cannot read %s: %s" % (file, error.strerror)) from error
+        def read(suffix: str) -> List[equivalence.Substitution]:
+            file = self._file(suffix)
+            text = read_text(file) or ""
+            fault = equivalence.fault(text, file)
+            if fault:
+                raise HelperError(fault)
+            return equivalence.parse(text, file)
         return Equivalences(read(".subs"), read(".subs_dist"))
+
+    def rules(self, suffixes: Sequence[str] = ALL_RULES,
+              wanted: Optional[Callable[[str], bool]] = None) -> List[Rule]:
+        """Return the rules on disk (of the types that are wanted) in file order, as winner.winning() wants them."""
+        found: List[Rule] = []
+        for suffix in suffixes:
+            found.extend(filecontexts.parse(read_text(self._file(suffix)) or "", self._file(suffix), wanted))
+        return found
+
+    def verdict(self, path: str, file_type: str) -> Verdict:
+        """Return which rule wins a path, and why none does where libselinux fails at a regex."""
+        rules = self.rules()
+        verdict = winner.winning(rules, path, file_type, self.equivalences(), regex_matches)
+        try:
+            answer = self.lookup(path, MODES[file_type])
+        except HelperError:
+            answer = None
+        if answer is None and verdict.rule and verdict.rule.context != NONE_CONTEXT:
+            verdict = winner.in_the_way(verdict, rules, file_type, regex_matches)
+        return verdict
+
+    def _file(self, suffix: str) -> str:
+        return os.path.join(self.directory, "file_contexts" + suffix)
+
+
+def read_text(file: str) -> Optional[str]:
+    """Return what a file of the policy says, line ends and odd bytes kept, or None where there is none.
+
+    Raises HelperError for one that cannot be read, is not a file, or is far too large to be one.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise HelperError("cannot read %s: it is not a regular file" % file)
+            if status.st_size > _LARGEST:
+                raise HelperError("cannot read %s: it is larger than %d MiB; no policy is" % (file, _LARGEST >> 20))
+            with open(descriptor, "rb", closefd=False) as stream:
+                return stream.read().decode("utf-8", "surrogateescape")
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HelperError("cannot read %s: %s" % (file, error.strerror)) from error
+
+
+def _lookup(selinux: Any, handle: Any, path: str, mode: int) -> str:
+    try:
+        path.encode("utf-8")
+    except UnicodeError:
+        pass
+    else:
+        if "\0" not in path:
+            return str(selinux.selabel_lookup_raw(handle, path, mode)[1])
+    raise HelperError("the Python binding of libselinux cannot look up %r: it takes neither NUL nor what is "
+                      "not UTF-8" % path)
+
+
+def regex_matches(rule: Rule, path: str) -> Optional[bool]:
+    """Ask libselinux whether a rule matches a canonical path; None: it cannot compile the regex.
+
+    It is asked for the path with this one rule, and one before it that matches everything: no
+    answer at all means that it failed at the regex.
+    """
+    import tempfile
+
+    selinux = _binding()
+    with tempfile.TemporaryDirectory() as scratch, standard_error_kept():
+        file = os.path.join(scratch, "file_contexts")
+        files, key = question(rule, path)
+        for suffix, text in files.items():
+            with open(file + suffix, "w", encoding="utf-8", errors="surrogateescape") as stream:
+                stream.write(text)
+        option = selinux.selinux_opt()
+        option.type, option.value = selinux.SELABEL_OPT_PATH, file
+        try:
+            handle = selinux.selabel_open(selinux.SELABEL_CTX_FILE, option, 1)
+            if handle is None:
+                return None
+            try:
+                return _lookup(selinux, handle, key, stat.S_IFSOCK) == MATCHED
+            finally:
+                selinux.selabel_close(handle)
+        except OSError:
+            return None
+
+
+def question(rule: Rule, path: str) -> Tuple[Dict[str, str], str]:
+    """Return the files (by what follows ``file_contexts``) and the path that libselinux is asked with.
+
+    A canonical path with a slash too many comes from a substitution, and libselinux would not
+    leave it so: it is made by a substitution here as well.
+    """
+    files = {"": ".*\tu:r:other\n%s\t%s\n" % (rule.regex, MATCHED)}
+    if len(path) > 1 and (path.endswith("/") or "//" in path):
+        end = len(path) if path.endswith("/") else path.rindex("//") + 1
+        files[".subs_dist"] = "/asked %s\n" % path[:end]
+        path = "/asked" + path[end:]
+    return files, path
 
 
 def created_socket_label(creator: str, executable: str) -> Optional[str]:

@@ -52,7 +52,8 @@ class PolicyRoot:
     """A copy of the root, and what tests do to it."""
 
     def __init__(self, source: Path, target: Path) -> None:
-        _run("cp", "-a", "--reflink=auto", str(source), str(target))
+        # A link is followed: a copy of the link would be the source itself, for all tests to change.
+        _run("cp", "-a", "--reflink=auto", str(source.resolve()), str(target))
         self.path = target
         self.files = target / "etc/selinux" / POLICY / "contexts/files"
 

@@ -79,6 +79,10 @@ LOOK_ROWS: List[Row] = [
     ("repair, all is right", "python3 -c pass", "time", None),
     ("repair, all is right", "three bare observations", "memory", None),
 ]
+WINNER_ROWS: List[Row] = [
+    ("the winner of 10,000 rules", "bare selabel_lookup", "time", 2.0),
+    ("the winner of 10,000 rules", "bare selabel_lookup", "memory", None),
+]
 
 
 def in_chroot(rounds: int) -> Found:
@@ -128,6 +132,29 @@ def in_guest(rounds: int) -> Found:
     return found
 
 
+def winner(rounds: int) -> Found:
+    """Measure which of 10,000 rules wins one path, and libselinux's bare answer for it."""
+    files = BUILD / "bench-winner"
+    shutil.rmtree(str(files), ignore_errors=True)
+    files.mkdir(parents=True)
+    base = files / "file_contexts"
+    kinds = ["/usr/lib/part%d(/.*)?", "/var/lib/part%d/.*\\.db", "/run/part%d\\.pid", "/etc/part%d/[^/]*\\.conf",
+             "/usr/(.*/)?bin/part%d"]
+    regexes = ["/.*", "/run/.*"] + [kinds[number % len(kinds)] % number for number in range(9997)]
+    base.write_text("".join("%s\t%s\n" % (regex, CONTEXT) for regex in regexes))
+    (files / "file_contexts.local").write_text("/run/bench\\.sock\t-s\t%s\n" % CONTEXT)
+    (files / "file_contexts.subs_dist").write_text("/var/run /run\n")
+    subprocess.check_call(["sefcontext_compile", str(base)])
+    path = "/var/run/bench.sock"
+    cases = {"the winner of 10,000 rules": {"argv": [*PYTHON, str(HERE / "winner.py"), str(TOP), str(base), path]},
+             "bare selabel_lookup": {"argv": [*PYTHON, str(HERE / "bare_lookup.py"), str(base), path]}}
+    out = subprocess.run([*PYTHON, str(HERE / "measure.py")], check=True, stdout=subprocess.PIPE,
+                         input=json.dumps({"rounds": rounds, "cases": cases}).encode()).stdout
+    shutil.rmtree(str(files))
+    found: Found = json.loads(out.decode())
+    return found
+
+
 def show(title: str, found: Found, rows: List[Row]) -> bool:
     """Print the figures and the ratios; return whether every limit is kept."""
     print("\n%s\n%s" % (title, "-" * len(title)))
@@ -150,8 +177,9 @@ def show(title: str, found: Found, rows: List[Row]) -> bool:
 
 def main() -> int:
     """Measure everything; return 1 if a limit is missed."""
-    print("measuring registration in a chroot (some minutes)", flush=True)
-    kept = show("Registration, one transaction, the policy not loaded", in_chroot(5), REGISTER_ROWS)
+    kept = show("The winning rule", winner(9), WINNER_ROWS)
+    print("\nmeasuring registration in a chroot (some minutes)", flush=True)
+    kept &= show("Registration, one transaction, the policy not loaded", in_chroot(5), REGISTER_ROWS)
     print("\nmeasuring a repair with nothing to do in an emulated guest (some minutes)", flush=True)
     return int(not (show("Nothing to do, in a guest", in_guest(9), LOOK_ROWS) and kept))
 

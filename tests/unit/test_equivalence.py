@@ -1,6 +1,6 @@
 import pytest
 
-from foreman_selinux_helpers.equivalence import Equivalences, Substitution, parse
+from foreman_selinux_helpers.equivalence import Equivalences, Substitution, fault, parse
 
 DEBIAN = "# comment\n/lib /usr/lib\n/run/lock /var/lock\n\n  /var/run   /run"
 EL = "/run /var/run\n/run/lock /var/lock\n/var/run/lock /var/lock\n"
@@ -46,3 +46,30 @@ def test_spellings_are_those_that_lead_to_the_path():
     assert dist(DEBIAN).spellings("/run/foo.sock") == ["/var/run/foo.sock"]
     assert dist(EL).spellings("/var/run/foo.sock") == ["/run/foo.sock"]
     assert dist("/a /first\n/a /second\n").spellings("/first/x") == []
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("/a /b\0/c\n", [("/a", "/b", 1)]), ("/a\0 /b\n", []), ("/a /b\r\n/c\t/d", [("/a", "/b", 1), ("/c", "/d", 2)]),
+    ("/a /b # words\n  # /c /d\n", [("/a", "/b", 1)]), ("/a\u2003/b /c\n", [("/a\u2003/b", "/c", 1)]),
+    ("/\udcff /b\n", [("/\udcff", "/b", 1)]), ("", []), ("\n\n", []), ("\x7fELF\0\1\2 x\n\udcff", []),
+    # The rest of a long line is read as a line of its own, even of a comment.
+    ("#%s/a /b\n/c /d" % ("x" * 1021), [("/a", "/b", 1), ("/c", "/d", 2)]),
+    ("/a /%s /c\n" % ("b" * 3000), [("/a", "/" + "b" * 1018, 1), ("b" * 960, "/c", 1)]),
+])
+def test_what_is_read_of_odd_files(text, found):
+    assert parse(text, "f") == [Substitution(source, target, "f", line) for source, target, line in found]
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("/a /b\n/c", 2), ("/a", 1), ("/a /b", 0), ("/a\n", 0), ("/a /b\n\n  #c", 0), ("", 0), ("/a /b\n  ", 0), ("/a\n# /b", 0),
+    ("/a\n#b", 0), ("/a\n/b /c", 0), ("/a\t", 0)])
+def test_a_last_line_that_is_cut_off(text, line):
+    said = fault(text, "f")
+    assert (said.split()[0] if said else None) == ("f:%d:" % line if line else None)
+
+
+@pytest.mark.parametrize(("text", "path", "canonical"), [
+    ("/a/ /b\n", "/a/x", "/a/x"), ("/a /b/\n", "/a/x", "/b//x"), ("/a b\n", "/a/x", "b/x"), ("/ /b\n", "/x", "/x"),
+    ("/ /b\n", "/", "/b"), ("/a/b /d\n/a /c\n", "/a/b/x", "/c/b/x"), ("/é /e\n", "/é/%s x\n", "/e/%s x\n")])
+def test_odd_substitutions(text, path, canonical):
+    assert dist(text).canonical(path) == canonical

@@ -12,16 +12,19 @@ TEXT = """# comment
 /run/foo\\.sock  --  system_u:object_r:reg_t:s0
 /broken  -x  system_u:object_r:x_t:s0
 /four words are too many
+/run/bar  --  system_u:object_r:bar_t:s0  # the rest is not read
+/run/nul  system_u:object_r:nul_t:s0\0rest of it
 """
 
 
 def test_parse_knows_file_types_and_lines():
-    assert [(one.file_type, one.line) for one in parse(TEXT, "f")] == [(ALL_FILES, 2), (SOCKET, 3), ("file", 4)]
+    assert [(one.file_type, one.line) for one in parse(TEXT, "f")] == [
+        (ALL_FILES, 2), (SOCKET, 3), ("file", 4), ("file", 7), (ALL_FILES, 8)]
 
 
 @pytest.mark.parametrize("path", [
     "/run/foo.sock", "/a+b", "/x(1)", "/p$q^r", "/back\\slash", "/with space", "/é", "/{2}",
-    "/wide\u2003space", "/tab\tline\n", "/it's \"\""])
+    "/my app/x y", "/a]b/c", "/a\\b/c", "/(a b)/c", "/é/x", "/wide\u2003space", "/tab\tline\n", "/it's \"\""])
 def test_an_escaped_path_matches_itself_alone(path):
     regex = escape(path)
     assert not re.search("[^!-~]|['\"]", regex)

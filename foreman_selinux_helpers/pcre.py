@@ -1,0 +1,98 @@
+"""Regexes of file contexts, which are PCRE's, judged with Python's.  Pure.
+
+What both read alike is compiled here: characters, sets, groups, alternatives, quantifiers and
+anchors, so everything that policies use.  Of anything else (look-around, back references,
+possessive quantifiers, ``\\Q``, ``\\h``, ...) it is said that it cannot be judged here.
+"""
+
+import re
+from functools import lru_cache
+from typing import List, Match, Optional, Pattern
+
+# Escapes that mean the same to both, in and out of a set.
+_ESCAPE = r"\\(?:[^A-Za-z0-9]|[dDsSwWafnrt]|x[0-9A-Fa-f]{2})"
+# A set as a whole.  A hyphen beside a class such as [:digit:] is a range to one and none to the other.
+_SET = r"\[(?![:.=])\^?\]?(?:[^\]\\\[]|%s|\[(?![:.=])|(?<!-)\[:\^?[a-z]+:\](?!-(?!\])))*\]" % _ESCAPE
+_TOKEN = re.compile(r"(?:(?P<set>%s)|[^\\\[({?*+]|%s|\((?:\?:)?(?![?*]))"
+                    r"(?:(?P<repeated>[?*+]|\{[0-9]+(?:,[0-9]*)?\})\??(?![?*+{]))?" % (_SET, _ESCAPE), re.DOTALL)
+_SET_PART = re.compile(r"\\.|\[:(?P<negated>\^?)(?P<name>[a-z]+):\]|(?P<special>[\[&~|])", re.DOTALL)
+_CLASSES = {
+    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "ascii": r"\x00-\x7f", "blank": r" \t", "cntrl": r"\x00-\x1f\x7f",
+    "digit": r"\d", "graph": r"\x21-\x7e", "lower": "a-z", "print": r"\x20-\x7e",
+    "punct": r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e", "space": r"\s", "upper": "A-Z", "word": r"\w",
+    "xdigit": "0-9A-Fa-f",
+}
+# PCRE compiles to 64 KiB at most, libselinux takes 4,096 characters: far below that both agree.
+_SIZE = 4096
+_DEPTH = 100
+
+
+def matches(regex: str, path: str) -> Optional[bool]:
+    """Tell whether libselinux sees the path matched by the regex; None if that cannot be judged here.
+
+    libselinux puts the regex between ``^`` and ``$`` without a group of its own and then searches,
+    so that each of two alternatives is bound on one side only; and ``$`` also matches before a
+    last newline (``src/label_file.h``, compile_regex).
+    """
+    pattern = _compiled(regex)
+    return None if pattern is None else pattern.search(path.encode("utf-8", "surrogateescape")) is not None
+
+
+def compiles(regex: str) -> bool:
+    """Tell whether the regex is certainly a good one: both read it, and Python takes it."""
+    return _compiled(regex) is not None
+
+
+@lru_cache(maxsize=None)
+def _compiled(regex: str) -> Optional[Pattern[bytes]]:
+    translated = _translated(regex)
+    if translated is None:
+        return None
+    try:
+        return re.compile(translated.encode("ascii"), re.DOTALL)
+    except (re.error, RecursionError, OverflowError):
+        return None  # perhaps it is none to PCRE either
+
+
+def _translated(regex: str) -> Optional[str]:
+    """Return an anchored regex as Python writes it, or None."""
+    if any(not 0x20 < ord(one) < 0x7f for one in regex) or regex.count("(") > _DEPTH:
+        return None
+    anchored = "^%s$" % regex
+    parts: List[str] = []
+    position, size = 0, len(anchored)
+    while position < len(anchored):
+        token = _TOKEN.match(anchored, position)
+        if token is None:
+            return None
+        for number in re.findall("[0-9]+", token.group("repeated") or ""):
+            size *= max(1, int(number))
+        part = token.group()
+        if token.group("set"):
+            translated = _set(token.group("set"))
+            if translated is None:
+                return None
+            part = translated + part[len(token.group("set")):]
+        parts.append(part)
+        position = token.end()
+    return "".join(parts) if size <= _SIZE else None
+
+
+def _set(written: str) -> Optional[str]:
+    """Return a set as Python writes it, or None."""
+    if "--" in written:
+        return None
+
+    def part(found: "Match[str]") -> str:
+        if found.group("special"):
+            return "\\" + found.group()
+        name = found.group("name")
+        if name is None:
+            return found.group()
+        translated = _CLASSES.get(name, "")
+        if found.group("negated"):
+            translated = translated.upper() if name in ("digit", "space", "word") else ""
+        return translated or "\0"
+
+    translated = "[" + _SET_PART.sub(part, written[1:])
+    return None if "\0" in translated else translated

@@ -1,0 +1,16 @@
+"""The winner of one path: our reading and judging of a policy's files."""
+
+import sys
+
+top, base, path = sys.argv[1:]
+sys.path.insert(0, top)
+
+from foreman_selinux_helpers import equivalence, filecontexts, selinuxlib  # noqa: E402
+from foreman_selinux_helpers.winner import winning  # noqa: E402
+
+rules = []
+for suffix in selinuxlib.ALL_RULES:
+    rules.extend(filecontexts.parse(selinuxlib.read_text(base + suffix) or "", base + suffix))
+subs = [equivalence.parse(selinuxlib.read_text(base + suffix) or "", base + suffix) for suffix in (".subs", ".subs_dist")]
+verdict = winning(rules, path, filecontexts.SOCKET, equivalence.Equivalences(*subs), selinuxlib.regex_matches)
+sys.exit(verdict.rule is None or len(rules) != 10000)
