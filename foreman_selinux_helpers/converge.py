@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Se
 from . import guards, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
 from . import host as hosts
 from .errors import CommandFailed, HelperError, PolicyStoreError, RulesRefused
-from .filecontexts import type_of
+from .filecontexts import SOCKET, type_of
 from .guards import Facts
 from .host import Host
 from .labelcache import FRESH, STALE, LabelCache
@@ -20,6 +20,7 @@ from .systemd import Systemd
 
 if TYPE_CHECKING:
     from .detection import Detection
+    from .winner import Verdict
 
 REPAIR_COMMAND = "foreman-selinux-helpers repair"
 
@@ -156,7 +157,7 @@ class Converge:
         stale = seen.cache.state == STALE and not observe.renews_by_itself(seen, self._prediction())
         admins: Dict[str, List[str]] = {}
         for one in seen.decisions:
-            if one.cause == rules.SHADOWED and one.action == rules.SKIP:
+            if one.cause == rules.SHADOWED and one.action in (rules.SKIP, rules.REMOVE):
                 admins.setdefault(one.unit, []).append(one.reason)
         reports = []
         for view in seen.views:
@@ -286,7 +287,8 @@ class Converge:
             for one in added:
                 found = database.lookup(one.path)
                 if found is None or not self._same(type_of(found), type_of(one.rule.context)):
-                    dead.append((one, "it had no effect: libselinux answers %s for %s" % (found, one.path)))
+                    dead.append((one, "it had no effect: libselinux answers %s for %s%s" % (
+                        found, one.path, _why(database.verdict(one.path, SOCKET)))))
         finally:
             database.close()
         if dead:
@@ -458,6 +460,17 @@ class Converge:
             guard = " (%s)" % result.guard if result.guard else ""
             say("%s %s: %s%s: %s" % (result.step, result.target, result.outcome, guard, result.detail))
         return result
+
+
+def _why(verdict: "Verdict") -> str:
+    """Say which rule is behind libselinux's answer."""
+    if verdict.broken:
+        return "; it fails at the regex of %s:%d: %s" % (verdict.broken.file, verdict.broken.line, verdict.broken)
+    moved = "".join(", which %s:%d turns into %s" % (one.file, one.line, verdict.path)
+                    for one in verdict.substitutions[-1:])
+    if verdict.rule is None:
+        return "%s, for which there is no rule" % moved
+    return "%s; the rule of %s:%d wins: %s" % (moved, verdict.rule.file, verdict.rule.line, verdict.rule)
 
 
 def unregister(host: Host, units: Optional[Sequence[str]], runner: Runner, log: Log,

@@ -5,7 +5,7 @@ import stat
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import labelcache, ownership, procfs, rules, selinuxlib
-from .filecontexts import Rule, type_of
+from .filecontexts import NONE_CONTEXT, SOCKET, Rule, type_of
 from .host import Host
 from .labelcache import LabelCache
 from .ownership import Record
@@ -53,6 +53,14 @@ class Policies:
         if path not in self._labels:
             self._labels[path] = self.database.lookup(path)
         return self._labels[path]
+
+    def lookup_without(self, rule: Rule, path: str, policy: Policy) -> Optional[str]:
+        """Return what libselinux will answer for a socket when a local rule is gone."""
+        from .winner import winning
+
+        left = self.database.rules(selinuxlib.POLICY_RULES) + [one for one in policy.local if one.key != rule.key]
+        winner = winning(left, path, SOCKET, policy.equivalences, selinuxlib.regex_matches).rule
+        return winner.context if winner and winner.context != NONE_CONTEXT else None
 
     def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
         """Return the policy's own rules, and the local ones, that give a type."""
@@ -106,7 +114,7 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
                    ((name, _executable(unit, policies)) for name, unit in units.items()) if found}
     changed_at = labelcache.changed_at(policies.database.directory)
     views = [view for one in profiles for view in _views(
-        one, units.get(one.unit), decisions, policy, listeners, executables.get(one.unit), changed_at)]
+        one, units.get(one.unit), decisions, policies, policy, listeners, executables.get(one.unit), changed_at)]
     cache = labelcache.compare(procfs.held_label_files(1), labelcache.inode_of,
                                policies.database.directory) if live else nothing
     relevant = live and any(view.rule_cause != rules.NO_SUCH_TYPE for view in views)
@@ -150,8 +158,8 @@ def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
     return Executable(path, label, expected)
 
 
-def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequence[Decision], policy: Policy,
-           listeners: Optional[procfs.Listeners], executable: Optional[Executable],
+def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequence[Decision],
+           policies: Policies, policy: Policy, listeners: Optional[procfs.Listeners], executable: Optional[Executable],
            changed_at: Optional[float]) -> List[SocketView]:
     loaded = unit is not None and unit.load == "loaded"
     expected_socket_label = _expected_socket_label(executable) if executable else None
@@ -159,9 +167,12 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
     for path in _paths(profile, unit):
         canonical = policy.equivalences.canonical(path)
         expected = policy.lookup(canonical)
-        decided = next((one for one in decisions if one.path == canonical and one.action != rules.REMOVE), None)
+        decided = next((one for one in decisions
+                        if one.path == canonical and (one.action != rules.REMOVE or one.cause)), None)
         cause = _rule_cause(profile, expected, decided, canonical, policy)
         wanted = decided.rule.context if decided and decided.action in (rules.ADD, rules.MODIFY) else expected
+        if decided and decided.action == rules.REMOVE:
+            wanted = policies.lookup_without(decided.rule, canonical, policy)
         if decided and decided.action == rules.SKIP and decided.reason.startswith("the regex"):
             wanted = decided.rule.context
         listening = bool(listeners and loaded and unit and unit.listening and path in unit.paths)
@@ -184,6 +195,8 @@ def _rule_cause(profile: SocketProfile, expected: Optional[str], decided: Option
                 policy: Policy) -> Optional[str]:
     if not profile.type:
         return None
+    if decided is not None and decided.action == rules.REMOVE:
+        return decided.cause
     if expected is not None and policy.same_type(type_of(expected), profile.type):
         return None
     if decided is not None and decided.cause:

@@ -4,7 +4,18 @@ import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .equivalence import Equivalences
-from .filecontexts import ALL_FILES, SOCKET, Rule, context_for, escape, literal, matching, may_overlap, type_of
+from .filecontexts import (
+    ALL_FILES,
+    SOCKET,
+    Rule,
+    candidates,
+    context_for,
+    escape,
+    literal,
+    matching,
+    may_overlap,
+    type_of,
+)
 from .ownership import Key, Owned, Record
 
 ADD = "add"
@@ -141,7 +152,10 @@ def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours:
     """
     theirs = [one for one in policy.local if one.covers(SOCKET) and one.key not in ours
               and not policy.same_type(type_of(one.context), type_name)]
-    return matching(theirs, path) if path else [one for one in theirs if may_overlap(one, rule)]
+    if not path:
+        return [one for one in theirs if may_overlap(one, rule)]
+    # What only libselinux could judge counts as theirs.
+    return [one for one in candidates(theirs, path) if one.judge(path) is not False]
 
 
 def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:

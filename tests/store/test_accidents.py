@@ -182,7 +182,10 @@ def test_what_has_no_effect_is_taken_back(root, tool):
     root.profile("foo", PROFILE.replace("/run/foo.sock", "/var/run/lock/foo.sock"))
     done = tool("register")
     assert (done["status"], done["results"][0]["outcome"]) == (1, "failed")
-    assert "no effect" in done["results"][0]["detail"]
+    detail = done["results"][0]["detail"]
+    assert "it had no effect: libselinux answers" in detail
+    assert "file_contexts.subs_dist:" in detail  # turns the path into another one
+    assert "; the rule of %s/file_contexts:" % root.files in detail
     assert root.local_rules() == []
     assert not (root.path / "var/lib/foreman-selinux-helpers/default.json").exists()
 

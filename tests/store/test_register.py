@@ -121,6 +121,9 @@ def test_our_rule_gives_way_to_a_newer_one_of_the_administrator(root, tool, rege
     admins_rule(root, regex, "httpd_var_run_t")
     theirs = [line for line in root.local_rules() if not line.endswith(CONTEXT)]
     assert lookup(root, "/run/foo.sock") == CONTEXT
+    before = tool("status")["sockets"][0]
+    assert before["problem"] == "shadowed"
+    assert regex in before["remedy"]
     assert actions(tool("register")) == [("/run/foo\\.sock", "remove")]
     assert root.local_rules() == theirs
     assert lookup(root, "/run/foo.sock") != CONTEXT

@@ -168,6 +168,19 @@ def test_commit_without_policy_load_is_mended_by_a_policy_load(boot, install, de
         assert guest.tool("unregister")["status"] == 0
         assert guest.rules() == rule
 
+        # One made after ours wins as well: ours goes, and the socket gets what theirs says.
+        guest.check("semanage fcontext -d '/run/foreman\\.sock'")
+        assert guest.tool("register")["rules"][0]["action"] == "add"
+        guest.check("semanage fcontext -a -t httpd_runtime_t '/run/foreman.*'")
+        planned = guest.tool("repair", "--dry-run")
+        done = guest.tool("repair")
+        assert done["plan"] == planned["plan"]
+        assert [line.split()[0] for line in guest.rules()] == ["/run/foreman.*"]
+        assert sockets(done)["foreman.socket"]["problem"] == "shadowed"
+        assert guest.label(SOCKET) == "httpd_runtime_t"
+        again = guest.tool("repair")
+        assert (again["plan"], again["changed"]) == ([], False)
+
 
 def test_running_services_are_interrupted_only_where_needed(boot, install, demo):
     """Relabelling in place where that is enough; the right order where the service holds the socket's place."""
