@@ -4,8 +4,6 @@ import re
 from functools import lru_cache
 from typing import Callable, Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
 
-from . import pcre
-
 NONE_CONTEXT = "<<none>>"
 
 # How file_contexts(5) writes a file type, and how semanage(8) names it in its -f option.
@@ -61,7 +59,11 @@ class Rule(NamedTuple):
 
     def judge(self, path: str) -> Optional[bool]:
         """Tell whether libselinux sees the canonical path matched, or None where it has to be asked."""
-        return pcre.matches(self.regex, path) if self.reaches(path) else False
+        if not self.reaches(path):
+            return False
+        from . import pcre
+
+        return pcre.matches(self.regex, path)
 
     def reaches(self, path: str) -> bool:
         """Tell whether libselinux looks at the regex at all for this canonical path.
@@ -75,6 +77,8 @@ class Rule(NamedTuple):
 
     def compiles(self) -> bool:
         """Tell whether the regex is certainly a good one."""
+        from . import pcre
+
         return pcre.compiles(self.regex)
 
     def __str__(self) -> str:

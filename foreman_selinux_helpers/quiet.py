@@ -2,7 +2,7 @@
 
 import os
 from contextlib import contextmanager
-from typing import Callable, Iterator
+from typing import IO, Any, Callable, Iterator
 
 
 @contextmanager
@@ -11,9 +11,7 @@ def standard_error_kept() -> Iterator[Callable[[], str]]:
 
     Gives a function that returns what was printed so far.
     """
-    import tempfile
-
-    with tempfile.TemporaryFile() as kept:
+    with _nameless_file() as kept:
         try:
             original = os.dup(2)
         except OSError:
@@ -27,3 +25,12 @@ def standard_error_kept() -> Iterator[Callable[[], str]]:
                 os.close(original)
             else:
                 os.close(2)
+
+
+def _nameless_file() -> "IO[Any]":
+    memfd_create = getattr(os, "memfd_create", None)  # since Python 3.8
+    if memfd_create:
+        return os.fdopen(memfd_create("standard-error"), "r+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()

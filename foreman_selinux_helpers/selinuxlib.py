@@ -6,14 +6,16 @@ Every function that speaks of a policy takes the root directory whose policy is 
 import errno
 import os
 import stat
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from . import equivalence, filecontexts, winner
+from . import equivalence, filecontexts
 from .equivalence import Equivalences
 from .errors import HelperError
 from .filecontexts import NONE_CONTEXT, SOCKET, Rule
 from .quiet import standard_error_kept
-from .winner import Verdict
+
+if TYPE_CHECKING:
+    from .winner import Verdict
 
 CONFIG = "etc/selinux/config"
 _FILE_CONTEXTS = "contexts/files/file_contexts"
@@ -123,8 +125,10 @@ class LabelDatabase:
             found.extend(filecontexts.parse(read_text(self._file(suffix)) or "", self._file(suffix), wanted))
         return found
 
-    def verdict(self, path: str, file_type: str) -> Verdict:
+    def verdict(self, path: str, file_type: str) -> "Verdict":
         """Return which rule wins a path, and why none does where libselinux fails at a regex."""
+        from . import winner
+
         rules = self.rules()
         verdict = winner.winning(rules, path, file_type, self.equivalences(), regex_matches)
         try:
