@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Callable, Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
+from typing import Container, Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
 
 NONE_CONTEXT = "<<none>>"
 
@@ -101,10 +101,10 @@ def escape(path: str) -> str:
     return escaped
 
 
-def parse(text: str, file: str, wanted: Optional[Callable[[str], bool]] = None) -> Iterator[Rule]:
+def parse(text: str, file: str, types: Optional[Container[str]] = None) -> Iterator[Rule]:
     """Read a file_contexts file; lines that are no specification are passed over.
 
-    With ``wanted``, only the rules that give a wanted type: a policy has thousands of others.
+    With ``types``, only the rules that give one of these: a policy has thousands of others.
     """
     # Bytes are split at the white space of the C locale, as libselinux does.
     for number, line in enumerate(_bytes(text).split(b"\n"), 1):
@@ -112,7 +112,7 @@ def parse(text: str, file: str, wanted: Optional[Callable[[str], bool]] = None) 
         written = line.split(b"\0")[0].split()[:3]
         if not written or written[0].startswith(b"#"):
             continue
-        if wanted and not wanted(type_of(written[-1].decode("utf-8", "surrogateescape"))):
+        if types is not None and type_of(written[-1].decode("utf-8", "surrogateescape")) not in types:
             continue
         words = [word.decode("utf-8", "surrogateescape") for word in written]
         if len(words) == 2:

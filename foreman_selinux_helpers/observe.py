@@ -65,15 +65,9 @@ class Policies:
     def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
         """Return the policy's own rules, and the local ones, that give a type."""
         if type_name not in self._rules:
-            same: Dict[str, bool] = {}
-
-            def wanted(name: str) -> bool:
-                if name not in same:
-                    same[name] = self.compiled.same(name, type_name)
-                return same[name]
-
-            self._rules[type_name] = self.database.rules(selinuxlib.POLICY_RULES, wanted) \
-                + [one for one in local if wanted(type_of(one.context))]
+            names = {type_name, *self.compiled.names(type_name)}
+            self._rules[type_name] = self.database.rules(selinuxlib.POLICY_RULES, names) \
+                + [one for one in local if type_of(one.context) in names]
         return self._rules[type_name]
 
 

@@ -12,7 +12,7 @@ import mmap
 import os
 import re
 import struct
-from typing import Dict, Iterator, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 
 _MAGIC = 0xf97cff8c
 _MLS = 1  # POLICYDB_CONFIG_MLS
@@ -20,6 +20,8 @@ _PRIMARY = 1  # TYPEDATUM_PROPERTY_PRIMARY: not an alias
 _ATTRIBUTE = 2  # TYPEDATUM_PROPERTY_ATTRIBUTE: a group of types, not one that a file can have
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _HEAD = struct.Struct("<4I")
+_LONGEST = 256
+_MOST_TYPES = 1 << 20
 
 
 class CompiledPolicy:
@@ -28,7 +30,7 @@ class CompiledPolicy:
     def __init__(self, root: str, policy: str) -> None:
         """``policy`` is the policy type, as in SELINUXTYPE."""
         self._file = newest(root, policy)
-        self._primary: Dict[str, Optional[str]] = {}
+        self._names: Dict[str, Sequence[str]] = {}
 
     @property
     def mls(self) -> bool:
@@ -39,24 +41,28 @@ class CompiledPolicy:
         except OSError:
             return True
 
+    def names(self, name: str) -> Sequence[str]:
+        """Return all names of the type that this is a name of: its own, then its aliases; empty for no type."""
+        if name not in self._names:
+            self._names[name] = self._look(name)
+        return self._names[name]
+
     def primary(self, name: str) -> Optional[str]:
         """Return the name of the type that this is a name of (itself, but for an alias), or None."""
-        if name not in self._primary:
-            self._primary[name] = self._look(name)
-        return self._primary[name]
+        return next(iter(self.names(name)), None)
 
     def same(self, one: str, other: str) -> bool:
         """Tell whether two names are of one type."""
-        return one == other or (self.primary(one) or one) == (self.primary(other) or other)
+        return one == other or one in self.names(other)
 
-    def _look(self, name: str) -> Optional[str]:
+    def _look(self, name: str) -> Sequence[str]:
         if self._file is None:
-            return name
+            return [name]
         try:
             with open(self._file, "rb") as policy, mmap.mmap(policy.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return primary_name(content, name)
+                return names_of_type(content, name)
         except (OSError, ValueError):
-            return name  # may not be read by this user, or is empty
+            return [name]  # may not be read by this user, or is empty
 
 
 def newest(root: str, policy: str) -> Optional[str]:
@@ -80,31 +86,57 @@ def has_levels(head: bytes) -> bool:
     return magic != _MAGIC or bool(flags & _MLS)
 
 
-def primary_name(content: Union[bytes, mmap.mmap], name: str) -> Optional[str]:
-    """Return the primary name of a type in a compiled policy; None for an attribute or no type."""
-    if not _NAME.match(name.encode("utf-8", "surrogateescape")):
-        return None
-    for value, properties in _entries(content, name.encode()):
-        if properties & _ATTRIBUTE:
-            continue
-        if properties & _PRIMARY:
-            return name
-        for found in re.finditer(re.escape(struct.pack("<2I", value, _PRIMARY)), content):
-            start = found.start() - 4
-            if start >= 0:
-                length = _HEAD.unpack(content[start:start + _HEAD.size].ljust(_HEAD.size, b"\0"))[0]
-                primary = content[start + _HEAD.size:start + _HEAD.size + min(length, 256)]
-                if len(primary) == length and _NAME.match(primary):
-                    return primary.decode()
+def names_of_type(content: Union[bytes, mmap.mmap], name: str) -> List[str]:
+    """Return the names of a type in a compiled policy, its own first; empty for an attribute or no type."""
+    value = _value(content, name.encode("utf-8", "surrogateescape"))
+    if value is None:
+        return []
+    names: Dict[str, None] = {}
+    for properties in (_PRIMARY, 0):
+        for found in re.finditer(re.escape(struct.pack("<2I", value, properties)), content):
+            symbol = _symbol(content, found.start() - 4)
+            if symbol and (symbol.name == name or _has_neighbour(content, symbol)):
+                names[symbol.name] = None
+        if not names:
+            break  # an alias of nothing
+    return list(names)
+
+
+class _Symbol(NamedTuple):
+    start: int
+    end: int
+    name: str
+    value: int
+    properties: int
+
+
+def _value(content: Union[bytes, mmap.mmap], name: bytes) -> Optional[int]:
+    """Return the value of a type or an alias, or None."""
+    at = content.find(name) if _NAME.match(name) else -1
+    while at >= 0:
+        symbol = _symbol(content, at - _HEAD.size)
+        if symbol and symbol.name == name.decode() and symbol.properties <= _PRIMARY:
+            return symbol.value
+        at = content.find(name, at + 1)
     return None
 
 
-def _entries(content: Union[bytes, mmap.mmap], name: bytes) -> Iterator[Tuple[int, int]]:
-    """Find what looks like the symbol of a type: give its value and its properties."""
-    at = content.find(name)
-    while at >= 0:
-        if at >= _HEAD.size:
-            length, value, properties, _ = _HEAD.unpack(content[at - _HEAD.size:at])
-            if length == len(name) and properties <= _PRIMARY | _ATTRIBUTE:
-                yield value, properties
-        at = content.find(name, at + 1)
+def _symbol(content: Union[bytes, mmap.mmap], start: int) -> Optional[_Symbol]:
+    """Read what looks like the symbol of a type or an attribute, or return None."""
+    if start < 0 or start + _HEAD.size > len(content):
+        return None
+    length, value, properties, bounds = _HEAD.unpack(content[start:start + _HEAD.size])
+    end = start + _HEAD.size + length
+    # Letters in the place of the bounds: this is inside of another symbol.
+    if length > _LONGEST or properties > _PRIMARY | _ATTRIBUTE or bounds > _MOST_TYPES or end > len(content):
+        return None
+    name = content[start + _HEAD.size:end]
+    return _Symbol(start, end, name.decode(), value, properties) if _NAME.match(name) else None
+
+
+def _has_neighbour(content: Union[bytes, mmap.mmap], symbol: _Symbol) -> bool:
+    """Tell whether another symbol follows or precedes this one: by itself it could be part of a class."""
+    if _symbol(content, symbol.end):
+        return True
+    starts = (symbol.start - _HEAD.size - length for length in range(1, _LONGEST))
+    return any(before.end == symbol.start for before in (_symbol(content, start) for start in starts) if before)

@@ -6,7 +6,7 @@ Every function that speaks of a policy takes the root directory whose policy is 
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Container, Dict, List, Optional, Sequence, Tuple
 
 from . import equivalence, filecontexts
 from .equivalence import Equivalences
@@ -118,11 +118,11 @@ class LabelDatabase:
         return Equivalences(read(".subs"), read(".subs_dist"))
 
     def rules(self, suffixes: Sequence[str] = ALL_RULES,
-              wanted: Optional[Callable[[str], bool]] = None) -> List[Rule]:
-        """Return the rules on disk (of the types that are wanted) in file order, as winner.winning() wants them."""
+              types: Optional[Container[str]] = None) -> List[Rule]:
+        """Return the rules on disk (those of these types) in file order, as winner.winning() wants them."""
         found: List[Rule] = []
         for suffix in suffixes:
-            found.extend(filecontexts.parse(read_text(self._file(suffix)) or "", self._file(suffix), wanted))
+            found.extend(filecontexts.parse(read_text(self._file(suffix)) or "", self._file(suffix), types))
         return found
 
     def verdict(self, path: str, file_type: str) -> "Verdict":

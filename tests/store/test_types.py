@@ -42,6 +42,8 @@ def test_every_type_and_alias_of_a_whole_policy(root):
     assert {name: known.primary(name) for name in types} == {name: name for name in types}
     assert {name: known.primary(name) for name in actual} == actual
     assert [name for name in attributes if known.primary(name)] == []
+    for name in sorted(set(actual.values())) + types[::20]:
+        assert sorted(known.names(name)) == sorted([name] + [alias for alias, meant in actual.items() if meant == name])
 
 
 def test_an_alias_is_the_type(root, tool):

@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from foreman_selinux_helpers.policydb import has_levels, newest, primary_name
+from foreman_selinux_helpers.policydb import has_levels, names_of_type, newest
 
 
 def symbol(name, value, properties):
@@ -14,16 +14,16 @@ CONTENT = HEAD + symbol("foo_run_t", 300, 1) + symbol("foo_t", 7, 1) + symbol("f
     + symbol("foo_files", 8, 3) + symbol("orphan_t", 9, 0)
 
 
-@pytest.mark.parametrize(("name", "primary"), [
-    ("foo_t", "foo_t"), ("foo_run_t", "foo_run_t"), ("foo_var_run_t", "foo_run_t"), ("foo_files", None), ("foo", None),
-    ("run_t", None), ("orphan_t", None), ("", None), ("foo_t\n", None), ("\udcff", None), ("f.*", None)])
-def test_the_primary_name(name, primary):
-    assert primary_name(CONTENT, name) == primary
+@pytest.mark.parametrize(("name", "names"), [
+    ("foo_t", ["foo_t"]), ("foo_run_t", ["foo_run_t", "foo_var_run_t"]), ("foo_var_run_t", ["foo_run_t", "foo_var_run_t"]),
+    ("foo_files", []), ("foo", []), ("run_t", []), ("orphan_t", []), ("", []), ("foo_t\n", []), ("\udcff", []), ("f.*", [])])
+def test_the_names_of_a_type(name, names):
+    assert names_of_type(CONTENT, name) == names
 
 
 def test_a_truncated_policy_has_fewer_types():
     for end in range(len(CONTENT)):
-        assert primary_name(CONTENT[:end], "foo_var_run_t") in (None, "foo_run_t")
+        assert names_of_type(CONTENT[:end], "foo_var_run_t") in ([], ["foo_run_t", "foo_var_run_t"])
 
 
 def test_levels():
