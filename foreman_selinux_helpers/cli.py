@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from . import __version__
 from .errors import HelperError, NeedsRoot, UsageError
@@ -32,6 +32,7 @@ def _seconds(text: str) -> float:
 
 _NAMES = (("names",), {"nargs": "*", "metavar": "NAME", "help": "a profile or a socket unit (default: all)"})
 _DRY_RUN = (("--dry-run",), {"action": "store_true", "help": "say what would be done, and do nothing"})
+LINT_TARGETS = ("el7", "el8", "el9", "el10", "fedora", "debian", "host")
 VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] = {
     "status": ("say of every socket what is wrong and what would mend it", [_NAMES]),
     "repair": ("register the rules, refresh PID 1, restart or relabel, verify", [_NAMES, _DRY_RUN]),
@@ -40,6 +41,12 @@ VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] =
     "detect": ("say when this systemd renews its label cache, and how that is known", []),
     "reexec": ("re-execute PID 1 if its label cache is stale and no guard refuses", [_DRY_RUN]),
     "restart": ("restart or relabel the sockets of one unit if they are wrong", [(("unit",), {"metavar": "UNIT"})]),
+    "lint": ("say what is wrong with a package's file contexts before it ships", [
+        (("files",), {"nargs": "+", "metavar": "FILE.fc", "help": "the source of a policy module's file contexts"}),
+        (("--target",), {"action": "append", "default": [], "choices": LINT_TARGETS, "metavar": "TARGET",
+                         "help": "judge for %s (may repeat; default: all)" % ", ".join(LINT_TARGETS)}),
+        (("--units",), {"action": "append", "default": [], "metavar": "DIR",
+                        "help": "the socket units in DIR say which paths are sockets (may repeat)"})]),
 }
 
 
@@ -112,6 +119,8 @@ def internal_error(log: Log, error: BaseException) -> None:
 
 def run(arguments: argparse.Namespace, log: Log) -> int:
     """Run one verb."""
+    if arguments.verb == "lint":
+        return _lint(arguments, log)
     from . import host as hosts
     from . import profiles, report
     from .converge import Converge, unregister
@@ -123,9 +132,7 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
     os.umask(0o022)  # the record and the label database are for everybody to read
-    root = os.path.realpath(arguments.root)
-    if not arguments.root or not os.path.isdir(root):
-        raise UsageError("--root %r: there is no such directory" % arguments.root)
+    root = _root(arguments)
     host = hosts.look(root)
     found = profiles.load(root)
     for one in found.broken:
@@ -168,7 +175,7 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
                 log.warning(line)
             status = REFUSED if outcome.refused else OK
     report.add_broken(document, found.broken)
-    _print(document, arguments, dry_run)
+    _print(document, arguments, lambda shown: report.text(shown, dry_run))
     if found.broken:
         return USAGE
     if status == OK and not document["ok"] and not (dry_run and arguments.verb == "repair"):
@@ -176,15 +183,30 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
     return status
 
 
-def _print(document: "dict[str, object]", arguments: argparse.Namespace, dry_run: bool) -> None:
+def _lint(arguments: argparse.Namespace, log: Log) -> int:
+    from . import lintfiles
+
+    document = lintfiles.run(arguments.files, _root(arguments), arguments.target, arguments.units, log)
+    _print(document, arguments, lintfiles.text)
+    if "broken_files" in document:
+        return USAGE
+    return OK if document["ok"] else WRONG
+
+
+def _root(arguments: argparse.Namespace) -> str:
+    root: str = os.path.realpath(arguments.root)
+    if not arguments.root or not os.path.isdir(root):
+        raise UsageError("--root %r: there is no such directory" % arguments.root)
+    return root
+
+
+def _print(document: Dict[str, Any], arguments: argparse.Namespace, layout: Callable[[Dict[str, Any]], str]) -> None:
     if arguments.json:
         import json
 
         content = json.dumps(document, indent=2) + "\n"
     elif not arguments.quiet:
-        from .report import text
-
-        content = text(document, dry_run)
+        content = layout(document)
     else:
         return
     if sys.stdout is None:

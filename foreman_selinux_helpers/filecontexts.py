@@ -141,10 +141,10 @@ def candidates(rules: Iterable[Rule], path: str) -> List[Rule]:
             beginning = regex[:8]
             possible = beginnings.get(beginning)
             if possible is None:
-                possible = beginnings[beginning] = path.startswith(_stem(beginning)[:-1])
+                possible = beginnings[beginning] = path.startswith(stem(beginning)[:-1])
             if not possible:
                 continue
-        if path.startswith(_stem(regex)):
+        if path.startswith(stem(regex)):
             found.append(rule)
     return found
 
@@ -155,7 +155,7 @@ def may_overlap(one: Rule, other: Rule) -> bool:
         path = literal(this.regex)
         if path is not None:
             return any(rule.judge(path) is not False for rule in candidates([that], path))
-    stems = _stem(one.regex), _stem(other.regex)
+    stems = stem(one.regex), stem(other.regex)
     return stems[0].startswith(stems[1]) or stems[1].startswith(stems[0])
 
 
@@ -183,7 +183,7 @@ def _bytes(text: str) -> bytes:
 
 
 @lru_cache(maxsize=None)
-def _stem(regex: str) -> str:
+def stem(regex: str) -> str:
     """Return a literal prefix that every match of the regex must have."""
     if "|" in regex and (_ODD.search(regex) or _alternates(regex)):
         return ""

@@ -83,6 +83,11 @@ WINNER_ROWS: List[Row] = [
     ("the winner of 10,000 rules", "bare selabel_lookup", "time", 2.0),
     ("the winner of 10,000 rules", "bare selabel_lookup", "memory", None),
 ]
+LINT_ROWS: List[Row] = [
+    ("lint, one target", "lint, 3 rules", "time", None),
+    ("lint, six targets", "lint, one target", "time", 6.0),
+    ("lint, six targets", "lint, one target", "memory", None),
+]
 
 
 def in_chroot(rounds: int) -> Found:
@@ -155,6 +160,29 @@ def winner(rounds: int) -> Found:
     return found
 
 
+def lint(rounds: int) -> Found:
+    """Measure the judgement of a source as large as a whole policy: 6,000 rules, none of them wrong."""
+    kinds = ["/usr/share/part%d(/.*)?", "/var/lib/part%d/.*\\.db", "/run/part%d\\.sock -s", "/var/run/part%d\\.sock -s",
+             "/usr/libexec/(a|b)/part%d --", "/etc/part%d/[^/]*\\.conf"]
+    rules = ["%s\tgen_context(system_u:object_r:%s,s0)\n" % (kind % number, TYPE)
+             for number in range(1000) for kind in kinds]
+    files = BUILD / "bench-lint"
+    shutil.rmtree(str(files), ignore_errors=True)
+    (files / "root").mkdir(parents=True)
+    (files / "few.fc").write_text("".join(rules[:3]))
+    (files / "many.fc").write_text("".join(rules[:3000]) + "ifdef(`distro_redhat',`\n%s')\n" % "".join(rules[3000:]))
+    code = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % str(TOP)
+    argv = [*PYTHON, "-c", code, "--root", str(files / "root"), "lint"]
+    cases = {"lint, 3 rules": {"argv": [*argv, "--target", "fedora", str(files / "few.fc")]},
+             "lint, one target": {"argv": [*argv, "--target", "fedora", str(files / "many.fc")]},
+             "lint, six targets": {"argv": [*argv, str(files / "many.fc")]}}
+    out = subprocess.run([*PYTHON, str(HERE / "measure.py")], check=True, stdout=subprocess.PIPE,
+                         input=json.dumps({"rounds": rounds, "cases": cases}).encode()).stdout
+    shutil.rmtree(str(files))
+    found: Found = json.loads(out.decode())
+    return found
+
+
 def show(title: str, found: Found, rows: List[Row]) -> bool:
     """Print the figures and the ratios; return whether every limit is kept."""
     print("\n%s\n%s" % (title, "-" * len(title)))
@@ -178,6 +206,7 @@ def show(title: str, found: Found, rows: List[Row]) -> bool:
 def main() -> int:
     """Measure everything; return 1 if a limit is missed."""
     kept = show("The winning rule", winner(9), WINNER_ROWS)
+    kept &= show("Lint of 6,000 rules", lint(9), LINT_ROWS)
     print("\nmeasuring registration in a chroot (some minutes)", flush=True)
     kept &= show("Registration, one transaction, the policy not loaded", in_chroot(5), REGISTER_ROWS)
     print("\nmeasuring a repair with nothing to do in an emulated guest (some minutes)", flush=True)

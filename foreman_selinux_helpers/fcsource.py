@@ -1,0 +1,240 @@
+"""File contexts as policy authors write them: the ``.fc`` file of a module, before m4 has read it.  Pure.
+
+m4 is followed as far as it decides which rules there are: quotes, comments, ``dnl``, and the
+conditionals of the reference policy, both branches of which are kept.  ``gen_context(...)`` stays
+as it is written (refpolicy ``policy/support/misc_macros.spt``).
+"""
+
+import re
+from bisect import bisect_right
+from typing import FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+# What a comment, a quote, a name (with the parenthesis that makes it a call) and the rest are to m4.
+_PIECE = re.compile(r"\n|`|#|\w+\(?|[^\n`#\w]+", re.ASCII)
+# A rule that needs no more than a look: no quote, no comment, no call but gen_context.
+_SIMPLE = re.compile(
+    r"[ \t\r]*(?!dnl\b)(?P<regex>/[^\s`'#]*)(?:[ \t]+(?P<type>--?[a-z-]?))?"
+    r"[ \t]+(?P<context>gen_context\([^\s`'#(),]*(?:,[ \t]*[^\s`'#(),]*)*\)|<<none>>)[ \t\r]*(?:\n|\Z)")
+_BLANK = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)+")
+_CONDITIONALS = ("ifdef", "ifndef", "ifelse", "optional_policy", "tunable_policy")
+# Names that stand for themselves until the policy tools put each user's home directory in their place.
+_TEMPLATES = ("HOME_DIR", "HOME_ROOT", "USER")
+_DEEPEST = 40
+
+
+class Condition(NamedTuple):
+    """A rule is there only if the name is defined (or not): ``holds`` says which."""
+
+    name: str
+    holds: bool
+
+
+Conditions = FrozenSet[Condition]
+
+
+class SourceRule(NamedTuple):
+    """One rule as it is written; ``file_type`` and ``context`` may be wrong, ``context`` may be empty.
+
+    ``quoted``: m4 quotes stood in it (round a word that m4 would take for a macro of its own).
+    """
+
+    line: int
+    regex: str
+    file_type: str
+    context: str
+    conditions: Conditions = frozenset()
+    quoted: bool = False
+
+
+class Problem(NamedTuple):
+    """What makes the rest of a file unreadable, and where."""
+
+    line: int
+    reason: str
+
+
+class Source(NamedTuple):
+    """What a file says, as far as it could be read."""
+
+    rules: Sequence[SourceRule]
+    problem: Optional[Problem] = None
+
+
+def parse(text: str) -> Source:
+    """Read the text of an ``.fc`` file."""
+    reader = _Reader(text)
+    try:
+        reader.walk(0, len(text), frozenset())
+    except _Unreadable as error:
+        return Source(reader.rules, Problem(reader.line(error.position), error.reason))
+    return Source(reader.rules)
+
+
+class _Unreadable(Exception):
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(reason)
+        self.position = position
+        self.reason = reason
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.rules: List[SourceRule] = []
+        self._text = text
+        self._newlines = [found.start() for found in re.finditer("\n", text)]
+
+    def line(self, position: int) -> int:
+        return bisect_right(self._newlines, position - 1) + 1
+
+    def walk(self, position: int, end: int, conditions: Conditions, depth: int = 0) -> None:
+        """Read the rules between two positions; a line that a macro begins in belongs to it."""
+        if depth > _DEEPEST:
+            raise _Unreadable(position, "conditionals are nested deeper than %d" % _DEEPEST)
+        begin = position
+        written: List[str] = []  # of the line at hand
+        blank, quoted = True, False  # what stands in it so far
+        while position < end:
+            if not written:
+                nothing = _BLANK.match(self._text, position, end)
+                position = nothing.end() if nothing else position
+                simple = _SIMPLE.match(self._text, position, end)
+                if simple:
+                    self.rules.append(SourceRule(self.line(position), simple.group("regex"), simple.group("type") or "",
+                                                 simple.group("context"), conditions))
+                    position = simple.end()
+                    continue
+                begin, blank, quoted = position, True, False
+                if position >= end:
+                    break
+            found = _PIECE.match(self._text, position, end)
+            start, position = position, found.end() if found else end
+            piece = self._text[start:position]
+            if piece == "\n":
+                self._rule(begin, written, conditions, quoted)
+                continue
+            if piece == "dnl":
+                stop = self._end_of_line(position, end)
+                if not blank and self._text[stop:self._end_of_line(stop + 1, end)].strip():
+                    written.append(self._text[start:stop])  # it joins the next line to this one, which is wrong
+                position = min(stop + 1, end)
+                self._rule(begin, written, conditions, quoted)
+                continue
+            if piece == "#" and (blank or written[-1][-1:].isspace()):
+                # m4 keeps a comment, which does no harm in a line of its own alone.
+                position = self._end_of_line(position, end)
+                piece = "" if blank else self._text[start:position]
+            elif piece == "`":
+                inside, position = self._quoted(start, end)
+                piece, quoted = self._text[start + 1:inside], True
+                if blank and "\n" in piece:
+                    self.walk(start + 1, inside, conditions, depth + 1)
+                    piece = ""
+            elif piece == "gen_context(":
+                position = self._one_line_call(start, end)
+                piece = self._text[start:position]
+            elif blank and piece.endswith("(") and piece[0] not in "0123456789(" and piece[:-1] not in _TEMPLATES:
+                arguments, position = self._arguments(position, end, start)
+                for branch, more in _branches(piece[:-1], [self._text[a:b] for a, b in arguments], self.line(start)):
+                    self.walk(*arguments[branch], conditions | more, depth + 1)
+                piece = ""
+            elif blank and piece.startswith("'"):
+                raise _Unreadable(start, "this ' closes no quote: what came before it is missing, or an apostrophe"
+                                         " in a comment has closed the quote too early")
+            if blank and piece.strip():
+                begin, blank = start, False
+            written.append(piece)
+        self._rule(begin, written, conditions, quoted)
+
+    def _rule(self, begin: int, written: List[str], conditions: Conditions, quoted: bool) -> None:
+        words = "".join(written).split(None, 2)
+        del written[:]
+        if not words:
+            return
+        file_type = words.pop(1) if len(words) > 1 and words[1].startswith("-") else ""
+        self.rules.append(SourceRule(self.line(begin), words[0], file_type, " ".join(words[1:]).rstrip(), conditions,
+                                     quoted))
+
+    def _end_of_line(self, position: int, end: int) -> int:
+        found = self._text.find("\n", position, end)
+        return end if found < 0 else found
+
+    def _quoted(self, start: int, end: int) -> Tuple[int, int]:
+        """Return where the quoted text that begins here ends, and what follows it begins."""
+        depth = 0
+        for found in re.compile("[`']").finditer(self._text, start, end):
+            depth += 1 if found.group() == "`" else -1
+            if depth == 0:
+                return found.start(), found.end()
+        raise _Unreadable(start, "this quote ` is never closed by ': the file is cut off, or a ' is missing")
+
+    def _one_line_call(self, start: int, end: int) -> int:
+        """Return where a call ends; one that is not closed ends with its line."""
+        closing = re.compile(r"[()\n]")
+        depth = 0
+        for found in closing.finditer(self._text, start, end):
+            if found.group() == "\n":
+                return found.start()
+            depth += 1 if found.group() == "(" else -1
+            if depth == 0:
+                return found.end()
+        return end
+
+    def _arguments(self, position: int, end: int, call: int) -> Tuple[List[Tuple[int, int]], int]:
+        """Return the arguments of a call, without their outer quotes, and where it ends."""
+        found: List[Tuple[int, int]] = []
+        begin = position
+        depth = 1
+        while position < end:
+            character = self._text[position]
+            if character == "`":
+                position = self._quoted(position, end)[1]
+                continue
+            if character == "#":
+                position = self._end_of_line(position, end)
+                continue
+            if character in "()":
+                depth += 1 if character == "(" else -1
+            if depth == 0 or (depth == 1 and character == ","):
+                found.append(self._unquoted(begin, position))
+                begin = position + 1
+            position += 1
+            if depth == 0:
+                return found, position
+        raise _Unreadable(call, "%s) is never closed: the file is cut off, or a ' or a ) is missing"
+                          % self._text[call:self._text.index("(", call) + 1])
+
+    def _unquoted(self, begin: int, end: int) -> Tuple[int, int]:
+        """Return an argument without white space around it and without its quotes."""
+        while begin < end and self._text[begin].isspace():
+            begin += 1
+        while begin < end and self._text[end - 1].isspace():
+            end -= 1
+        if begin < end and self._text[begin] == "`":
+            inside, behind = self._quoted(begin, end)
+            if behind == end:
+                return begin + 1, inside
+        return begin, end
+
+
+def _branches(macro: str, arguments: Sequence[str], line: int) -> Iterator[Tuple[int, Conditions]]:
+    """Give the arguments of a macro that may hold rules, and what each of them needs.
+
+    A macro that is not known here holds none: what it makes of its arguments cannot be known.
+    """
+    if macro not in _CONDITIONALS:
+        return
+    if macro == "ifelse":
+        missed: Conditions = frozenset()
+        for first in range(0, len(arguments) - 2, 3):
+            name = "%s = %s" % (arguments[first], arguments[first + 1])
+            yield first + 2, missed | {Condition(name, True)}
+            missed |= {Condition(name, False)}
+            if len(arguments) - first == 4:
+                yield first + 3, missed
+        return
+    then = 0 if macro == "optional_policy" else 1
+    # Whether an optional block is there depends on what it needs, which only a compiler knows.
+    name = "%s in line %d" % (macro, line) if macro == "optional_policy" else arguments[0].strip()
+    for number in (then, then + 1):
+        if number < len(arguments):
+            yield number, frozenset([Condition(name, (number == then) == (macro != "ifndef"))])

@@ -1,0 +1,65 @@
+"""Socket units as a package ships them: which paths they will listen on.  Pure.
+
+What systemd.socket(5) and systemd.unit(5) say, for the units of the system's manager.
+"""
+
+import re
+from typing import List, Optional, Sequence
+
+_LISTEN = ("ListenStream", "ListenDatagram", "ListenSequentialPacket")
+# An empty assignment to any of these forgets all of them (systemd src/core/load-fragment.c).
+_RESETS = _LISTEN + ("ListenFIFO", "ListenNetlink", "ListenSpecial", "ListenMessageQueue", "ListenUSBFunction")
+# The specifiers whose meaning does not depend on the host.
+_SPECIFIERS = dict(zip("tSCLETV%", "/run /var/lib /var/cache /var/log /etc /tmp /var/tmp %".split()))
+
+
+def listen_paths(unit: str, texts: Sequence[str]) -> List[str]:
+    """Return the paths of sockets that a unit listens on; ``texts``: its file and its drop-ins, in their order."""
+    found: List[str] = []
+    for text in texts:
+        section = ""
+        for line in _logical_lines(text):
+            if line.startswith("["):
+                section = line
+            name, equals, value = (part.strip() for part in line.partition("="))
+            if section != "[Socket]" or not equals or name not in _RESETS:
+                continue
+            if not value:
+                found = []
+            path = _specified(value, unit) if name in _LISTEN else None
+            if path and path.startswith("/"):
+                found.append(re.sub("/{2,}", "/", path))
+    return list(dict.fromkeys(found))
+
+
+def _logical_lines(text: str) -> List[str]:
+    """Return lines without comments, those that end with a backslash put together."""
+    lines: List[str] = []
+    more = False
+    for raw in text.split("\n"):
+        line = raw.strip()
+        if line.startswith(("#", ";")):
+            continue
+        if more:
+            lines[-1] += line
+        else:
+            lines.append(line)
+        more = line.endswith("\\")
+        if more:
+            lines[-1] = lines[-1][:-1] + " "
+    return lines
+
+
+def _specified(value: str, unit: str) -> Optional[str]:
+    """Return a value with its specifiers replaced, or None where one of them is not known before it runs."""
+    name = unit[:-len(".socket")]
+    prefix, at, instance = name.partition("@")
+    known = dict(_SPECIFIERS, n=unit, N=name, p=prefix, j=prefix.rpartition("-")[2])
+    if not at or instance:
+        known["i"] = instance
+    elif re.search("%[nN]", value):
+        return None
+    parts = re.split("%(.)", value)
+    if any(letter not in known for letter in parts[1::2]):
+        return None
+    return "".join(known[part] if number % 2 else part for number, part in enumerate(parts))
