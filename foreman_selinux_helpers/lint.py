@@ -44,6 +44,8 @@ _LEVEL = re.compile(r"[A-Za-z0-9_.,:-]+\Z")
 # A path is tried at no more regexes than this many repetitions in each: matching could take ages.
 _REPETITIONS = 6
 _MOST_PATHS = 64
+# In a whole policy 34 rules begin alike; among more than this many nothing is looked for.
+_CROWD = 100
 
 
 class SocketPath(NamedTuple):
@@ -96,9 +98,13 @@ class _Index:
         near: List[Sequence[int]] = [self._by_path.get(path, ())]
         near += [self._by_stem.get(path[:end], ()) for end in range(len(path) + 1)]
         for numbers in near:
-            for number in numbers:
+            for number in numbers if len(numbers) <= _CROWD else ():
                 if suitable(number) and self._rules[number].matches(path):
                     yield number
+
+    def crowded(self, path: str) -> bool:
+        """Tell whether more rules begin like the path than can be tried."""
+        return any(len(self._by_stem.get(path[:end], ())) > _CROWD for end in range(len(path) + 1))
 
 
 def lint(source: Sequence[SourceRule], targets: Sequence[Target], sockets: Sequence[SocketPath] = (),
@@ -177,21 +183,22 @@ class _Lint:
     # -- rules against each other ------------------------------------------------------------
 
     def _look_for_duplicates(self, there: "Dict[int, Conditions]", names: Sequence[str]) -> None:
-        seen: Dict[Tuple[str, str], List[int]] = {}
+        seen: Dict[Tuple[str, str], Dict[Conditions, int]] = {}
         for number, conditions in there.items():
             one = self._rules[number]
-            for other in seen.setdefault(one.rule.key, []):
-                earlier = self._rules[other]
-                if not (there[other] <= conditions or conditions <= there[other]):
-                    continue
-                if earlier.context_key == one.context_key:
-                    message = "this rule is in line %d already; one of the two can go" % earlier.written.line
-                else:
-                    message = "line %d gives the same regex and file type another context, %s: such a policy is " \
-                        "refused" % (earlier.written.line, earlier.written.context)
-                self._add(number, DUPLICATE, message, names)
-                break
-            seen[one.rule.key].append(number)
+            before = seen.setdefault(one.rule.key, {})
+            usual = [known for known in (conditions, frozenset()) if known in before]
+            for known in before if len(before) <= _CROWD else usual:
+                if known <= conditions or conditions <= known:
+                    earlier = self._rules[before[known]]
+                    if earlier.context_key == one.context_key:
+                        message = "this rule is in line %d already; one of the two can go" % earlier.written.line
+                    else:
+                        message = "line %d gives the same regex and file type another context, %s: such a policy is " \
+                            "refused" % (earlier.written.line, earlier.written.context)
+                    self._add(number, DUPLICATE, message, names)
+                    break
+            before.setdefault(conditions, number)
 
     def _look_for_unreachable(self, there: "Dict[int, Conditions]", names: Sequence[str]) -> None:
         rules = {number: self._rules[number].rule for number in there
@@ -341,7 +348,8 @@ class _Covers:
         return any(self._meant(number, other) for other in self._by_regex.get(self._spelt[number], ()))
 
     def path(self, number: int, path: str) -> bool:
-        return next(self._index.matching(path, lambda other: self._meant(number, other)), None) is not None
+        meant = self._index.matching(path, lambda other: self._meant(number, other))
+        return next(meant, None) is not None or self._index.crowded(path)
 
     def _meant(self, number: int, other: int) -> bool:
         return self._there[other] <= self._there[number] and (
@@ -421,26 +429,22 @@ def _bare_dots(regex: str) -> List[int]:
     hidden = _SET_OR_ESCAPE.sub(lambda found: "x" * len(found.group()), regex)
     found = []
     for dot in _BARE_DOT.finditer(hidden):
-        word = re.compile(r"[A-Za-z.]*").match(hidden, hidden.rfind("/", 0, dot.start()) + 1)
-        if not word or not any(re.match(word.group() + r"\Z", name) for name in _M4_WORDS):
+        component = hidden.rfind("/", max(0, dot.start() - 10), dot.start()) + 1
+        word = re.match(r"[A-Za-z.]*", hidden[component:component + 11])
+        if not component or not word or not any(re.match(word.group() + r"\Z", name) for name in _M4_WORDS):
             found.append(dot.start())
     return found
 
 
 def _with_dots_escaped(regex: str) -> str:
-    for dot in reversed(_bare_dots(regex)):
-        regex = regex[:dot] + "\\" + regex[dot:]
-    return regex
+    edges = [0] + _bare_dots(regex) + [len(regex)]
+    return "\\".join(regex[begin:end] for begin, end in zip(edges, edges[1:]))
 
 
 def _words_with_bare_dots(regex: str) -> List[str]:
-    found: Dict[str, None] = {}
-    for dot in _bare_dots(regex):
-        before = re.search(r"[A-Za-z0-9_.-]*\Z", regex[:dot])
-        after = re.match(r"[A-Za-z0-9_-]*", regex[dot + 1:])
-        if before and after:
-            found[before.group() + "." + after.group()] = None
-    return [one for one in found if not any(one != other and other.startswith(one) for other in found)]
+    dots = set(_bare_dots(regex))
+    words = re.finditer(r"(?:\\\.|[A-Za-z0-9_.-])+", regex)
+    return list(dict.fromkeys(word.group()[:60] for word in words if dots.intersection(range(*word.span()))))[:3]
 
 
 def _canonical(regex: str, target: Target, known: Dict[str, str]) -> str:

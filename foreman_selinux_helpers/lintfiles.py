@@ -16,8 +16,8 @@ from .targets import HOST, TARGETS, Target
 SCHEMA = 1
 Document = Dict[str, Any]
 
-# Six times what the whole of a distribution's policy has.
-MAX_SIZE = 4 * 1024 * 1024
+# Three times what the whole of Fedora's policy has.
+MAX_SIZE = 2 * 1024 * 1024
 _NO_TEXT = re.compile(b"[\x00-\x08\x0e-\x1f\x7f]")
 
 

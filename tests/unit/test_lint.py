@@ -245,6 +245,9 @@ def test_a_duplicate_that_contradicts_says_so():
     ("/a/b[.]c CTX\n/a/b\\.c CTX", []),  # a set is not spelt out: nothing is said
     ("/a/b(c) CTX\n/a/bc CTX", [1]),
     ("/a/b(c) CTX\n/a/bc -- CTX", []),
+    ("/a/b(c) CTX\n/a/bc[0-9]* CTX", [1]),
+    ("/a/b(c) CTX\n/a/bc[0-9] CTX", []),
+    ("HOME_DIR/b(c) CTX\nHOME_DIR/bc CTX", []),  # what comes of these is sorted by other rules
     ("/a/b(c) -- CTX\n/a/bc CTX", [1]),
     ("/a/b(c) -- CTX\nifdef(`x',`/a/bc CTX')", []),
     ("ifdef(`x',`\n/a/b(c) -- CTX\n/a/bc CTX\n')", [2]),
@@ -357,6 +360,28 @@ def test_unknown_types():
 def test_targets_are_those_of_the_command_line():
     from foreman_selinux_helpers.cli import LINT_TARGETS
     assert LINT_TARGETS == NAMES
+
+
+def test_a_spelling_that_is_there_is_not_suggested_again():
+    text = "/run/a.b  %s\n/var/run/a\\.b  %s" % (CONTEXT, CONTEXT)
+    (found,) = findings(text, targets=targets("el8", "el10"))
+    assert (found.line, found.code, found.suggestion) == (1, "unescaped-dot", "/run/a\\.b  " + CONTEXT)
+
+
+def test_in_a_crowd_nothing_is_looked_for():
+    text = "/srv/a\\.sock -- CTX\n" + "".join("/srv/b.*%d -s CTX\n/srv/.*%d -s CTX\n" % (one, one) for one in range(120))
+    assert codes(text.replace("CTX", CONTEXT)) == []
+    assert codes("\n".join(text.replace("CTX", CONTEXT).split("\n")[:150])) == [(1, "regular-file-only")]
+
+
+def test_large_files_take_time_in_proportion():
+    kinds = ["/run/(a|b)%d -- CTX\n/run/.*%d CTX", "ifdef(`x%d',`/a -- CTX')ifdef(`y%d',`/a -s CTX')",
+             "/run/a%d\\.sock -- CTX\n/run/b%d.sock -- CTX"]
+    for kind in kinds:
+        text = "\n".join(kind % (one, one) for one in range(3000)).replace("CTX", CONTEXT)
+        start = time.process_time()
+        findings(text, sockets=[SocketPath("/run/a1", "a.socket")])
+        assert time.process_time() - start < 12, kind
 
 
 def test_a_word_that_m4_knows_gets_no_suggestion():

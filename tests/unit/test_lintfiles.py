@@ -95,9 +95,9 @@ def test_the_document(at, capsys):
     ("bin.fc", b"/a u:r:t\n\x7fELF\x01", "bin.fc:2: is not text: byte 10 is 0x7f"),
     ("utf16.fc", "/a u:r:t\n".encode("utf-16"), "utf16.fc:1: is not text: byte 4 is 0x00"),
     ("cut.fc", "/a u:r:t\nifdef(`distro_redhat',`\n/b u:r:t\n", "cut.fc:2: this quote ` is never closed"),
-    ("big.fc", b"\n" * (lintfiles.MAX_SIZE + 1), "big.fc: is larger than 4 MiB"),
+    ("big.fc", b"\n" * (lintfiles.MAX_SIZE + 1), "big.fc: is larger than 2 MiB"),
     ("\udcff.fc", None, "\\udcff.fc: cannot be read"),
-])
+], ids=["gone", "directory", "binary", "utf16", "cut", "big", "name"])
 def test_a_file_that_cannot_be_read_is_one_line_and_the_others_are_judged(at, capsys, name, content, said):
     at("a.fc", BAD)
     if content is not None:

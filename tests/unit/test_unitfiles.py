@@ -10,6 +10,7 @@ from foreman_selinux_helpers.unitfiles import listen_paths
     ("[Unit]\nListenStream=/run/a\n[Socket]\n[Service]\nListenStream=/run/b\n", []),
     ("[Socket]\nListenStream=/run/a\nListenStream=\nListenStream=/run/b\n", ["/run/b"]),
     ("[Socket]\nListenStream=/run/a\nListenDatagram=\nListenFIFO=/run/b\n", []),  # one list for all of them
+    ("[Socket]\nListenStream=/run/a\nListenFIFO=\n", []),
     ("[Socket]\nListenStream=/run/a\nAccept=\n", ["/run/a"]),
     ("[Socket]\n# ListenStream=/run/a\n; ListenStream=/run/b\n  ListenStream=/run/c  \n", ["/run/c"]),
     ("[Socket]\nListenStream=\\\n  /run/a\n", ["/run/a"]),
