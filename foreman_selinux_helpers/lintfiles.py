@@ -179,9 +179,11 @@ def text(document: Document) -> str:
         if one["suggestion"] is not None and _mended(one) != _mended(following):
             lines += ["    " + line for line in one["suggestion"].split("\n")]
     lines += ["note: %s" % note for note in document["notes"]]
+    verdict = _count(len(findings), "finding") if findings else "nothing found"
+    if "broken_files" in document:
+        verdict += ", but not everything could be read"
     lines.append("%s, %s: %s (%s)" % (
-        _count(document["files"], "file"), _count(document["rules"], "rule"),
-        _count(len(findings), "finding") if findings else "nothing found", ", ".join(document["targets"])))
+        _count(document["files"], "file"), _count(document["rules"], "rule"), verdict, ", ".join(document["targets"])))
     return "".join(_printable(line) + "\n" for line in lines)
 
 

@@ -103,8 +103,13 @@ class LabelDatabase:
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return None
-            reason = error.strerror if error.errno else "it fails at a rule's regex"
-            raise HelperError("libselinux cannot look up %r: %s" % (path, reason)) from error
+            # It leaves errno as it was where it fails at a regex.
+            broken = self.verdict(path, next(name for name, one in MODES.items() if one == mode)).broken
+            if broken:
+                raise HelperError("%s:%d: libselinux cannot compile the regex %s, and so gives no labels; correct or "
+                                  "remove this rule" % (broken.file, broken.line, broken.regex)) from error
+            raise HelperError("libselinux cannot look up %r: %s" % (path, error.strerror or "why, it does not say")) \
+                from error
 
     def equivalences(self) -> Equivalences:
         """Return the substitutions that libselinux applies to a path before it looks it up."""
@@ -131,11 +136,15 @@ class LabelDatabase:
 
         rules = self.rules()
         verdict = winner.winning(rules, path, file_type, self.equivalences(), regex_matches)
+        labelled = bool(verdict.rule and verdict.rule.context != NONE_CONTEXT)
         try:
-            answer = self.lookup(path, MODES[file_type])
+            _lookup(self._selinux, self._handle, path, MODES[file_type])
+            failed = False
+        except OSError as error:
+            failed = labelled or error.errno != errno.ENOENT
         except HelperError:
-            answer = None
-        if answer is None and verdict.rule and verdict.rule.context != NONE_CONTEXT:
+            failed = labelled
+        if failed:
             verdict = winner.in_the_way(verdict, rules, file_type, regex_matches)
         return verdict
 

@@ -329,6 +329,17 @@ def test_a_broken_regex_in_the_way_is_named(root):
     assert before.broken is None
 
 
+def test_the_command_names_a_broken_regex(root, tool):
+    root.profile("foo", "[foo.socket]\ntype = foo_var_run_t\npath = /run/foo.sock\n")
+    file = root.files / "file_contexts.local"
+    file.write_text("# by hand\n/run/bad(\tsystem_u:object_r:usr_t:s0\n")
+    for verb in ("status", "register", "repair"):
+        done = tool(verb)
+        assert (done["status"], done["stderr"]) == (1, (
+            "foreman-selinux-helpers: %s:2: libselinux cannot compile the regex /run/bad(, and so gives no labels; "
+            "correct or remove this rule\n" % file))
+
+
 @pytest.mark.parametrize("path", ["/run/\udcff", "/run/\0"])
 def test_a_path_that_the_binding_does_not_take(root, path):
     with pytest.raises(HelperError) as raised:
