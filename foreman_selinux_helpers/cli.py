@@ -3,11 +3,14 @@
 import argparse
 import os
 import sys
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from . import __version__
 from .errors import HelperError, NeedsRoot, UsageError
 from .log import Log
+
+if TYPE_CHECKING:
+    from .deadline import Deadline
 
 PROGRAM = "foreman-selinux-helpers"
 DEFAULT_TIMEOUT = 300.0
@@ -98,9 +101,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except HelperError as error:
         log.error(str(error))
         return error.exit_status
-    except KeyboardInterrupt:
-        log.error("interrupted")
-        return 130
+    except KeyboardInterrupt as signal:
+        log.error("interrupted; running it again goes on where this stopped")
+        return 128 + (signal.args[0] if signal.args else 2)
     except BrokenPipeError:
         return WRONG
     except Exception as error:  # pylint: disable=broad-except
@@ -118,13 +121,19 @@ def internal_error(log: Log, error: BaseException) -> None:
 
 
 def run(arguments: argparse.Namespace, log: Log) -> int:
-    """Run one verb."""
-    if arguments.verb == "lint":
-        return _lint(arguments, log)
+    """Run one verb; raise KeyboardInterrupt, with the number of the signal, where one asks to stop."""
+    from . import interrupts
+    from .deadline import Deadline
+
+    deadline = Deadline(arguments.timeout)
+    with interrupts.heard(deadline):
+        return _run(arguments, log, deadline)
+
+
+def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
     from . import host as hosts
     from . import profiles, report
     from .converge import Converge, unregister
-    from .deadline import Deadline
     from .run import Runner
 
     dry_run = getattr(arguments, "dry_run", False)
@@ -137,7 +146,7 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
     found = profiles.load(root)
     for one in found.broken:
         log.error("profile refused: %s" % str(one))
-    runner = Runner(Deadline(arguments.timeout))
+    runner = Runner(deadline)
     names: List[str] = list(getattr(arguments, "names", ()))
     document = None
     status = OK

@@ -114,6 +114,8 @@ def _work(arguments: List[str], output: int) -> None:
             cli.run(parsed, log)
         except HelperError as error:
             log.error(str(error))
+        except KeyboardInterrupt:
+            log.error("interrupted; run: %s repair" % IDENTIFIER)
         except Exception as error:
             cli.internal_error(log, error)
     finally:

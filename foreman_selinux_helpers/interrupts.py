@@ -1,0 +1,66 @@
+"""Signals that ask us to stop, and the end of the time: heard everywhere but in the middle of a transaction."""
+
+import fcntl
+import signal
+from contextlib import contextmanager
+from types import FrameType
+from typing import Iterator, Optional
+
+from .deadline import Deadline
+from .errors import DeadlineExceeded, PolicyStoreError
+
+_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What waits looks at the deadline itself, and says more: this is for what is at work all the time.
+_GRACE = 1.0
+_LOCK_POLL = 0.25
+
+
+def _stop(number: int, _: Optional[FrameType]) -> None:
+    raise KeyboardInterrupt(number)
+
+
+@contextmanager
+def heard(deadline: Deadline) -> Iterator[None]:
+    """Let signals raise KeyboardInterrupt with their number, and the end of the time DeadlineExceeded."""
+    def late(_: int, __: Optional[FrameType]) -> None:
+        deadline.remaining()
+
+    before = {}
+    for number, handler in [(number, _stop) for number in _STOP] + [(signal.SIGALRM, late)]:
+        if signal.getsignal(number) != signal.SIG_IGN or handler is late:  # nohup(1) means it
+            before[number] = signal.signal(number, handler) or signal.SIG_DFL
+    signal.setitimer(signal.ITIMER_REAL, deadline.seconds + _GRACE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Hold them back, for us and for the programs that are started; they are heard afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP + (signal.SIGALRM,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def lock(descriptor: int, deadline: Deadline, taken: str) -> None:
+    """Wait for a lock; ``taken`` says who has it.
+
+    Raises PolicyStoreError when the time is used up, or when a signal that is held back asks us to stop.
+    """
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if not signal.sigpending().isdisjoint(_STOP):
+                raise PolicyStoreError("%s; interrupted while waiting for it" % taken) from None
+            try:
+                deadline.pause(_LOCK_POLL)
+            except DeadlineExceeded as error:
+                raise PolicyStoreError("%s; %s" % (taken, error)) from error
