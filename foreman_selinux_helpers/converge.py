@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import guards, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
+from . import guards, interrupts, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
 from . import host as hosts
-from .errors import CommandFailed, HelperError, PolicyStoreError, RulesRefused
-from .filecontexts import SOCKET, type_of
+from .errors import CommandFailed, HelperError, RulesChanged, RulesRefused
+from .filecontexts import SOCKET, Rule, type_of
 from .guards import Facts
 from .host import Host
 from .labelcache import FRESH, STALE, LabelCache
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .winner import Verdict
 
 REPAIR_COMMAND = "foreman-selinux-helpers repair"
+# How often a transaction is tried while others change the local rules.
+_CHANCES = 10
 
 
 class SocketReport(NamedTuple):
@@ -96,7 +98,7 @@ class Converge:
         steps = plan.rule_steps(seen.decisions) + self._cache_steps(seen)
         socket_actions, rest = self._socket_actions(seen)
         steps += plan.socket_steps(socket_actions)
-        if dry_run or not steps:
+        if dry_run or not (steps or seen.record.pending):
             return self._outcome(seen, steps, [], rest)
         results = self._register(seen)
         if any(one.outcome == FAILED for one in results):
@@ -206,22 +208,34 @@ class Converge:
     def _register(self, seen: Observation) -> List[Result]:
         """Commit all rule changes at once; leave out, and report, what the policy refuses."""
         store = self.host.store
-        due = [one for one in seen.decisions if one.action in (rules.ADD, rules.MODIFY, rules.REMOVE)]
-        results: List[Result] = []
-        if due and store is None:
-            results = [self._rule_result(one, FAILED, "there is no policy store") for one in due]
-        elif due and store is not None:
-            try:
-                due, refused = self._commit(store, seen, due)
-                results = [self._rule_result(one, FAILED, "the policy does not accept this context or this regex")
-                           for one in refused]
-                dead = self._drop_dead_rules(store, due)
-                results += [self._rule_result(one, FAILED, why) for one, why in dead]
-                results += [self._rule_result(one, DONE, "") for one in due if one not in [bad for bad, _ in dead]]
-            except HelperError as error:
-                results = [self._rule_result(one, FAILED, str(error)) for one in due]
-        elif store is not None:
-            self._tidy_record(seen)
+        if store is None:
+            return [self._rule_result(one, FAILED, "there is no policy store") for one in _due(seen)]
+        if not _due(seen) and not seen.record.pending:
+            return []
+        with ownership.locked(store.root, self.runner.deadline):
+            for chances in range(_CHANCES, 0, -1):
+                try:
+                    _finish(store, self.host.offline is None, self.runner)
+                    if (ownership.load(store.root, store.policy), store.local_rules()) != (seen.record, seen.local):
+                        seen = self.look(rules_alone=True)  # another run, or somebody else, was faster
+                    return self._register_locked(store, seen)
+                except RulesChanged as error:
+                    if chances == 1:
+                        return [self._rule_result(one, FAILED, str(error)) for one in _due(seen)]
+                except HelperError as error:
+                    return [self._rule_result(one, FAILED, str(error)) for one in _due(seen)]
+        return []
+
+    def _register_locked(self, store: policystore.Store, seen: Observation) -> List[Result]:
+        due = _due(seen)
+        if not due:
+            return []
+        due, refused = self._commit(store, seen, due)
+        results = [self._rule_result(one, FAILED, "the policy does not accept this context or this regex")
+                   for one in refused]
+        dead = self._drop_dead_rules(store, due)
+        results += [self._rule_result(one, FAILED, why) for one, why in dead]
+        results += [self._rule_result(one, DONE, "") for one in due if one not in [bad for bad, _ in dead]]
         return results
 
     def _rule_result(self, one: rules.Decision, outcome: str, detail: str) -> Result:
@@ -229,11 +243,6 @@ class Converge:
         result = Result(step, str(one.rule), outcome, None, detail or one.reason)
         self._tell(result)
         return result
-
-    def _tidy_record(self, seen: Observation) -> None:
-        """Settle what an interrupted run left pending: it is ours if it is in the store."""
-        if seen.record.pending and self.host.policy:
-            ownership.save(self.host.root, self.host.policy, ownership.Record(seen.record.settled(seen.local), {}))
 
     def _commit(self, store: policystore.Store, seen: Observation,
                 due: List[rules.Decision]) -> Tuple[List[rules.Decision], List[rules.Decision]]:
@@ -249,7 +258,7 @@ class Converge:
             ownership.save(self.host.root, policy, ownership.Record(others, intended))
             try:
                 store.apply([policystore.Change(one.action, one.rule) for one in due],
-                            self.host.offline is None, self.runner)
+                            self.host.offline is None, self.runner, seen.local)
             except RulesRefused:
                 refusable = [one.rule for one in due if one.action != rules.REMOVE]
                 keys = {rule.key for rule in store.refused(refusable, self.runner)}
@@ -261,7 +270,9 @@ class Converge:
                 due = [one for one in due if one not in bad]
                 continue
             except HelperError:
-                ownership.save(self.host.root, policy, ownership.Record(committed, {}))
+                # It may have failed at the very end, with all done: what is in the store and was meant is ours.
+                failed = ownership.Record(others, intended)
+                ownership.save(self.host.root, policy, ownership.Record(failed.settled(store.local_rules()), {}))
                 raise
             break
         # As it stands in the store: semanage writes the type for an alias of it.
@@ -429,11 +440,12 @@ class Converge:
             self.systemd.order("stop", service.unit)
         finally:
             # Whatever failed: neither stays down for the other's sake.
-            try:
-                self.systemd.order("start", unit.unit)
-            finally:
-                if service.active:
-                    self.systemd.order("start", service.unit)
+            with interrupts.held():
+                try:
+                    self.systemd.order("start", unit.unit)
+                finally:
+                    if service.active:
+                        self.systemd.order("start", service.unit)
 
     def _judge_by_label(self, restarted: Sequence[sockets.Action], taken: Set[str]) -> List[Result]:
         """Where PID 1's cache cannot be seen, the restarted socket's label says whether it is fresh."""
@@ -473,32 +485,86 @@ def _why(verdict: "Verdict") -> str:
     return "%s; the rule of %s:%d wins: %s" % (moved, verdict.rule.file, verdict.rule.line, verdict.rule)
 
 
+def _due(seen: Observation) -> List[rules.Decision]:
+    return [one for one in seen.decisions if one.action in (rules.ADD, rules.MODIFY, rules.REMOVE)]
+
+
+def _finish(store: policystore.Store, load: bool, runner: Runner) -> None:
+    """Make a commit good that was cut short, by death or by power.
+
+    What it was about is in the store, or is installed, or both, or neither.  What is installed is
+    ours and is committed again, anything else is taken out: either makes libsemanage install all it has.
+    """
+    record = ownership.load(store.root, store.policy)
+    if not record.pending:
+        return
+    local = store.local_rules()
+    ours, present = record.ours(local), {rule.key for rule in local}
+    changes = [policystore.Change(policystore.MODIFY if key in ours else policystore.REMOVE, owned.rule)
+               for key, owned in record.pending.items() if key in ours or key not in present]
+    try:
+        if changes:
+            store.apply(changes, load, runner, local)
+    except RulesRefused:
+        pass  # the policy has changed as well; what is wrong with a rule is said where it is wanted
+    ownership.save(store.root, store.policy, ownership.Record(record.settled(store.local_rules()), {}))
+
+
 def unregister(host: Host, units: Optional[Sequence[str]], runner: Runner, log: Log,
                dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
     """Remove the rules of ours that were added for these units (None: all of them)."""
-    if host.store is None or host.policy is None:
+    store = host.store
+    if store is None:
         return [], []
-    record = ownership.load(host.root, host.policy)
-    local = host.store.local_rules()
-    ours = record.ours(local)
-    due = [owned for owned in ours.values() if units is None or owned.unit in units]
-    decisions = [rules.Decision(owned.rule, rules.REMOVE, "added for %s" % owned.unit, owned.unit) for owned in due]
-    if dry_run:
+    record = ownership.load(store.root, store.policy)
+    decisions = _removals(record, store.local_rules(), units)
+    if dry_run or record == ownership.NOTHING:
         return decisions, []
-    error: Optional[PolicyStoreError] = None
-    kept = {key: owned for key, owned in record.settled(local).items() if units is not None and owned.unit not in units}
-    if due:
-        ownership.save(host.root, host.policy, ownership.Record(kept, {owned.rule.key: owned for owned in due}))
-        try:
-            host.store.apply([policystore.Change(policystore.REMOVE, owned.rule) for owned in due],
-                             host.offline is None, runner)
-        except PolicyStoreError as failed:
-            error = failed
-    # What was given up is forgotten with the rest.
-    ownership.save(host.root, host.policy, ownership.Record(record.settled(local) if error else kept, {}))
+    failure: Optional[HelperError] = None
+    with ownership.locked(store.root, runner.deadline):
+        for _ in range(_CHANCES):
+            try:
+                _finish(store, host.offline is None, runner)
+                decisions = _remove(store, units, host.offline is None, runner)
+                failure = None
+                break
+            except RulesChanged as error:
+                failure = error
+            except HelperError as error:
+                failure = error
+                break
     results = []
     for one in decisions:
-        result = Result(plan.UNREGISTER, str(one.rule), FAILED if error else DONE, None, str(error or one.reason))
-        (log.error if error else log.info)("unregister %s: %s: %s" % (result.target, result.outcome, result.detail))
+        result = Result(plan.UNREGISTER, str(one.rule), FAILED if failure else DONE, None, str(failure or one.reason))
+        (log.error if failure else log.info)("unregister %s: %s: %s" % (result.target, result.outcome, result.detail))
         results.append(result)
+    if failure and not results:
+        raise failure
     return decisions, results
+
+
+def _removals(record: ownership.Record, local: Sequence[Rule], units: Optional[Sequence[str]]) -> List[rules.Decision]:
+    return [rules.Decision(owned.rule, rules.REMOVE, "added for %s" % owned.unit, owned.unit)
+            for owned in record.ours(local).values() if units is None or owned.unit in units]
+
+
+def _remove(store: policystore.Store, units: Optional[Sequence[str]], load: bool,
+            runner: Runner) -> List[rules.Decision]:
+    """Take the rules of these units out of the store and of the record."""
+    record = ownership.load(store.root, store.policy)
+    local = store.local_rules()
+    removals = _removals(record, local, units)
+    # What was given up is forgotten with the rest.
+    kept = {key: owned for key, owned in record.settled(local).items() if units is not None and owned.unit not in units}
+    if removals:
+        ours = record.ours(local)
+        pending = {one.rule.key: ours[one.rule.key] for one in removals}
+        ownership.save(store.root, store.policy, ownership.Record(kept, pending))
+        try:
+            store.apply([policystore.Change(policystore.REMOVE, one.rule) for one in removals], load, runner, local)
+        except HelperError:
+            ownership.save(store.root, store.policy, ownership.Record(
+                ownership.Record(kept, pending).settled(store.local_rules()), {}))
+            raise
+    ownership.save(store.root, store.policy, ownership.Record(kept, {}))
+    return removals

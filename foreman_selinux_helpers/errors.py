@@ -31,5 +31,9 @@ class RulesRefused(PolicyStoreError):
     """The policy store does not accept a rule, most often for a type it does not have."""
 
 
+class RulesChanged(PolicyStoreError):
+    """Somebody else has changed the local rules since they were looked at; nothing was changed."""
+
+
 class DeadlineExceeded(HelperError):
     """The time given by ``--timeout`` (or the scriptlet's own limit) is used up."""

@@ -6,8 +6,11 @@ next run can tell our rules from the administrator's.
 """
 
 import os
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
+from . import interrupts
+from .deadline import Deadline
 from .errors import HelperError
 from .filecontexts import FILE_TYPES, Rule
 
@@ -51,9 +54,33 @@ class Record(NamedTuple):
         return {key: owned for key, owned in self.rules.items() if key not in kept}
 
 
+NOTHING = Record({}, {})
+
+
 def file_of(root: str, policy: str) -> str:
     """Return the path of a policy type's record."""
     return os.path.join(root, STATE_DIR, policy + ".json")
+
+
+@contextmanager
+def locked(root: str, deadline: Deadline) -> Iterator[None]:
+    """Keep other runs of ours out, from looking at the record to having written it.
+
+    Signals that ask us to stop are held back meanwhile.  The lock is on the directory: nothing is
+    left behind, and it is gone with its holder.
+    """
+    directory = os.path.join(root, STATE_DIR)
+    with interrupts.held():
+        try:
+            os.makedirs(directory, mode=0o755, exist_ok=True)
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise HelperError("%s: cannot be written: %s" % (directory, error.strerror)) from error
+        try:
+            interrupts.lock(descriptor, deadline, "another run of foreman-selinux-helpers is at work")
+            yield
+        finally:
+            os.close(descriptor)
 
 
 def load(root: str, policy: str) -> Record:
@@ -62,7 +89,7 @@ def load(root: str, policy: str) -> Record:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
-        return Record({}, {})
+        return NOTHING
     except OSError as error:
         raise HelperError("%s: cannot be read: %s" % (file, error.strerror)) from error
     import json

@@ -1,12 +1,11 @@
 """The only door to the policy store: the local file-context rules, and transactions on them."""
 
 import errno
-import fcntl
 import os
-from typing import Any, List, NamedTuple, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence
 
-from . import auditlog, policydb
-from .errors import DeadlineExceeded, PolicyStoreError, RulesRefused
+from . import auditlog, interrupts, policydb
+from .errors import PolicyStoreError, RulesChanged, RulesRefused
 from .filecontexts import ALL_FILES, SOCKET, Rule, parse
 from .quiet import standard_error_kept
 from .run import Runner, failure
@@ -20,7 +19,8 @@ _SETFILES = "/usr/sbin/setfiles"
 # semanage fcontext -f, by the names of filecontexts.FILE_TYPES.
 _LETTERS = {ALL_FILES: "a", "file": "f", "directory": "d", "character device": "c", "block device": "b",
             SOCKET: "s", "symlink": "l", "pipe": "p"}
-_LOCK_POLL = 0.25
+# What libsemanage renames at a commit: the store as it is, and as it was before.
+_ACTIVE, _PREVIOUS = "active", "previous"
 _LOCKED = "the policy store is locked by another program (semanage, semodule, Ansible, Puppet)"
 
 
@@ -44,8 +44,8 @@ class Store(NamedTuple):
 
     @property
     def exists(self) -> bool:
-        """Tell whether there is a store to change."""
-        return os.path.isdir(os.path.join(self.directory, "active"))
+        """Tell whether there is a store to change, or one to be put back (see _put_back)."""
+        return any(os.path.isdir(os.path.join(self.directory, name)) for name in (_ACTIVE, _PREVIOUS))
 
     def local_rules(self) -> List[Rule]:
         """Return the local rules that are committed, oldest first."""
@@ -58,12 +58,14 @@ class Store(NamedTuple):
         except OSError as error:
             raise PolicyStoreError("cannot read %s: %s" % (file, error.strerror)) from error
 
-    def apply(self, changes: Sequence[Change], load: bool, runner: Runner) -> None:
+    def apply(self, changes: Sequence[Change], load: bool, runner: Runner,
+              seen: Optional[Sequence[Rule]] = None) -> None:
         """Make all changes in one transaction, or none.
 
         ``load``: have the kernel load the policy afterwards, which is what lets a newer systemd
-        notice.  Raises RulesRefused for rules that the policy does not accept, and
-        PolicyStoreError for anything else.
+        notice.  ``seen``: the local rules that the changes were decided by.  Raises RulesRefused for
+        rules that the policy does not accept, RulesChanged where somebody has changed the local
+        rules since they were seen, and PolicyStoreError for anything else.
         """
         try:
             import semanage
@@ -74,7 +76,7 @@ class Store(NamedTuple):
         with standard_error_kept() as said:
             done = False
             try:
-                _transaction(semanage, self, changes, load)
+                _transaction(semanage, self, changes, load, seen)
                 done = True
             except PolicyStoreError as error:
                 raise type(error)("%s%s" % (error, _last_words(said()))) from error
@@ -115,17 +117,24 @@ class Store(NamedTuple):
         except OSError:
             return  # libsemanage creates it, or says why it cannot
         try:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return
-                except BlockingIOError:
-                    try:
-                        runner.deadline.pause(_LOCK_POLL)
-                    except DeadlineExceeded as error:
-                        raise PolicyStoreError("%s; %s" % (_LOCKED, error)) from error
+            interrupts.lock(lock, runner.deadline, _LOCKED)
+            self._put_back()
         finally:
             os.close(lock)
+
+    def _put_back(self) -> None:
+        """Put the store back where a program was killed between libsemanage's two renames.
+
+        It moves the store aside and its successor to its place.  Without this nothing opens the
+        store any more (and ``semodule`` starts an empty one).
+        """
+        active, previous = (os.path.join(self.directory, name) for name in (_ACTIVE, _PREVIOUS))
+        if not os.path.lexists(active) and os.path.isdir(previous):
+            try:
+                os.rename(previous, active)
+            except OSError as error:
+                raise PolicyStoreError("a commit was cut short, and %s cannot be moved back to %s: %s"
+                                       % (previous, active, error.strerror)) from error
 
 
 def _last_words(said: str) -> str:
@@ -141,7 +150,8 @@ def _checked(result: Any, what: str) -> Any:
     return value
 
 
-def _transaction(semanage: Any, store: Store, changes: Sequence[Change], load: bool) -> None:
+def _transaction(semanage: Any, store: Store, changes: Sequence[Change], load: bool,
+                 seen: Optional[Sequence[Rule]]) -> None:
     types = {ALL_FILES: semanage.SEMANAGE_FCONTEXT_ALL, SOCKET: semanage.SEMANAGE_FCONTEXT_SOCK}
     handle = semanage.semanage_handle_create()
     if handle is None:
@@ -156,14 +166,19 @@ def _transaction(semanage: Any, store: Store, changes: Sequence[Change], load: b
         connected = True
         doing = "begin a transaction"
         _checked(semanage.semanage_begin_transaction(handle), doing)
+        if seen is not None and [tuple(rule) for rule in store.local_rules()] != [tuple(rule) for rule in seen]:
+            raise RulesChanged("somebody else changes local rules all the time; run again")
         for change in changes:
             rule = change.rule
             doing = "%s %s" % (change.action, rule)
             key = _checked(semanage.semanage_fcontext_key_create(handle, rule.regex, types[rule.file_type]), doing)
             try:
                 if change.action == REMOVE:
-                    if _checked(semanage.semanage_fcontext_exists_local(handle, key), doing):
-                        _checked(semanage.semanage_fcontext_del_local(handle, key), doing)
+                    if not _checked(semanage.semanage_fcontext_exists_local(handle, key), doing):
+                        # A commit that was cut short took it from the store, and not from what is
+                        # installed; libsemanage only installs what it sees changed.
+                        _set_rule(semanage, handle, key, rule, types[rule.file_type], doing)
+                    _checked(semanage.semanage_fcontext_del_local(handle, key), doing)
                 else:
                     _set_rule(semanage, handle, key, rule, types[rule.file_type], doing)
             finally:
