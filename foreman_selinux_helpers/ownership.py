@@ -6,10 +6,11 @@ next run can tell our rules from the administrator's.
 """
 
 import os
+import stat
 from contextlib import contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
-from . import interrupts
+from . import interrupts, trust
 from .deadline import Deadline
 from .errors import HelperError
 from .filecontexts import FILE_TYPES, Rule
@@ -70,6 +71,7 @@ def locked(root: str, deadline: Deadline) -> Iterator[None]:
     left behind, and it is gone with its holder.
     """
     directory = os.path.join(root, STATE_DIR)
+    _trusted(root)
     with interrupts.held():
         try:
             os.makedirs(directory, mode=0o755, exist_ok=True)
@@ -86,8 +88,9 @@ def locked(root: str, deadline: Deadline) -> Iterator[None]:
 def load(root: str, policy: str) -> Record:
     """Read the record; an absent one is empty.  Raises HelperError for one that is damaged."""
     file = file_of(root, policy)
+    _trusted(root)
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return NOTHING
     except OSError as error:
@@ -96,14 +99,20 @@ def load(root: str, policy: str) -> Record:
 
     with os.fdopen(descriptor, encoding="utf-8") as stream:
         status = os.fstat(descriptor)
-        if status.st_uid != 0 or status.st_mode & 0o022:
-            raise HelperError("%s: must be owned by root and written by nobody else" % file)
+        if not stat.S_ISREG(status.st_mode) or not trust.roots_alone(status):
+            raise HelperError("%s: must be a file, owned by root and written by nobody else" % file)
         try:
             document = json.load(stream)
             return Record(_rules(document["rules"]), _rules(document["pending"]))
         except (ValueError, KeyError, TypeError) as error:
             raise HelperError("%s: is damaged (%s); move it away and run register again: rules made before"
                               " are then left to the administrator" % (file, error)) from error
+
+
+def _trusted(root: str) -> None:
+    reason = trust.distrust(root, STATE_DIR)
+    if reason:
+        raise HelperError("the record of our rules cannot be trusted: %s" % reason)
 
 
 def _rules(items: Sequence[Dict[str, str]]) -> Dict[Key, Owned]:

@@ -6,6 +6,7 @@ import re
 import stat
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from . import trust
 from .errors import UsageError
 
 VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"
@@ -64,17 +65,21 @@ class _Refused(Exception):
 def load(root: str) -> Profiles:
     """Read every profile below ``root``; the administrator's file masks the package's of that name."""
     files: Dict[str, str] = {}
+    broken: List[BrokenProfile] = []
     for place in (VENDOR_DIR, ADMIN_DIR):
         directory = os.path.join(root, place)
+        reason = trust.distrust(root, place)
+        if reason:
+            broken.append(BrokenProfile(place, directory, 0, reason))
+            continue
         try:
             names = os.listdir(directory)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             continue
         for name in names:
             if name.endswith(".conf") and not name.startswith("."):
                 files[name] = os.path.join(directory, name)
     sockets: List[SocketProfile] = []
-    broken: List[BrokenProfile] = []
     units: Dict[str, str] = {}
     for name in sorted(files):
         profile = name[:-len(".conf")]
@@ -111,7 +116,7 @@ def _read(file: str) -> Optional[str]:
             raise _Refused("is not a regular file")
         if status.st_uid != 0:
             raise _Refused("is owned by uid %d; a profile must be owned by root (chown root)" % status.st_uid)
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if not trust.roots_alone(status):
             raise _Refused("can be written by others than root (chmod go-w)")
         content = stream.read(MAX_SIZE + 1)
     if len(content) > MAX_SIZE:

@@ -8,7 +8,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any, Container, Dict, List, Optional, Sequence, Tuple
 
-from . import equivalence, filecontexts
+from . import equivalence, filecontexts, trust
 from .equivalence import Equivalences
 from .errors import HelperError
 from .filecontexts import NONE_CONTEXT, SOCKET, Rule
@@ -275,9 +275,9 @@ def relabel(path: str, context: str, kind: int) -> None:
     """Set the label of the inode at ``path`` if it is of this kind (``stat.S_IFSOCK``, ...).
 
     The inode is opened first and looked at, then labelled through that descriptor: what is put
-    in its place meanwhile is not touched.  Raises HelperError for another kind of file.
+    in its place meanwhile is not touched.  Raises HelperError for another kind of file, and OSError.
     """
-    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = trust.open_path(path)
     try:
         if stat.S_IFMT(os.fstat(descriptor).st_mode) != kind:
             raise HelperError("%s is not the kind of file that is to be relabelled; it is left alone" % path)

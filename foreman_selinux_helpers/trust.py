@@ -1,0 +1,89 @@
+"""Whom a file can be changed by, as far as its directories tell."""
+
+import errno
+import os
+import stat
+from typing import List, Optional
+
+# As the kernel has it (path_resolution(7)).
+_MOST_LINKS = 40
+
+
+def roots_alone(status: os.stat_result) -> bool:
+    """Tell whether nobody but root can change a file, or what a directory holds."""
+    return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def distrust(root: str, directory: str) -> Optional[str]:
+    """Say why what is in a directory below ``root`` may not be root's alone, or None.
+
+    Every directory on the way must be root's alone, and none a link.  Of one that does not
+    exist nothing is said.
+    """
+    path = root
+    try:
+        handle = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in [""] + [name for name in directory.split("/") if name]:
+                if name:
+                    path = os.path.join(path, name)
+                    inner = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+                    os.close(handle)
+                    handle = inner
+                status = os.fstat(handle)
+                if stat.S_ISLNK(status.st_mode):
+                    return "%s is a symbolic link, where a directory must be" % path
+                if not stat.S_ISDIR(status.st_mode):
+                    return "%s is not a directory" % path
+                if status.st_uid != 0:
+                    return "%s is owned by uid %d; it must be root's (chown root)" % (path, status.st_uid)
+                if not roots_alone(status):
+                    return "%s can be written by others than root (chmod go-w)" % path
+        finally:
+            os.close(handle)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return "%s cannot be looked at: %s" % (path, error.strerror)
+    return None
+
+
+def open_path(path: str) -> int:
+    """Open what is at an absolute path, for labelling it, so that nobody but root can choose what that is.
+
+    A link is followed only where root alone can have made it, and never at the end; where others
+    can make names, what has more than one is refused.  Raises OSError: ELOOP for what is refused.
+    """
+    names = _names(path)
+    links = 0
+    handle = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while names:
+            name = names.pop(0)
+            safe = roots_alone(os.fstat(handle))
+            inner = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+            status = os.fstat(inner)
+            if stat.S_ISLNK(status.st_mode) and names:
+                os.close(inner)
+                links += 1
+                if not safe or links > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, "a symbolic link on the way, which others than root can change")
+                target = os.readlink(name, dir_fd=handle)
+                names = _names(target) + names
+                if not target.startswith("/"):
+                    continue
+                inner = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            elif not names and not safe and status.st_nlink > 1:
+                os.close(inner)
+                raise OSError(errno.ELOOP, "it has another name as well, which others than root can have given it")
+            os.close(handle)
+            handle = inner
+        opened, handle = handle, -1
+        return opened
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _names(path: str) -> List[str]:
+    return [name for name in path.split("/") if name not in ("", ".")]
