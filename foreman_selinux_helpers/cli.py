@@ -90,13 +90,21 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run the command; return its exit status.  Never raises."""
+    """Run the command; return its exit status.  Never raises.
+
+    Without ``argv`` it is the program's own command line, and the process is all its own.
+    """
     log = Log()
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         if arguments.verb is None:
             raise UsageError("no verb given (%s --help tells more)" % PROGRAM)
         log = Log(1 if arguments.verbose else -1 if arguments.quiet else 0)
+        if argv is None:
+            from .host import HEEDED
+            from .run import forget_the_caller
+
+            forget_the_caller(HEEDED)
         return run(arguments, log)
     except HelperError as error:
         log.error(str(error))
@@ -141,7 +149,11 @@ def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
     os.umask(0o022)  # the record and the label database are for everybody to read
-    root = _root(arguments)
+    root = os.path.realpath(arguments.root)
+    if not arguments.root or not os.path.isdir(root):
+        raise UsageError("--root %r: there is no such directory" % arguments.root)
+    if changes:
+        os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
     host = hosts.look(root)
     found = profiles.load(root)
     for one in found.broken:

@@ -10,6 +10,9 @@ from .policystore import Store
 CONFIG = "etc/foreman-selinux-helpers/foreman-selinux-helpers.conf"
 # Set to forbid the re-exec for one run; a configuration file forbids it for good.
 NO_REEXEC = "FOREMAN_SELINUX_HELPERS_NO_REEXEC"
+_SYSTEMD_OFFLINE = "SYSTEMD_OFFLINE"
+# All that the caller's environment may say.
+HEEDED = (NO_REEXEC, _SYSTEMD_OFFLINE)
 _TRUE = ("1", "yes", "true", "on", "y", "t")
 
 
@@ -60,7 +63,7 @@ class Host(NamedTuple):
 
 def look(root: str) -> Host:
     """Look at the host below ``root`` (an absolute path)."""
-    offline = os.environ.get("SYSTEMD_OFFLINE", "").lower() in _TRUE
+    offline = os.environ.get(_SYSTEMD_OFFLINE, "").lower() in _TRUE
     own_root = root == "/" and not offline and procfs.shares_root_with_init()
     return Host(root, selinuxlib.policy_type(root), own_root and selinuxlib.enabled(),
                 own_root and systemd.booted(), own_root)

@@ -16,6 +16,24 @@ ENVIRONMENT: Dict[str, str] = {
 }
 
 
+def forget_the_caller(kept: Sequence[str]) -> None:
+    """Take nothing from who calls us but the named variables, for us and for what libraries start.
+
+    Neither where temporary files go, nor which libraries a program loads; and what is opened later
+    must not become a standard file that was closed.
+    """
+    wanted = {name: os.environ[name] for name in kept if name in os.environ}
+    os.environ.clear()
+    os.environ.update(ENVIRONMENT)
+    os.environ.update(wanted)
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+        if descriptor > 2:
+            os.close(descriptor)
+            return
+        os.set_inheritable(descriptor, True)
+
+
 class Output(NamedTuple):
     """How a program ended and what it printed (undecodable bytes are kept as surrogates)."""
 

@@ -107,6 +107,10 @@ def _work(arguments: List[str], output: int) -> None:
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", 1)  # noqa: SIM115
         from . import cli
         from .errors import HelperError
+        from .host import HEEDED
+        from .run import forget_the_caller
+
+        forget_the_caller(HEEDED)
 
         parsed = cli.parse(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments)
         log = Log(stderr=False)
