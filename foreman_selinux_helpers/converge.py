@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Se
 
 from . import guards, interrupts, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
 from . import host as hosts
-from .errors import CommandFailed, HelperError, RulesChanged, RulesRefused
+from .errors import CommandFailed, CommitFailed, HelperError, RulesChanged, RulesRefused
 from .filecontexts import SOCKET, Rule, type_of
 from .guards import Facts
 from .host import Host
@@ -264,15 +264,14 @@ class Converge:
                 keys = {rule.key for rule in store.refused(refusable, self.runner)}
                 bad = [one for one in due if one.rule.key in keys]
                 if not bad:
-                    ownership.save(self.host.root, policy, ownership.Record(committed, {}))
                     raise
                 refused += bad
                 due = [one for one in due if one not in bad]
                 continue
+            except CommitFailed:
+                raise  # what is pending stays so: libsemanage may have done all of it, or half
             except HelperError:
-                # It may have failed at the very end, with all done: what is in the store and was meant is ours.
-                failed = ownership.Record(others, intended)
-                ownership.save(self.host.root, policy, ownership.Record(failed.settled(store.local_rules()), {}))
+                ownership.save(self.host.root, policy, ownership.Record(committed, {}))
                 raise
             break
         # As it stands in the store: semanage writes the type for an alias of it.
@@ -562,9 +561,10 @@ def _remove(store: policystore.Store, units: Optional[Sequence[str]], load: bool
         ownership.save(store.root, store.policy, ownership.Record(kept, pending))
         try:
             store.apply([policystore.Change(policystore.REMOVE, one.rule) for one in removals], load, runner, local)
+        except CommitFailed:
+            raise
         except HelperError:
-            ownership.save(store.root, store.policy, ownership.Record(
-                ownership.Record(kept, pending).settled(store.local_rules()), {}))
+            ownership.save(store.root, store.policy, ownership.Record(record.settled(local), {}))
             raise
     ownership.save(store.root, store.policy, ownership.Record(kept, {}))
     return removals

@@ -27,6 +27,10 @@ class PolicyStoreError(HelperError):
     """The policy store refused a transaction; nothing was changed."""
 
 
+class CommitFailed(PolicyStoreError):
+    """A commit failed in the middle; what of it was done only the next run can tell."""
+
+
 class RulesRefused(PolicyStoreError):
     """The policy store does not accept a rule, most often for a type it does not have."""
 

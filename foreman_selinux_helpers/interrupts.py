@@ -64,3 +64,5 @@ def lock(descriptor: int, deadline: Deadline, taken: str) -> None:
                 deadline.pause(_LOCK_POLL)
             except DeadlineExceeded as error:
                 raise PolicyStoreError("%s; %s" % (taken, error)) from error
+        except OSError as error:
+            raise PolicyStoreError("there is no lock to be had: %s" % error.strerror) from error

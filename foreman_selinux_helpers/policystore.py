@@ -5,7 +5,7 @@ import os
 from typing import Any, List, NamedTuple, Optional, Sequence
 
 from . import auditlog, interrupts, policydb
-from .errors import PolicyStoreError, RulesChanged, RulesRefused
+from .errors import CommandFailed, CommitFailed, PolicyStoreError, RulesChanged, RulesRefused
 from .filecontexts import ALL_FILES, SOCKET, Rule, parse
 from .quiet import standard_error_kept
 from .run import Runner, failure
@@ -65,7 +65,8 @@ class Store(NamedTuple):
         ``load``: have the kernel load the policy afterwards, which is what lets a newer systemd
         notice.  ``seen``: the local rules that the changes were decided by.  Raises RulesRefused for
         rules that the policy does not accept, RulesChanged where somebody has changed the local
-        rules since they were seen, and PolicyStoreError for anything else.
+        rules since they were seen, CommitFailed where not even libsemanage knows what was done,
+        and PolicyStoreError, with nothing changed, for anything else.
         """
         try:
             import semanage
@@ -185,7 +186,8 @@ def _transaction(semanage: Any, store: Store, changes: Sequence[Change], load: b
                 semanage.semanage_fcontext_key_free(key)
         doing = "commit"
         semanage.semanage_set_reload(handle, 1 if load else 0)
-        _checked(semanage.semanage_commit(handle), doing)
+        if semanage.semanage_commit(handle) < 0:
+            raise CommitFailed("the policy store refused to commit")
     except OSError as error:
         raise _explain(error, doing) from error
     finally:
@@ -215,7 +217,8 @@ def _explain(error: OSError, doing: str) -> PolicyStoreError:
         return RulesRefused("the policy store does not accept the rules: a context or a regex is not valid")
     if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
         return PolicyStoreError("%s; run again when it is done" % _LOCKED)
-    return PolicyStoreError("the policy store failed to %s: %s" % (doing, reason))
+    failed = CommitFailed if doing == "commit" else PolicyStoreError
+    return failed("the policy store failed to %s: %s" % (doing, reason))
 
 
 def _import(store: Store, changes: Sequence[Change], load: bool, runner: Runner) -> None:
@@ -239,7 +242,10 @@ def _import(store: Store, changes: Sequence[Change], load: bool, runner: Runner)
     if not lines:
         return
     argv = [_SEMANAGE, "import", "-S", store.policy] + ([] if load else ["-N"])
-    done = runner.run(argv, stdin="\n".join(lines) + "\n")
+    try:
+        done = runner.run(argv, stdin="\n".join(lines) + "\n")
+    except CommandFailed as error:
+        raise CommitFailed(str(error)) from error
     if done.status != 0:
-        error = RulesRefused if "is not defined" in done.err or "nvalid" in done.err else PolicyStoreError
-        raise error("semanage import: %s" % failure(done))
+        failed = RulesRefused if "is not defined" in done.err or "nvalid" in done.err else CommitFailed
+        raise failed("semanage import: %s" % failure(done))
