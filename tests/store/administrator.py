@@ -1,4 +1,4 @@
-"""Adds local file-context rules as semanage(8) does: ROOT POLICY [REGEX CONTEXT]…"""
+"""Adds local file-context rules, or deletes them, as semanage(8) does: ROOT POLICY [REGEX CONTEXT | --delete REGEX]…"""
 
 import sys
 
@@ -18,7 +18,11 @@ semanage.semanage_select_store(handle, sys.argv[2], semanage.SEMANAGE_CON_DIRECT
 checked(semanage.semanage_connect(handle))
 checked(semanage.semanage_begin_transaction(handle))
 for regex, context in zip(sys.argv[3::2], sys.argv[4::2]):
+    regex, context = (context, None) if regex == "--delete" else (regex, context)
     key = checked(semanage.semanage_fcontext_key_create(handle, regex, semanage.SEMANAGE_FCONTEXT_ALL))
+    if context is None:
+        checked(semanage.semanage_fcontext_del_local(handle, key))
+        continue
     rule = checked(semanage.semanage_fcontext_create(handle))
     checked(semanage.semanage_fcontext_set_expr(handle, rule, regex))
     semanage.semanage_fcontext_set_type(rule, semanage.SEMANAGE_FCONTEXT_ALL)
