@@ -18,9 +18,10 @@ semanage.semanage_select_store(handle, sys.argv[2], semanage.SEMANAGE_CON_DIRECT
 checked(semanage.semanage_connect(handle))
 checked(semanage.semanage_begin_transaction(handle))
 for regex, context in zip(sys.argv[3::2], sys.argv[4::2]):
-    regex, context = (context, None) if regex == "--delete" else (regex, context)
-    key = checked(semanage.semanage_fcontext_key_create(handle, regex, semanage.SEMANAGE_FCONTEXT_ALL))
-    if context is None:
+    delete = regex == "--delete"
+    key = checked(semanage.semanage_fcontext_key_create(
+        handle, context if delete else regex, semanage.SEMANAGE_FCONTEXT_ALL))
+    if delete:
         checked(semanage.semanage_fcontext_del_local(handle, key))
         continue
     rule = checked(semanage.semanage_fcontext_create(handle))

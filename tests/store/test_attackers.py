@@ -1,0 +1,338 @@
+"""Who is not root must not have a say: in what is obeyed, in what gets a label, in where something is kept for a moment."""
+
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from foreman_selinux_helpers import profiles, selinuxlib
+from foreman_selinux_helpers.errors import HelperError
+
+from ..policyroot import TOP
+from . import steps
+from .test_register import PROFILE
+
+LABEL, SECRET = "system_u:object_r:foo_var_run_t:s0", "system_u:object_r:shadow_t:s0"
+CONTEXT = "system_u:object_r:foo_var_run_t"
+NOBODY = 65534
+VENDOR, STATE = profiles.VENDOR_DIR, "var/lib/foreman-selinux-helpers"
+
+
+def tool(root, *arguments, **options):
+    return subprocess.run(steps.command(root, *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False, timeout=60, universal_newlines=True, **options)
+
+
+# -- what is obeyed ------------------------------------------------------------------------------
+
+
+def below(path):
+    """Return a directory of a root and all those that lead to it."""
+    parts = Path(path).parts
+    return [str(Path(*parts[:number])) for number in range(len(parts) + 1)]
+
+
+@pytest.mark.parametrize("way", ["group", "others", "owner", "link"])
+@pytest.mark.parametrize("directory", below(VENDOR)[1:])
+def test_a_directory_of_profiles_that_others_can_change(small, directory, way):
+    small.profile("foo", PROFILE)
+    spoil(small.path, directory, way)
+    done = tool(small.path, "register")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "/" + directory in done.stderr
+    assert small.local_rules() == []
+
+
+def spoil(root, directory, way):
+    path = root / directory
+    if way == "link":
+        path.rename(root / "elsewhere")
+        path.symlink_to(root / "elsewhere")
+    elif way == "owner":
+        os.chown(str(path), NOBODY, NOBODY)
+    else:
+        path.chmod(0o775 if way == "group" else 0o1777)
+
+
+@pytest.mark.parametrize("way", ["group", "others", "owner", "link"])
+@pytest.mark.parametrize("directory", ["var/lib", STATE, STATE + "/default.json"])
+def test_a_record_that_others_can_change(small, directory, way):
+    """Who could write it could have the administrator's rules removed as ours."""
+    small.profile("foo", PROFILE)
+    tool(small.path, "register")
+    before = small.local_rules()
+    assert len(before) == 1
+    spoil(small.path, directory, way)
+    for verb in ("register", "unregister", "status"):
+        done = tool(small.path, verb)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert "/" + directory in done.stderr
+    assert small.local_rules() == before
+
+
+def test_a_link_in_the_place_of_what_is_written(small, tmp_path):
+    """Neither the record nor its temporary file is written through a link."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    small.profile("foo", PROFILE)
+    (small.path / STATE).mkdir()
+    (small.path / STATE / "default.json.new").symlink_to(victim)
+    assert tool(small.path, "register").returncode == 0
+    assert victim.read_text() == "precious"
+    tool(small.path, "unregister")
+    (small.path / STATE / "default.json").symlink_to(victim)
+    assert tool(small.path, "register").returncode == 1
+    assert victim.read_text() == "precious"
+
+
+def test_no_rule_but_for_the_type_and_the_paths_of_a_profile(small):
+    """What is wrong on the host never becomes a wider rule."""
+    small.profile("foo", PROFILE)
+    small.profile("bad", "[bad.socket]\ntype = foo_var_run_t:s0-s15\npath = /etc/shadow\n")
+    small.profile("broad", "[broad.socket]\ntype = foo_files\npath = /run/broad.sock\n")
+    assert tool(small.path, "register").returncode == 2
+    assert small.local_rules() == ["/run/foo\\.sock " + CONTEXT]
+
+
+# -- what gets a label ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(place):
+    """Return a directory of somebody else's, in a file system that keeps labels."""
+    place.chmod(0o755)
+    directory = place / "shared"
+    directory.mkdir()
+    os.chown(str(directory), NOBODY, NOBODY)
+    return directory
+
+
+def listening(path):
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(str(path))
+    bound.close()
+    return path
+
+
+def labelled(path, label=SECRET):
+    os.setxattr(str(path), "security.selinux", label.encode() + b"\0", follow_symlinks=False)
+    return path
+
+
+def label_of(path):
+    return selinuxlib.path_label(str(path))
+
+
+def refused(path, kind=stat.S_IFSOCK):
+    with pytest.raises((HelperError, OSError)):
+        selinuxlib.relabel(str(path), LABEL, kind)
+
+
+def test_a_socket_gets_its_label(shared):
+    selinuxlib.relabel(str(labelled(listening(shared / "socket"))), LABEL, stat.S_IFSOCK)
+    assert label_of(shared / "socket") == LABEL
+
+
+def test_a_path_that_becomes_a_link_again_and_again(shared, place):
+    """The owner of the directory swaps the socket for a link to a secret: only the socket is labelled."""
+    shadow = place / "shadow"
+    shadow.write_text("secret")
+    labelled(shadow)
+    path, aside = shared / "socket", shared / "aside"
+    listening(path)
+    link = shared / "link"
+    link.symlink_to(shadow)
+    stop = threading.Event()
+
+    def swap():
+        while not stop.is_set():
+            os.rename(str(path), str(aside))
+            os.rename(str(link), str(path))
+            os.rename(str(path), str(link))
+            os.rename(str(aside), str(path))
+
+    attacker = threading.Thread(target=swap)
+    attacker.start()
+    done = 0
+    former = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(1000):
+            try:
+                selinuxlib.relabel(str(path), LABEL, stat.S_IFSOCK)
+                done += 1
+            except (HelperError, OSError):
+                pass
+    finally:
+        sys.setswitchinterval(former)
+        stop.set()
+        attacker.join()
+    assert label_of(shadow) == SECRET
+    assert 0 < done < 1000, "the race was not one"
+
+
+def test_a_directory_that_becomes_a_link_again_and_again(shared, place):
+    """The socket of somebody else, of the same name in another directory, keeps its label."""
+    private = place / "private"
+    private.mkdir(mode=0o700)
+    theirs = labelled(listening(private / "socket"))
+    directory, aside, link = shared / "directory", shared / "aside", shared / "link"
+    directory.mkdir()
+    os.chown(str(directory), NOBODY, NOBODY)
+    listening(directory / "socket")
+    link.symlink_to(private)
+    stop = threading.Event()
+
+    def swap():
+        while not stop.is_set():
+            os.rename(str(directory), str(aside))
+            os.rename(str(link), str(directory))
+            os.rename(str(directory), str(link))
+            os.rename(str(aside), str(directory))
+
+    attacker = threading.Thread(target=swap)
+    attacker.start()
+    done = 0
+    try:
+        for _ in range(1000):
+            try:
+                selinuxlib.relabel(str(directory / "socket"), LABEL, stat.S_IFSOCK)
+                done += 1
+            except (HelperError, OSError):
+                pass
+    finally:
+        stop.set()
+        attacker.join()
+    assert label_of(theirs) == SECRET
+    assert 0 < done < 1000, "the race was not one"
+
+
+def test_another_name_of_somebody_elses_inode(shared, place):
+    """Who makes a hard link does not own what it is of."""
+    program = place / "program"
+    program.write_text("")
+    labelled(program)
+    os.link(str(program), str(shared / "program"))
+    refused(shared / "program", stat.S_IFREG)
+    os.link(str(labelled(listening(place / "socket"))), str(shared / "socket"))
+    refused(shared / "socket")
+    assert label_of(program) == label_of(place / "socket") == SECRET
+
+
+def test_links_of_root_are_followed_on_the_way(place):
+    """As that from /var/run to /run; but not one at the end, not in a circle, and not one of another owner's making."""
+    place.chmod(0o755)
+    for parent in place.parents:
+        if parent.stat().st_mode & stat.S_IWOTH:
+            break
+    else:
+        pytest.fail("a link below a directory that all may write is what this is about")
+    run = place / "run"
+    run.mkdir()
+    listening(run / "socket")
+    (place / "relative").symlink_to("run/../run")
+    (place / "absolute").symlink_to(run)
+    (place / "circle").symlink_to("circle")
+    for name in ("relative", "absolute"):
+        labelled(run / "socket")
+        selinuxlib.relabel(str(place / name / "socket"), LABEL, stat.S_IFSOCK)
+        assert label_of(run / "socket") == LABEL
+    refused(place / "circle" / "socket")
+    (run / "link").symlink_to("socket")
+    refused(run / "link")
+    refused(run / "nothing")
+    refused(run)
+
+
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda path: os.mkfifo(str(path)),
+                                  lambda path: os.mknod(str(path), stat.S_IFCHR | 0o600, os.makedev(1, 3))],
+                         ids=["file", "directory", "pipe", "device"])
+def test_what_is_no_socket_is_left_alone(shared, make):
+    make(shared / "it")
+    labelled(shared / "it")
+    refused(shared / "it")
+    assert label_of(shared / "it") == SECRET
+
+
+# -- what the caller has to do with it -----------------------------------------------------------
+
+
+def test_the_callers_environment_and_directory(small, tmp_path):
+    """Neither code nor libraries nor temporary files come from the caller; nothing is opened in their directory."""
+    small.profile("foo", PROFILE)
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    for name in ("selinux", "semanage", "json", "tempfile", "fcntl", "foreman_selinux_helpers", "sitecustomize"):
+        (evil / (name + ".py")).write_text("open(%r, 'w')\nraise SystemExit('evil')\n" % str(tmp_path / "taken"))
+    for name in ("setfiles", "sefcontext_compile", "systemctl", "load_policy"):
+        (evil / name).write_text("#!/bin/sh\ntouch %s\n" % (tmp_path / "taken"))
+        (evil / name).chmod(0o755)
+    environment = {"PATH": str(evil), "TMPDIR": str(evil), "TEMP": str(evil), "TMP": str(evil), "PYTHONPATH": str(evil),
+                   "PYTHONSTARTUP": str(evil / "json.py"), "PYTHONHOME": str(evil), "PYTHONINSPECT": "1",
+                   "LANG": "tr_TR.UTF-8", "LC_ALL": "xx", "HOME": str(evil), "LD_LIBRARY_PATH": str(evil),
+                   "GCONV_PATH": str(evil), "SYSTEMD_PAGER": str(evil / "systemctl"), "PYTHONUSERBASE": str(evil)}
+    before = sorted(os.listdir(str(evil)))
+    trace = tmp_path / "trace"
+    done = subprocess.run(["/usr/bin/strace", "-f", "-qq", "-s", "4096", "-v", "-o", str(trace), "-e", "trace=%file",
+                           *steps.command(small.path, "register")], env=environment, cwd=str(evil),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                          preexec_fn=lambda: os.umask(0o777), universal_newlines=True)
+    assert done.returncode == 0, done
+    assert small.local_rules() == ["/run/foo\\.sock " + CONTEXT]
+    assert not (tmp_path / "taken").exists()
+    assert sorted(os.listdir(str(evil))) == before
+    assert stat.S_IMODE((small.path / STATE / "default.json").stat().st_mode) == 0o644
+    started = [line for line in trace.read_text().split("\n") if "execve(" in line]
+    assert len(started) > 2, "libsemanage's programs are seen"
+    for line in started[1:]:
+        assert str(evil) not in line, line
+    lines = [line for line in trace.read_text().split("\n") if str(evil) in line and "ENOENT" not in line]
+    assert [line for line in lines if "open" in line.split("(")[0]] == []
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_files_that_are_closed(small, closed):
+    """What is opened instead must not be written into."""
+    small.profile("foo", PROFILE)
+    done = subprocess.run(["/bin/bash", "-c", 'exec "$@" ' + closed, "shell", *steps.command(small.path, "register")],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0
+    assert steps.local_rules(small.path) == steps.recorded(small.path) == {"/run/foo\\.sock": CONTEXT}
+    assert steps.left_behind(small.path) == []
+    assert b"foo" not in done.stderr
+
+
+def test_nothing_predictable_in_a_shared_folder(small, place):
+    """What is made in /tmp has a random name, is new, and nobody else may open it."""
+    code = """import sys; sys.path.insert(0, %r)
+from foreman_selinux_helpers import deadline, filecontexts, policystore, quiet, run
+with quiet.standard_error_kept():
+    rule = filecontexts.Rule("/run/foo", "all", "system_u:object_r:no_such_t")
+    runner = run.Runner(deadline.Deadline(60))
+    assert policystore.Store(sys.argv[1], "default").refused([rule], runner) == [rule]""" % str(TOP)
+    seen = []
+    for _ in range(2):
+        subprocess.check_call(["strace", "-f", "-qq", "-o", str(place / "trace"), "-e",
+                               "trace=open,openat,mkdir,mkdirat,creat", sys.executable, "-Ic", code, str(small.path)])
+        lines = [line for line in (place / "trace").read_text().split("\n") if '"/tmp' in line]
+        made = [line for line in lines if re.search(r"O_CREAT|O_TMPFILE|mkdir", line)]
+        # In a directory of our own, the name does not matter.
+        shared = [line for line in made if line.split('"')[1].count("/") <= 2]
+        for line in shared:
+            assert re.search(r"O_EXCL.*, 0600\)|mkdir.*, 0700\)", line), line
+        seen.append({line.split('"')[1] for line in shared if "O_TMPFILE" not in line})
+        assert len(made) > len(shared) > 0
+    assert seen[0]
+    assert not seen[0] & seen[1]
+
+
+def test_scripts_start_isolated():
+    """-I: neither the environment nor the current directory nor the user's packages say where code comes from."""
+    for script in [TOP / "bin/foreman-selinux-helpers", *(TOP / "scriptlets").iterdir()]:
+        assert script.read_text().startswith("#!/usr/bin/python3 -I\n"), script
