@@ -15,10 +15,13 @@ def family(root: str) -> str:
 
     about = distro.LinuxDistribution(include_lsb=False) if root == "/" else distro.LinuxDistribution(
         include_lsb=False, os_release_file=os.path.join(root, "etc/os-release"), distro_release_file=os.devnull)
-    own = str(about.id())
+    try:
+        own = str(about.id())
+        like = about.like().split()
+    except ValueError:  # not even text
+        return ""
     if own in _FAMILIES:
         return own
-    like = about.like().split()
     # CentOS, Rocky and AlmaLinux are like both rhel and fedora: the first in this order counts.
     return next((known for known in _FAMILIES if known in like), own)
 

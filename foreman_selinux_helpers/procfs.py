@@ -4,7 +4,7 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Optional
 
-_LABEL_FILE = re.compile(r"\S+ \S+ \S+ \S+ (\d+)\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z")
+_LABEL_FILE = re.compile(r"\S+ \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z")
 _LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
 
 

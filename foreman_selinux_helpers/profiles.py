@@ -20,6 +20,8 @@ _KEYS = ("type", "path", "regex", "client", "restart")
 # option.  A template without an instance is no unit, and systemctl would refuse all others along with it.
 _UNIT = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*(?:@[A-Za-z0-9:_.\\@-]+)?\.socket\Z")
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+# A group that repeats, and ends in a repetition: matching such a regex may take for ever.
+_EXPLODING = re.compile(r"(?:[*+]|,\})[?+]?\)(?:[*+]|\{[0-9]*,\})")
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+\Z")
 
 
@@ -175,6 +177,9 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
         if not regex.startswith(("/", "(/")) or not re.match(r"[!#-&(-~]+\Z", regex):
             raise refuse("regex = %r must begin with / and hold no white space, no quotes and nothing but ASCII"
                          % regex, "regex")
+        if _EXPLODING.search(regex):
+            raise refuse("regex = %r repeats a group that ends in a repetition, such as (a+)+: matching it may take"
+                         " for ever" % regex, "regex")
         try:
             re.compile(regex)
         except (re.error, RecursionError, OverflowError) as error:

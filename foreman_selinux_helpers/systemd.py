@@ -82,8 +82,17 @@ def listen_paths(properties: Properties) -> Tuple[Tuple[str, ...], bool]:
     for name in ("ListenStream", "ListenDatagram", "ListenSequentialPacket"):
         values.extend((name[6:] + ")", value) for value in properties.get(name, ()))
     paths = tuple(value for kind, value in values
-                  if value.startswith("/") and kind in ("Stream)", "Datagram)", "SequentialPacket)"))
+                  if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
     return paths, len(values) > len(paths)
+
+
+def _is_path(value: str) -> bool:
+    """Tell whether this is a path, and one that libselinux's Python binding takes; any other is left alone."""
+    try:
+        value.encode("utf-8")
+    except UnicodeError:
+        return False
+    return value.startswith("/") and "\0" not in value
 
 
 def _one(properties: Properties, name: str, default: str = "") -> str:
