@@ -215,7 +215,7 @@ def _explain(error: OSError, doing: str) -> PolicyStoreError:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in (0, errno.EINVAL) and doing == "commit":
         return RulesRefused("the policy store does not accept the rules: a context or a regex is not valid")
-    if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
+    if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK) and doing != "commit":
         return PolicyStoreError("%s; run again when it is done" % _LOCKED)
     failed = CommitFailed if doing == "commit" else PolicyStoreError
     return failed("the policy store failed to %s: %s" % (doing, reason))
