@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from . import __version__
 from .errors import HelperError, NeedsRoot, UsageError
@@ -139,6 +139,8 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
 
 
 def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
+    if arguments.verb == "lint":
+        return _lint(arguments, log)
     from . import host as hosts
     from . import profiles, report
     from .converge import Converge, unregister
@@ -149,9 +151,7 @@ def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
     os.umask(0o022)  # the record and the label database are for everybody to read
-    root = os.path.realpath(arguments.root)
-    if not arguments.root or not os.path.isdir(root):
-        raise UsageError("--root %r: there is no such directory" % arguments.root)
+    root = _root(arguments)
     if changes:
         os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
     host = hosts.look(root)

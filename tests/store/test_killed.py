@@ -200,3 +200,61 @@ def fails(scene, step, error):
         assert steps.local_rules(scene.root) == dict(ADMINS, **scene.rules)
     check(scene, ADMINS)
     return done.returncode
+
+
+CHROOT = """set -e
+root=$1; shift
+mount --make-rprivate /
+for link in bin sbin lib lib64; do ln -sfn usr/$link $root/$link; done
+mkdir -p $root/usr $root/dev $root/proc $root/package $root/tmp
+mount --bind /dev $root/dev
+mount --bind /usr $root/usr
+mount --bind %s $root/package
+cp /etc/passwd /etc/group /etc/nsswitch.conf /etc/ld.so.cache $root/etc/
+exec chroot $root /usr/bin/python3 -IBc "$@"
+""" % steps.TOP
+SCRIPTLET = ("import sys; sys.path.insert(0, '/package'); from foreman_selinux_helpers import scriptlet; "
+             "sys.exit(scriptlet.main(sys.argv[1], sys.argv[2:]))")
+
+
+@pytest.mark.parametrize(("scriptlet", "victim"), [("posttrans", "it"), ("posttrans", "all"), ("preun", "it"), ("preun", "all")])
+def test_a_scriptlet_that_is_killed(small, place, scriptlet, victim):
+    """At twelve moments: with what it started, or it alone, as rpm might; what it started then goes on to the end."""
+    scene = Scene(small, place, "register" if scriptlet == "posttrans" else "unregister")
+    profiles = scene.before / "etc/foreman-selinux-helpers/profiles.d"
+    profiles.mkdir(parents=True)
+    # /usr is this machine's there.
+    shutil.move(str(scene.before / "usr/share/foreman-selinux-helpers/profiles.d/foo.conf"), str(profiles / "foo.conf"))
+    found = set()
+    for moment in range(12):
+        scene.fresh()
+        running = subprocess.Popen(["unshare", "--mount", "/bin/bash", "-c", CHROOT, "chroot", str(scene.root), SCRIPTLET,
+                                    scriptlet, "--all"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        time.sleep(0.06 + moment * 0.03)
+        for pid in (children(running.pid) if victim == "all" else []) + [running.pid]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        out, err = running.communicate(timeout=60)
+        assert (out, err) == (b"", b"")
+        # What was killed is gone in a moment; what was not comes to its end.
+        deadline = time.monotonic() + (30 if victim == "it" else 5)
+        while locked_or_left(scene.root, victim) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert locked_or_left(scene.root, victim) == [], moment
+        found.add(len(steps.local_rules(scene.root)))
+        check(scene, ADMINS)
+    assert found <= {1, 2}
+
+
+def locked_or_left(root, victim):
+    return [one for one in steps.left_behind(root) if victim == "it" or one.endswith(("LOCK", "helpers"))]
+
+
+def children(pid):
+    """Return the processes that a process started, deepest first."""
+    listed = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, check=False, universal_newlines=True)
+    direct = [int(one) for one in listed.stdout.split()]
+    return [one for child in direct for one in children(child)] + direct
