@@ -1,7 +1,6 @@
 """The only door to other programs."""
 
 import os
-import subprocess
 from typing import Dict, NamedTuple, Optional, Sequence
 
 from .deadline import Deadline
@@ -54,6 +53,8 @@ class Runner:
         ``limit`` (seconds) shortens the deadline for this one.  Raises CommandFailed when it
         cannot be started or does not end in time; it is then killed.
         """
+        import subprocess
+
         left = self.deadline.remaining()
         timeout = min(left, limit) if limit else left
         try:
