@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
-from . import plan, rules
+from . import layout, plan, rules, sockets
 from .converge import Outcome
 from .labelcache import LabelCache
 from .plan import Result
@@ -77,7 +77,22 @@ def _cache(cache: LabelCache) -> Document:
 # -- for people ------------------------------------------------------------------------------
 
 
-def text(document: Document, dry_run: bool = False) -> str:
+MEANINGS = {
+    rules.NO_RULE: "No rule gives this path the type that is wanted.",
+    rules.WRONG_FILE_TYPE: "The rule for this path does not cover sockets.",
+    rules.ALIASED_PATH: "The rule is written on the substituted side of an equivalence and can never match.",
+    rules.SHADOWED: "Another rule wins.",
+    rules.NO_SUCH_TYPE: "The policy does not have the type that is wanted.",
+    sockets.LABEL_CACHE_STALE: "The rules are right, but PID 1 labels by an outdated label database.",
+    sockets.MADE_BEFORE_RULE: "The rules are right; what is there was labelled before them, or by hand.",
+    sockets.NOT_MADE_BY_SYSTEMD: "Not systemd but another program made this socket.",
+    sockets.NO_LABEL_SUPPORT: "The file system keeps no labels.",
+    sockets.SOCKET_LABEL: "The path is right; the socket object that listens has another label than a new one gets.",
+    sockets.POLICY_DENIES: "All labels are right, and the policy still does not let the client connect.",
+}
+
+
+def text(document: Document, dry_run: bool = False, colour: bool = False) -> str:
     """Return a document as lines for a terminal."""
     lines: List[str] = []
     if "plan" in document and (dry_run or not document["results"]):
@@ -86,16 +101,16 @@ def text(document: Document, dry_run: bool = False) -> str:
         lines += _results(document["results"])
     if "rules" in document:
         lines += _rules(document)
-    for one in document.get("sockets", ()):
-        lines += _socket(one)
+    lines += _sockets(document.get("sockets", ()), colour)
     if document["command"] == "status" and not document["sockets"]:
         lines.append("no socket unit is named by a profile")
     for which in ("running", "installed"):
         if which in document:
             lines += _build(which, document[which])
     if "label_cache" in document:
-        lines += _label_cache(document["label_cache"])
-    lines += ["note: %s" % note for note in document["notes"]]
+        lines += label_cache_lines(document["label_cache"])
+    for note in document["notes"]:
+        lines += layout.wrap(note, 6, "note: ")
     return "".join(line + "\n" for line in lines)
 
 
@@ -104,8 +119,8 @@ def _plan(steps: Sequence[Document], dry_run: bool) -> List[str]:
         return ["nothing to do"]
     lines = ["would do:" if dry_run else "to do:"]
     for number, one in enumerate(steps, 1):
-        lines.append("  %d. %-19s %s" % (number, one["step"], one["target"]))
-        lines.append("     %s" % one["reason"])
+        lines += layout.wrap(one["target"], 25, "  %d. %-19s " % (number, one["step"]))
+        lines += layout.wrap(one["reason"], 5)
     return lines
 
 
@@ -113,9 +128,9 @@ def _results(results: Sequence[Document]) -> List[str]:
     lines = []
     for one in results:
         guard = " (%s)" % one["guard"] if one["guard"] else ""
-        lines.append("%-10s  %s %s%s" % (one["outcome"], one["step"], one["target"], guard))
+        lines += layout.wrap("%s %s%s" % (one["step"], one["target"], guard), 12, "%-10s  " % one["outcome"])
         if one["detail"] and one["outcome"] != plan.NOT_NEEDED:
-            lines.append("            %s" % one["detail"])
+            lines += layout.wrap(one["detail"], 12)
     return lines
 
 
@@ -125,20 +140,42 @@ def _rules(document: Document) -> List[str]:
     for one in document["rules"]:
         target = "  ".join((one["regex"], one["context"]))
         why = failed.get(target)
-        lines.append("%-6s  %s" % ("failed" if why else one["action"], target))
-        lines.append("        %s: %s" % (one["unit"], why or one["reason"]))
+        lines += layout.wrap(target, 8, "%-6s  " % ("failed" if why else one["action"]))
+        lines += layout.wrap("%s: %s" % (one["unit"], why or one["reason"]), 8)
     return lines or ["no rules"]
 
 
-def _socket(one: Document) -> List[str]:
-    verdict = "WRONG: %s" % one["problem"] if one["problem"] else "ok" if one["in_use"] else "ok, not in use"
-    lines = ["%s  %s  %s" % (one["unit"], one["path"], verdict)]
+def _sockets(found: Sequence[Document], colour: bool) -> List[str]:
+    """Return a table of many sockets, and the story of each that is wrong, or of the only one."""
+    if len(found) == 1:
+        return _socket(found[0], colour)
+    rows = layout.table([(one["unit"], one["path"]) for one in found])
+    widest = max([len(row) for row in rows] or [0])
+    lines = ["%s  %s" % (row.ljust(widest), verdict(one["problem"], one["in_use"], colour))
+             for one, row in zip(found, rows)]
+    for one in found:
+        if one["problem"]:
+            lines += [""] + _socket(one, colour)
+    return lines + [""] if any(one["problem"] for one in found) else lines
+
+
+def verdict(cause: Optional[str], in_use: bool, colour: bool) -> str:
+    """Return in a word or two what is the matter."""
+    if cause:
+        return layout.paint("WRONG: %s" % cause, "bad", colour)
+    return layout.paint("ok" if in_use else "ok, not in use", "good", colour)
+
+
+def _socket(one: Document, colour: bool) -> List[str]:
+    lines = ["%s  %s  %s" % (one["unit"], one["path"], verdict(one["problem"], one["in_use"], colour))]
     if not one["in_use"] and not one["problem"] and not one["expected"]:
         return lines
+    if one["problem"]:
+        lines += layout.wrap(MEANINGS.get(one["problem"], ""), 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
-        lines.append("    %-13s %s" % (name, one[key] or "-"))
+        lines += layout.entry(name, one[key] or "-")
     if one["remedy"]:
-        lines.append("    %-13s %s" % ("remedy", one["remedy"]))
+        lines += layout.entry("remedy", one["remedy"])
     return lines
 
 
@@ -147,8 +184,15 @@ def _build(which: str, build: Document) -> List[str]:
     head = "systemd %s: %s" % (which, build["version"] or "unknown")
     if package and package not in (build["version"] or ""):
         head += ", package %s" % package
-    return [head, "    %-13s %s" % ("refresh", build["refresh"])] + ["    %s" % why for why in build["evidence"]]
+    lines = [head] + layout.entry("refresh", build["refresh"])
+    for why in build["evidence"]:
+        lines += layout.wrap(why, 4)
+    return lines
 
 
-def _label_cache(cache: Document) -> List[str]:
-    return ["PID 1's label cache: %s" % cache["state"]] + ["    %s" % why for why in cache["evidence"]]
+def label_cache_lines(cache: Document) -> List[str]:
+    """Return what PID 1's label cache is, and what shows it."""
+    lines = ["PID 1's label cache: %s" % cache["state"]]
+    for why in cache["evidence"]:
+        lines += layout.wrap(why, 4)
+    return lines

@@ -1,0 +1,41 @@
+"""How text for people looks: 80 columns, names and values in two columns, colour only where it is asked for.  Pure."""
+
+from typing import List, Optional, Sequence
+
+WIDTH = 80
+_INDENT = 4
+_NAME = 13
+_COLOURS = {"good": "\033[32m", "bad": "\033[1;31m", "heading": "\033[1m"}
+_PLAIN = "\033[0m"
+
+
+def wrap(text: str, indent: int = 0, first: Optional[str] = None) -> List[str]:
+    """Return the lines of a text, indented; no word is ever broken, for labels and paths are copied from here.
+
+    ``first`` stands before the first line instead of its indentation.
+    """
+    start = " " * indent
+    lines = []
+    line, empty = start if first is None else first, True
+    for word in text.split(" "):
+        if not empty and len(line) + 1 + len(word) > WIDTH:
+            lines.append(line.rstrip())
+            line, empty = start, True
+        line, empty = line + word if empty else line + " " + word, False
+    return lines + [line.rstrip()]
+
+
+def entry(name: str, text: str, indent: int = _INDENT) -> List[str]:
+    """Return the lines of a value and its name before it."""
+    return wrap(text, indent + _NAME + 1, "%*s%-*s " % (indent, "", _NAME, name))
+
+
+def table(rows: Sequence[Sequence[str]]) -> List[str]:
+    """Return rows with their columns below each other."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def paint(text: str, kind: str, colour: bool) -> str:
+    """Return the text in the colour for something good or bad, or as it is."""
+    return _COLOURS[kind] + text + _PLAIN if colour else text

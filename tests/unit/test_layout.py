@@ -1,0 +1,80 @@
+"""How text for people looks."""
+
+import os
+import pty
+
+import pytest
+
+from foreman_selinux_helpers import cli, layout, report
+
+LABEL = "system_u:object_r:foreman_var_run_t:s0"
+
+
+@pytest.mark.parametrize("text", ["", "word", LABEL * 4, "a " * 100, "/etc/selinux/x  --  " + LABEL * 2, " ".join([LABEL] * 5)])
+def test_no_line_is_too_long_and_no_word_is_broken(text):
+    lines = layout.wrap(text, 4, "name: ")
+    assert all(len(line) <= layout.WIDTH or " " not in line.strip().replace("name: ", "") for line in lines)
+    assert " ".join(lines).split() == ["name:", *text.split()]
+    assert all(line.startswith("    ") for line in lines[1:])
+    assert not any(line.endswith(" ") for line in lines)
+
+
+def test_two_spaces_stay_where_the_line_is_not_broken():
+    assert layout.wrap("/run/x  -s  u:r:t") == ["/run/x  -s  u:r:t"]
+
+
+def test_values_stand_below_each_other():
+    assert layout.entry("remedy", "do this") == ["    remedy        do this"]
+    first, second = layout.entry("expected", "%s %s" % (LABEL, LABEL))
+    assert first.index(LABEL) == second.index(LABEL)
+    assert layout.table([("a", "b"), ("ccc", "d"), ("", "")]) == ["a    b", "ccc  d", ""]
+    assert layout.table([]) == []
+
+
+def socket(unit, problem, in_use=True):
+    return {"unit": unit, "profile": "p", "path": "/run/%s" % unit, "expected": LABEL, "path_label": LABEL,
+            "socket_label": None, "problem": problem, "remedy": problem and "do this", "in_use": in_use}
+
+
+def status(*found):
+    return {"command": "status", "sockets": found, "notes": []}
+
+
+def test_many_sockets_are_a_table_and_one_is_a_story():
+    found = [socket("a.socket", None), socket("bcdef.socket", "no-rule"), socket("c.socket", None, False)]
+    lines = report.text(status(*found)).split("\n")
+    assert lines[:4] == ["a.socket      /run/a.socket      ok", "bcdef.socket  /run/bcdef.socket  WRONG: no-rule",
+                         "c.socket      /run/c.socket      ok, not in use", ""]
+    assert lines[4] == "bcdef.socket  /run/bcdef.socket  WRONG: no-rule"
+    assert "    remedy        do this" in lines
+    assert report.text(status(found[0])).startswith("a.socket  /run/a.socket  ok\n    expected      " + LABEL)
+
+
+def test_every_cause_has_its_words():
+    causes = ("no-rule wrong-file-type aliased-path shadowed label-cache-stale made-before-rule not-made-by-systemd"
+              " no-such-type no-label-support socket-label policy-denies").split()
+    assert sorted(report.MEANINGS) == sorted(causes)
+    for cause in causes:
+        assert report.MEANINGS[cause] in " ".join(report.text(status(socket("a.socket", cause))).split())
+
+
+def test_colour_never_says_what_words_do_not():
+    document = status(socket("a.socket", "no-rule"), socket("b.socket", None))
+    coloured = report.text(document, colour=True)
+    assert "\033[1;31mWRONG: no-rule\033[0m" in coloured
+    plain = coloured.replace("\033[1;31m", "").replace("\033[32m", "").replace("\033[0m", "")
+    assert plain == report.text(document)
+
+
+@pytest.mark.parametrize(("environment", "terminal", "coloured"), [
+    ({}, True, True), ({}, False, False), ({"NO_COLOR": "1"}, True, False), ({"NO_COLOR": ""}, True, True),
+    ({"TERM": "dumb"}, True, False)])
+def test_colour_is_for_terminals(monkeypatch, tmp_path, environment, terminal, coloured):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours), os.fdopen(theirs, "w") as screen, open(str(tmp_path / "out"), "w") as file:
+        monkeypatch.setattr("sys.stdout", screen if terminal else file)
+        assert cli._colour() is coloured
