@@ -23,16 +23,19 @@ if TYPE_CHECKING:
     from .winner import Verdict
 
 REPAIR_COMMAND = "foreman-selinux-helpers repair"
+RESTART_COMMAND = "foreman-selinux-helpers restart"
+REEXEC_COMMAND = "foreman-selinux-helpers reexec"
 # How often a transaction is tried while others change the local rules.
 _CHANCES = 10
 
 
 class SocketReport(NamedTuple):
-    """One socket, judged."""
+    """One socket, judged; ``command`` is the remedy where that is a single command."""
 
     view: sockets.SocketView
     problem: Optional[str]
     remedy: Optional[str]
+    command: Optional[str] = None
 
 
 class Outcome(NamedTuple):
@@ -59,6 +62,13 @@ class Outcome(NamedTuple):
         """Tell whether nothing is wrong any more."""
         return not any(one.problem for one in self.sockets) and not self.rest \
             and not any(one.outcome in (REFUSED, FAILED) for one in self.results)
+
+
+class Milder(NamedTuple):
+    """A remedy that is milder than a re-exec: why it is enough, and the command."""
+
+    why: str
+    command: str
 
 
 class Converge:
@@ -130,7 +140,8 @@ class Converge:
             if cache.state == STALE and not dry_run:
                 self.systemd.look_a_label_up()
                 cache = observe.look_at_cache(seen.cache_directory)
-            results = [self._tell(self._reexec(cache, self._milder(seen, cache), dry_run))]
+            milder = self._milder(seen, cache)
+            results = [self._tell(self._reexec(cache, "%s: %s" % milder if milder else None, dry_run))]
             if cache.state != FRESH and not dry_run:
                 seen = seen._replace(cache=observe.look_at_cache(seen.cache_directory))
             else:
@@ -161,23 +172,64 @@ class Converge:
         for one in seen.decisions:
             if one.cause == rules.SHADOWED and one.action in (rules.SKIP, rules.REMOVE):
                 admins.setdefault(one.unit, []).append(one.reason)
+        clients = {one.unit: one.client for one in self.profiles if one.client}
         reports = []
         for view in seen.views:
             cause = sockets.problem(view, stale, self._same, seen.cache.state == STALE)
-            remedy = self._remedy(view, cause, admins.get(view.unit, ())) if cause else None
-            reports.append(SocketReport(view, cause, remedy))
+            if cause:
+                words, command = self._remedy(view, cause, admins.get(view.unit, ()), seen)
+                reports.append(SocketReport(view, cause, words or command, command))
+            elif view.unit in clients and view.exists and (view.listening or view.foreign):
+                reports.append(self.judge_client(clients[view.unit] or "", view, seen))
+            else:
+                reports.append(SocketReport(view, None, None))
         return Outcome(seen, steps, results, reports, rest)
 
-    def _remedy(self, view: sockets.SocketView, cause: str, admins: Sequence[str]) -> str:
+    def judge_client(self, domain: str, view: sockets.SocketView, seen: Observation) -> SocketReport:
+        """Judge whether a domain may connect to a socket with which nothing else is wrong."""
+        from . import access
+
+        client = access.context_of(domain)
+        denied = access.denied(access.connecting(client, view, lambda path: None)) if client else None
+        if client is None or denied is None:
+            return SocketReport(view, None, None)  # where there is no such domain, nobody is kept out
+        # Only now is it worth to know which label each directory should have.
+        database = selinuxlib.LabelDatabase(self.host.root, self.host.policy or "")
+        try:
+            checks = access.connecting(client, view, database.directory_label)
+        finally:
+            database.close()
+        denied = access.denied(checks) or denied
+        if denied.right_allowed is False:
+            return SocketReport(view, sockets.POLICY_DENIES, "the policy has to allow %s to %s %s (%s)" % (
+                domain, denied.permission, type_of(denied.label or ""), denied.file_class))
+        if denied.target == access.SOCKET_OBJECT:
+            words, command = self._remedy(view, sockets.SOCKET_LABEL, (), seen)
+            return SocketReport(view, sockets.SOCKET_LABEL, words or command, command)
+        from shlex import quote
+
+        command = "restorecon -vF %s" % quote(denied.target)
+        return SocketReport(view, sockets.MADE_BEFORE_RULE, command, command)
+
+    def _remedy(self, view: sockets.SocketView, cause: str, admins: Sequence[str],
+                seen: Observation) -> Tuple[Optional[str], Optional[str]]:
+        """Return the remedy: words, where a command does not say it all, and the command, where there is one."""
         if cause == rules.NO_SUCH_TYPE:
-            return "install the policy module that defines %s" % view.type
+            return "install the policy module that defines %s" % view.type, None
         if admins:
-            return "%s; change or delete it with semanage fcontext" % admins[0]
+            return "%s; change or delete it with semanage fcontext" % admins[0], None
         if cause == sockets.NO_LABEL_SUPPORT:
-            return "the file system of %s keeps no labels" % view.path
+            return "the file system of %s keeps no labels: the socket has to be elsewhere" % view.path, None
         if view.restart == "never" and view.socket_wrong(self._same):
-            return "systemctl restart %s (the profile forbids to do it for you)" % view.unit
-        return "%s %s" % (REPAIR_COMMAND, view.unit)
+            command = "systemctl restart %s" % view.unit
+            return "%s (the profile forbids to do it for you)" % command, command
+        if view.profile:
+            return None, "%s %s" % (REPAIR_COMMAND, view.unit)
+        # No profile, no repair: one step at a time.
+        if cause != sockets.LABEL_CACHE_STALE:
+            return None, "%s %s" % (RESTART_COMMAND, view.unit)
+        milder = self._milder(seen, seen.cache)
+        return None, milder.command if milder else REEXEC_COMMAND
 
     def _prediction(self) -> Prediction:
         build = self.detection.running(self.host.offline)
@@ -196,9 +248,10 @@ class Converge:
             return [], []
         found: List[sockets.Action] = []
         rest: List[str] = []
-        for unit in dict.fromkeys(view.unit for view in seen.views if view.listening):
-            one, left = sockets.actions([view for view in seen.views if view.unit == unit and view.listening],
-                                        seen.executables.get(unit), self._same)
+        for unit in dict.fromkeys(view.unit for view in seen.views if view.listening or view.foreign):
+            views = [view for view in seen.views if view.unit == unit and (view.listening or view.foreign)]
+            executable = seen.executables.get(unit) if any(view.listening for view in views) else None
+            one, left = sockets.actions(views, executable, self._same)
             found += one
             rest += left
         return found, rest
@@ -346,16 +399,16 @@ class Converge:
             return Result(step.step, step.target, FAILED, None, str(error))
         return Result(step.step, step.target, DONE, None, step.reason)
 
-    def _milder(self, seen: Observation, cache: LabelCache) -> Optional[str]:
+    def _milder(self, seen: Observation, cache: LabelCache) -> Optional[Milder]:
         """Say which milder remedy is still to be tried before a re-exec, or None."""
         if cache.state == FRESH:
             return None
         refresh = self._prediction().refresh
         if refresh == ON_POLICY_LOAD and (cache.state == labelcache.UNKNOWN
                                           or observe.policy_load_due(seen.cache_directory)):
-            return "loading the policy is enough for this systemd: load_policy"
+            return Milder("loading the policy is enough for this systemd", "load_policy")
         if refresh == ON_DAEMON_RELOAD:
-            return "this systemd renews its label cache at systemctl daemon-reload"
+            return Milder("this systemd renews its label cache at a daemon-reload", "systemctl daemon-reload")
         return None
 
     def _reexec(self, cache: LabelCache, milder: Optional[str], dry_run: bool) -> Result:

@@ -108,7 +108,8 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
                    ((name, _executable(unit, policies)) for name, unit in units.items()) if found}
     changed_at = labelcache.changed_at(policies.database.directory)
     views = [view for one in profiles for view in _views(
-        one, units.get(one.unit), decisions, policies, policy, listeners, executables.get(one.unit), changed_at)]
+        one, units.get(one.unit), decisions, policies, policy, listeners, executables.get(one.unit), changed_at,
+        live)]
     cache = labelcache.compare(procfs.held_label_files(1), labelcache.inode_of,
                                policies.database.directory) if live else nothing
     relevant = live and any(view.rule_cause != rules.NO_SUCH_TYPE for view in views)
@@ -154,7 +155,7 @@ def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
 
 def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequence[Decision],
            policies: Policies, policy: Policy, listeners: Optional[procfs.Listeners], executable: Optional[Executable],
-           changed_at: Optional[float]) -> List[SocketView]:
+           changed_at: Optional[float], live: bool) -> List[SocketView]:
     loaded = unit is not None and unit.load == "loaded"
     expected_socket_label = _expected_socket_label(executable) if executable else None
     views = []
@@ -170,7 +171,9 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
         if decided and decided.action == rules.SKIP and decided.reason.startswith("the regex"):
             wanted = decided.rule.context
         listening = bool(listeners and loaded and unit and unit.listening and path in unit.paths)
-        made_at, label = _look_at(path)
+        foreign = bool(listeners and not listening and listeners.anybody(path) and listeners.descriptor(path) is None)
+        made_at, label = _look_at(path) if live else (None, None)
+        keeps_labels = not label or not wanted or label == wanted or procfs.keeps_labels(os.path.realpath(path))
         held, socket_label = None, None
         if listening and listeners:
             descriptor = listeners.descriptor(path)
@@ -181,7 +184,8 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
             label, socket_label, expected_socket_label, cause, profile.restart,
             bool(unit and unit.service and unit.service.active),
             bool(loaded and unit and path in unit.paths),
-            made_at is not None and changed_at is not None and made_at > changed_at))
+            made_at is not None and changed_at is not None and made_at > changed_at, foreign, keeps_labels,
+            bool(listeners and listeners.datagram(path))))
     return views
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Collection, Dict, List, NamedTuple, Optional
 
 _LABEL_FILE = re.compile(r"\S+ \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z")
 _LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
@@ -36,9 +36,16 @@ def parse_maps(text: str) -> List[HeldFile]:
     return list(held)
 
 
-def listening_inodes(text: str) -> Dict[str, List[int]]:
-    """Read /proc/net/unix: the socket inodes that listen (or receive datagrams), by path."""
-    found: Dict[str, List[int]] = {}
+class UnixSocket(NamedTuple):
+    """A unix socket that listens, or receives datagrams."""
+
+    inode: int
+    datagram: bool
+
+
+def listening_sockets(text: str) -> Dict[str, List[UnixSocket]]:
+    """Read /proc/net/unix: the sockets that listen (or receive datagrams), by path."""
+    found: Dict[str, List[UnixSocket]] = {}
     for line in text.split("\n")[1:]:
         # Num RefCount Protocol Flags Type St Inode Path
         words = line.split(None, 7)
@@ -46,7 +53,7 @@ def listening_inodes(text: str) -> Dict[str, List[int]]:
             try:
                 stream = int(words[4], 16) in (1, 5)
                 if not stream or int(words[3], 16) & _LISTENING:
-                    found.setdefault(words[7], []).append(int(words[6]))
+                    found.setdefault(words[7], []).append(UnixSocket(int(words[6]), not stream))
             except ValueError:
                 continue
     return found
@@ -77,16 +84,101 @@ class Listeners:
         self._descriptors = socket_descriptors(pid)
         try:
             with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
-                self._inodes = listening_inodes(table.read())
+                self.sockets = listening_sockets(table.read())
         except OSError:
-            self._inodes = {}
+            self.sockets = {}
 
     def descriptor(self, path: str) -> Optional[int]:
         """Return the descriptor under which the process listens at this path, or None."""
-        for inode in self._inodes.get(path, ()):
-            if inode in self._descriptors:
-                return self._descriptors[inode]
+        for one in self.sockets.get(path, ()):
+            if one.inode in self._descriptors:
+                return self._descriptors[one.inode]
         return None
+
+    def anybody(self, path: str) -> bool:
+        """Tell whether any process listens at this path."""
+        return path in self.sockets
+
+    def datagram(self, path: str) -> bool:
+        """Tell whether what listens at this path receives datagrams."""
+        return any(one.datagram for one in self.sockets.get(path, ()))
+
+
+class Holder(NamedTuple):
+    """A process that has a socket open, and under which descriptor."""
+
+    pid: int
+    descriptor: int
+
+
+def holders(inodes: Collection[int]) -> List[Holder]:
+    """Return the processes that have one of these sockets open, PID 1 first; for others than root only their own."""
+    if not inodes:
+        return []
+    try:
+        pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    except OSError:
+        return []
+    return [Holder(pid, descriptor) for pid in pids
+            for inode, descriptor in socket_descriptors(pid).items() if inode in inodes]
+
+
+def comm(pid: int) -> str:
+    """Return the name of a process, as ps(1) shows it, or an empty string."""
+    try:
+        with open("/proc/%d/comm" % pid, encoding="utf-8", errors="replace") as name:
+            return name.read().rstrip("\n")
+    except OSError:
+        return ""
+
+
+def unit_of(pid: int) -> Optional[str]:
+    """Return the unit that a process runs in, or None (PID 1 runs in none)."""
+    try:
+        with open("/proc/%d/cgroup" % pid, encoding="utf-8", errors="surrogateescape") as groups:
+            return parse_cgroup(groups.read())
+    except OSError:
+        return None
+
+
+def parse_cgroup(text: str) -> Optional[str]:
+    """Read /proc/PID/cgroup (cgroups(7)): the last unit in systemd's hierarchy, which is 0 or named so."""
+    for line in text.split("\n"):
+        fields = line.split(":", 2)
+        if len(fields) == 3 and (fields[1] == "name=systemd" or fields[:2] == ["0", ""]):
+            units = [name for name in fields[2].split("/") if name.endswith((".service", ".scope"))]
+            # Of a user's own manager the system knows only the service it runs in.
+            found = [name for name in units if name.startswith("user@")] or units
+            if found and found[-1] != "init.scope":
+                return found[-1]
+    return None
+
+
+def keeps_labels(path: str) -> bool:
+    """Tell whether the file system that holds a path keeps labels of its own."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            return parse_mounts(mounts.read(), path)
+    except OSError:
+        return True
+
+
+def parse_mounts(text: str, path: str) -> bool:
+    """Read /proc/PID/mountinfo (proc(5)): is "seclabel" an option of the mount that a real path is below?
+
+    The kernel shows it where the labels of files can be set (security/selinux/hooks.c, SBLABEL_MNT).
+    """
+    best, labels = "", True
+    for line in text.split("\n"):
+        words, _, more = line.partition(" - ")
+        fields, options = words.split(" "), more.split(" ")
+        if len(fields) < 5 or len(options) < 3:
+            continue
+        place = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), fields[4])
+        # The last mount at one place hides those before it.
+        if (path == place or path.startswith(place.rstrip("/") + "/")) and len(place) >= len(best):
+            best, labels = place, "seclabel" in options[2].split(",")
+    return labels
 
 
 def context(pid: int) -> Optional[str]:

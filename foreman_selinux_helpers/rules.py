@@ -158,21 +158,38 @@ def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours:
     return [one for one in candidates(theirs, path) if one.judge(path) is not False]
 
 
-def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:
-    """Return why libselinux does not answer this type for a canonical path: a cause, and words."""
+class Reason(NamedTuple):
+    """Why a path does not get a type: the cause, the rule that would give it, and the spelling that one is for."""
+
+    cause: str
+    rule: Optional[Rule] = None
+    spelling: str = ""
+
+
+def reason_for(path: str, type_name: str, policy: Policy) -> Reason:
+    """Return why libselinux does not answer this type for a canonical path."""
     meant = policy.rules_for(type_name)
     right = matching(meant, path)
     for one in right:
         if not one.covers(SOCKET):
-            return WRONG_FILE_TYPE, "%s: %s:%d is a rule for type %r only: %s" % (
-                WRONG_FILE_TYPE, one.file, one.line, one.file_type, one)
+            return Reason(WRONG_FILE_TYPE, one)
     for other in policy.equivalences.spellings(path):
         for one in matching(meant, other):
-            return ALIASED_PATH, "%s: %s:%d is written for %s, which libselinux turns into %s: %s" % (
-                ALIASED_PATH, one.file, one.line, other, path, one)
-    if right:
-        return SHADOWED, "%s: another rule beats %s:%d: %s" % (SHADOWED, right[0].file, right[0].line, right[0])
-    return NO_RULE, "%s: no rule gives %s to %s" % (NO_RULE, type_name, path)
+            return Reason(ALIASED_PATH, one, other)
+    return Reason(SHADOWED, right[0]) if right else Reason(NO_RULE)
+
+
+def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:
+    """Return why libselinux does not answer this type for a canonical path: a cause, and words."""
+    cause, one, other = reason_for(path, type_name, policy)
+    if one is None:
+        return cause, "%s: no rule gives %s to %s" % (cause, type_name, path)
+    where = "%s:%d" % (one.file, one.line)
+    return cause, "%s: %s" % (cause, {
+        WRONG_FILE_TYPE: "%s is a rule for type %r only: %s" % (where, one.file_type, one),
+        ALIASED_PATH: "%s is written for %s, which libselinux turns into %s: %s" % (where, other, path, one),
+        SHADOWED: "another rule beats %s: %s" % (where, one),
+    }[cause])
 
 
 def canonical_regex(regex: str, equivalences: Equivalences) -> str:

@@ -6,7 +6,7 @@ Every function that speaks of a policy takes the root directory whose policy is 
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Container, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Container, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import equivalence, filecontexts, trust
 from .equivalence import Equivalences
@@ -110,6 +110,10 @@ class LabelDatabase:
                                   "remove this rule" % (broken.file, broken.line, broken.regex)) from error
             raise HelperError("libselinux cannot look up %r: %s" % (path, error.strerror or "why, it does not say")) \
                 from error
+
+    def directory_label(self, path: str) -> Optional[str]:
+        """Return the context for a directory, or None."""
+        return self.lookup(path, stat.S_IFDIR)
 
     def equivalences(self) -> Equivalences:
         """Return the substitutions that libselinux applies to a path before it looks it up."""
@@ -297,3 +301,68 @@ def policy_loaded_at() -> Optional[float]:
 def is_customizable(context: str) -> bool:
     """Tell whether restorecon(8) would leave such a label alone (customizable_types(5))."""
     return bool(_binding().is_context_customizable(context) > 0)
+
+
+def enforcing() -> bool:
+    """Tell whether the running kernel refuses what the policy denies."""
+    return bool(_binding().security_getenforce() == 1)
+
+
+def valid(context: str) -> bool:
+    """Tell whether the loaded policy knows a context."""
+    try:
+        return bool(_binding().security_check_context_raw(context) == 0)
+    except OSError:
+        return False
+
+
+def allowed(source: str, target: str, file_class: str, permission: str) -> Optional[bool]:
+    """Ask the loaded policy whether one context may do something to another; None: it does not know them.
+
+    What a permissive domain does is allowed.  Nothing is logged.
+    """
+    selinux = _binding()
+    number = selinux.string_to_security_class(file_class)
+    wanted = selinux.string_to_av_perm(number, permission) if number else 0
+    decision = selinux.av_decision()
+    try:
+        if not wanted or selinux.security_compute_av_flags_raw(source, target, number, wanted, decision) < 0:
+            return None
+    except OSError:
+        return None
+    permissive = decision.flags & selinux.SELINUX_AVD_FLAGS_PERMISSIVE
+    return bool(decision.allowed & wanted or permissive)
+
+
+class Why(NamedTuple):
+    """Why the policy denies something, and the booleans of which any one would allow it if it had this value."""
+
+    reason: str
+    booleans: Tuple[Tuple[str, bool], ...] = ()
+
+
+def why_denied(source: str, target: str, file_class: str, permission: str) -> Optional[Why]:
+    """Ask audit2why(1) why the loaded policy denies something; None where it cannot tell."""
+    try:
+        from selinux import audit2why
+    except ImportError:
+        return None
+    reasons = {
+        audit2why.TERULE: "no allow rule", audit2why.BOOLEAN: "boolean", audit2why.CONSTRAINT: "constraint",
+        audit2why.RBAC: "role", audit2why.BOUNDS: "bounds", audit2why.DONTAUDIT: "no allow rule, and not audited",
+    }
+    with standard_error_kept():
+        try:
+            audit2why.init()
+        except (RuntimeError, ValueError, OSError):
+            return None  # the loaded policy may be read by root alone
+        try:
+            kind, data = audit2why.analyze(source, target, file_class, [permission])
+        except (RuntimeError, ValueError, TypeError, OSError):
+            return None
+        finally:
+            audit2why.finish()
+    if kind not in reasons:
+        return None
+    booleans = tuple((str(name), bool(value)) for name, value in data or ()) if kind == audit2why.BOOLEAN else ()
+    return Why(reasons[kind], booleans)

@@ -10,6 +10,7 @@ MADE_BEFORE_RULE = "made-before-rule"
 NOT_MADE_BY_SYSTEMD = "not-made-by-systemd"
 NO_LABEL_SUPPORT = "no-label-support"
 SOCKET_LABEL = "socket-label"
+POLICY_DENIES = "policy-denies"
 
 RELABEL = "relabel"
 RESTART = "restart"
@@ -31,7 +32,9 @@ class SocketView(NamedTuple):
 
     ``expected`` is what libselinux answers now; ``wanted`` what it will answer once the rules
     are registered; ``expected_socket_label`` the label a new socket object would get.
-    ``made_after_rules``: the inode is younger than the rules on disk.
+    ``made_after_rules``: the inode is younger than the rules on disk.  ``foreign``: the unit does not
+    listen, but another program does; ``keeps_labels``: the file system there does; ``datagram``:
+    it is no stream.
     """
 
     unit: str
@@ -51,10 +54,13 @@ class SocketView(NamedTuple):
     service_active: bool
     in_use: bool
     made_after_rules: bool = False
+    foreign: bool = False
+    keeps_labels: bool = True
+    datagram: bool = False
 
     def path_wrong(self, same: SameType) -> bool:
         """Tell whether the inode has another label than it should have."""
-        return self.listening and self.exists and self.wanted is not None and (
+        return (self.listening or self.foreign) and self.exists and self.wanted is not None and (
             self.path_label is None or not same(type_of(self.path_label), type_of(self.wanted)))
 
     def socket_wrong(self, same: SameType) -> bool:
@@ -75,9 +81,9 @@ def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated:
     if view.rule_cause is not None:
         return view.rule_cause
     if view.path_wrong(same):
-        if view.path_label is None:
+        if view.path_label is None or not view.keeps_labels:
             return NO_LABEL_SUPPORT
-        if view.held_by_init is False:
+        if view.held_by_init is False or view.foreign:
             return NOT_MADE_BY_SYSTEMD
         return LABEL_CACHE_STALE if cache_stale or (cache_outdated and view.made_after_rules) else MADE_BEFORE_RULE
     if view.socket_wrong(same):
@@ -97,12 +103,16 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable],
             same: SameType) -> Tuple[List[Action], List[str]]:
     """Return what mends the sockets of one unit, and what is left for somebody to do."""
     found: List[Action] = []
-    wrong_paths = [view for view in views if view.path_wrong(same) and view.path_label is not None]
+    wrong_paths = [view for view in views
+                   if view.path_wrong(same) and view.path_label is not None and view.keeps_labels]
     wrong_sockets = [view for view in views if view.socket_wrong(same)]
     if executable and executable.label and executable.expected \
             and not same(type_of(executable.label), type_of(executable.expected)):
         found.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
                             % (executable.label, executable.expected)))
+    found += [Action(RELABEL, view.path, "%s should be %s; another program than systemd made it"
+                     % (view.path_label, view.wanted)) for view in wrong_paths if view.foreign]
+    wrong_paths = [view for view in wrong_paths if not view.foreign]
     if not wrong_paths and not wrong_sockets:
         return found, []
     unit = views[0].unit

@@ -20,7 +20,8 @@ RUN_SPACE_NEEDED = 16 * 1024 * 1024
 
 Properties = Dict[str, List[str]]
 
-_UNIT_PROPERTIES = ("Id,LoadState,ActiveState,SubState,Listen,ListenStream,ListenDatagram,ListenSequentialPacket,"
+_LISTEN_PROPERTIES = "Id,Listen,ListenStream,ListenDatagram,ListenSequentialPacket"
+_UNIT_PROPERTIES = (_LISTEN_PROPERTIES + ",LoadState,ActiveState,SubState,"
                     "Accept,Triggers,Requires,BindsTo,MainPID,ExecStart,SELinuxContext,SELinuxContextFromNet")
 
 
@@ -127,6 +128,13 @@ class Systemd:
         if missing:
             shown.update(self._show(missing))
         return {unit: self._socket_unit(unit, shown[unit], triggered[unit], shown) for unit in units}
+
+    def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
+        """Return the paths of all socket units that the manager has loaded, by unit."""
+        # A pattern is for loaded units alone (systemctl(1)); 219 knows it as well.
+        text = self._runner.check([SYSTEMCTL, "show", "--property=" + _LISTEN_PROPERTIES, "--", "*.socket"],
+                                  limit=_ANSWER)
+        return {_one(one, "Id"): listen_paths(one)[0] for one in parse_show(text) if _one(one, "Id")}
 
     def _show(self, units: Sequence[str]) -> Dict[str, Properties]:
         text = self._runner.check([SYSTEMCTL, "show", "--property=" + _UNIT_PROPERTIES, "--"] + list(units),

@@ -151,17 +151,21 @@ def test_a_listen_line_that_libselinux_cannot_look_up_is_left_alone():
 MAPS = ("7f-80 r--p 0 fe:00 252 /etc/selinux/x/contexts/files/file_contexts.bin", "/contexts/files/" * 100, "\0", "(deleted)",
         "7f r--p 0 0 " + "9" * 5000 + " /a/contexts/files/file_contexts.bin", " /contexts/files/", "a b c d \u0661 /x/contexts/files/"
         "file_contexts", "a b c d 1 /x/contexts/files/file_contexts (deleted) (deleted)", "\udcff", "1 2 3 -1 5 6 7 /a",
-        "0: 2 0 00010000 0001 01 104 /run/a", "x: 1 2 zz 1 1 1 /a", "1 2 3 10000 1 1 " + "9" * 6000 + " /a")
+        "0: 2 0 00010000 0001 01 104 /run/a", "x: 1 2 zz 1 1 1 /a", "1 2 3 10000 1 1 " + "9" * 6000 + " /a",
+        "0::/a.service/b", "1:name=systemd:" + "/x.scope" * 99, "::", "21 1 0:19 / /r\\777n rw - tmpfs none rw", " - - - ",
+        "1 1 0:1 / / rw - a b c")
 
 
 def test_maps_and_sockets_made_of_anything():
     chance = random.Random(4)
-    held = listening = 0
+    held = listening = units = unlabelled = 0
     for _ in range(ROUNDS):
         text = "\n".join(chance.choice(MAPS) for _ in range(chance.randint(0, 9)))
         held += len(procfs.parse_maps(text))
-        listening += len(procfs.listening_inodes(text))
-    assert min(held, listening) > 1000
+        listening += len(procfs.listening_sockets(text))
+        units += procfs.parse_cgroup(text) is not None
+        unlabelled += not procfs.parse_mounts(text, "/run/a")
+    assert min(held, listening, units, unlabelled) > 1000
 
 
 @pytest.mark.parametrize("line", ["7f-80 r--p 0 fe:00 25 /usr/lib/libc.so\n", "7f-80 r--p 0 fe:00 25 /contexts/files/x\n",

@@ -1,5 +1,10 @@
 """What is read from /proc and from systemctl, and what is made of it."""
 
+import os
+import socket
+
+import pytest
+
 from foreman_selinux_helpers import labelcache, procfs, systemd
 from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN
 from foreman_selinux_helpers.procfs import HeldFile
@@ -50,7 +55,46 @@ def test_listening_sockets():
 0000000000000000: 00000002 00000000 00010000 0001 01 105
 broken line
 """
-    assert procfs.listening_inodes(table) == {"/run/a.sock": [100], "/run/datagram": [102], "/run/with space": [103]}
+    assert procfs.listening_sockets(table) == {
+        "/run/a.sock": [(100, False)], "/run/datagram": [(102, True)], "/run/with space": [(103, False)]}
+
+
+@pytest.mark.parametrize(("text", "unit"), [
+    ("0::/system.slice/foo.service\n", "foo.service"),
+    ("12:pids:/x.service\n1:name=systemd:/system.slice/foo.service/sub\n0::/\n", "foo.service"),
+    ("0::/user.slice/user-0.slice/session-1.scope\n", "session-1.scope"),
+    ("0::/user.slice/user-0.slice/user@0.service/app.slice/x.service\n", "user@0.service"),
+    ("0::/init.scope\n", None), ("0::/\n", None), ("", None)])
+def test_the_unit_of_a_process(text, unit):
+    assert procfs.parse_cgroup(text) == unit
+
+
+MOUNTS = """22 1 254:0 / / rw,noatime shared:1 - ext4 /dev/root rw,seclabel
+23 22 0:21 / /run rw shared:2 - tmpfs tmpfs rw,seclabel,mode=755
+24 23 0:40 / /run/my\\040own rw - tmpfs none rw,context=system_u:object_r:var_run_t:s0
+25 23 0:41 / /run/twice rw - tmpfs none rw
+26 23 0:42 / /run/twice rw - tmpfs none rw,seclabel
+broken
+"""
+
+
+@pytest.mark.parametrize(("path", "keeps"), [
+    ("/etc/x", True), ("/run/foo.sock", True), ("/run/my own/foo.sock", False), ("/run/my ownother", True),
+    ("/run/twice/foo.sock", True)])
+def test_the_file_systems_that_keep_labels(path, keeps):
+    assert procfs.parse_mounts(MOUNTS, path) is keeps
+
+
+def test_who_has_a_socket_open(tmp_path):
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        (found,) = procfs.Listeners(os.getpid()).sockets[path]
+        assert procfs.holders([found.inode]) == [(os.getpid(), listening.fileno())]
+        assert procfs.comm(os.getpid())
+    assert procfs.holders([found.inode]) == []
+    assert not procfs.Listeners(os.getpid()).anybody(path)
 
 
 def test_systemctl_show():

@@ -1,0 +1,87 @@
+"""May a domain connect to a socket?  The loaded policy is asked, for the labels as they are and as they should be.
+
+Connecting takes: searching each directory on the way, writing the socket's inode, and connecting
+to the socket object that listens (Linux ``security/selinux/hooks.c``,
+selinux_socket_unix_stream_connect and selinux_socket_unix_may_send).
+"""
+
+import os
+from typing import Callable, List, NamedTuple, Optional, Sequence
+
+from . import procfs, selinuxlib
+from .sockets import SocketView
+
+SOCKET_OBJECT = "the socket object"
+
+
+class Check(NamedTuple):
+    """One thing that connecting takes; ``None`` where nobody knows (no label, or the policy has no answer).
+
+    ``target`` is a path, or SOCKET_OBJECT.
+    """
+
+    target: str
+    file_class: str
+    permission: str
+    label: Optional[str]
+    allowed: Optional[bool]
+    right_label: Optional[str]
+    right_allowed: Optional[bool]
+
+
+def context_of(domain: str) -> Optional[str]:
+    """Return the context of a service in this domain, or None if the loaded policy has no such domain.
+
+    It is PID 1's with another type, at its lowest level: a service without a level of its own.
+    """
+    parts = (procfs.context(1) or "").split(":", 3)
+    if len(parts) < 3:
+        return None
+    context = ":".join(parts[:2] + [domain] + [level.split("-")[0] for level in parts[3:]])
+    return context if selinuxlib.valid(context) else None
+
+
+def connecting(client: str, view: SocketView, right_label: Callable[[str], Optional[str]]) -> List[Check]:
+    """Return what connecting to a socket takes of a client (a context), from the outermost directory on.
+
+    ``right_label`` gives the label that a directory should have, or None for any.
+    """
+    checks = []
+    for directory in _directories(view.path):
+        try:
+            label = selinuxlib.path_label(directory)
+        except OSError:
+            label = None
+        checks.append(_check(client, directory, "dir", "search", label, right_label(directory) or label))
+    checks.append(_check(client, view.path, "sock_file", "write", view.path_label if view.exists else None,
+                         view.wanted or view.path_label))
+    file_class, permission = ("unix_dgram_socket", "sendto") if view.datagram else ("unix_stream_socket", "connectto")
+    checks.append(_check(client, SOCKET_OBJECT, file_class, permission, view.socket_label,
+                         view.expected_socket_label or view.socket_label))
+    return checks
+
+
+def denied(checks: Sequence[Check]) -> Optional[Check]:
+    """Return what the policy denies now: first what no label can cure, then what one can."""
+    now = [one for one in checks if one.allowed is False]
+    return next((one for one in now if one.right_allowed is False), next(iter(now), None))
+
+
+def denied_for_good(checks: Sequence[Check]) -> List[Check]:
+    """Return what the policy denies with all labels right."""
+    return [one for one in checks if one.right_allowed is False]
+
+
+def _check(client: str, target: str, file_class: str, permission: str, label: Optional[str],
+           right: Optional[str]) -> Check:
+    now = selinuxlib.allowed(client, label, file_class, permission) if label else None
+    then = now if right == label else selinuxlib.allowed(client, right, file_class, permission) if right else None
+    return Check(target, file_class, permission, label, now, right, then)
+
+
+def _directories(path: str) -> List[str]:
+    """Return the directories on the way to a path, links followed, from / on."""
+    found = [os.path.realpath(os.path.dirname(path))]
+    while found[-1] != "/":
+        found.append(os.path.dirname(found[-1]))
+    return found[::-1]
