@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "foreman-selinux-helpers"
 DEFAULT_TIMEOUT = 300.0
+# What of the caller's environment colours depend on.
+_TERMINAL = ("TERM", "NO_COLOR")
 
 OK, WRONG, USAGE, NEEDS_ROOT, REFUSED = range(5)
 
@@ -35,6 +37,7 @@ def _seconds(text: str) -> float:
 
 _NAMES = (("names",), {"nargs": "*", "metavar": "NAME", "help": "a profile or a socket unit (default: all)"})
 _DRY_RUN = (("--dry-run",), {"action": "store_true", "help": "say what would be done, and do nothing"})
+FILE_TYPES = ("socket", "file", "directory", "symlink", "pipe", "character device", "block device")
 LINT_TARGETS = ("el7", "el8", "el9", "el10", "fedora", "debian", "host")
 VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] = {
     "status": ("say of every socket what is wrong and what would mend it", [_NAMES]),
@@ -44,6 +47,13 @@ VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] =
     "detect": ("say when this systemd renews its label cache, and how that is known", []),
     "reexec": ("re-execute PID 1 if its label cache is stale and no guard refuses", [_DRY_RUN]),
     "restart": ("restart or relabel the sockets of one unit if they are wrong", [(("unit",), {"metavar": "UNIT"})]),
+    "explain": ("say why a path has the label it has, and what would mend it", [
+        (("path",), {"metavar": "PATH"}),
+        (("--as",), {"dest": "kind", "metavar": "TYPE", "choices": FILE_TYPES,
+                     "help": "look at it as this file type: %s (default: that of what is there, or a socket)"
+                             % ", ".join(FILE_TYPES)}),
+        (("--client",), {"metavar": "DOMAIN", "help": "ask whether this domain may connect (default: the profile's)"}),
+    ]),
     "lint": ("say what is wrong with a package's file contexts before it ships", [
         (("files",), {"nargs": "+", "metavar": "FILE.fc", "help": "the source of a policy module's file contexts"}),
         (("--target",), {"action": "append", "default": [], "choices": LINT_TARGETS, "metavar": "TARGET",
@@ -104,7 +114,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             from .host import HEEDED
             from .run import forget_the_caller
 
-            forget_the_caller(HEEDED)
+            forget_the_caller(HEEDED + _TERMINAL)
         return run(arguments, log)
     except HelperError as error:
         log.error(str(error))
@@ -162,7 +172,13 @@ def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
     names: List[str] = list(getattr(arguments, "names", ()))
     document = None
     status = OK
-    if arguments.verb == "unregister":
+    if arguments.verb == "explain":
+        from . import explain
+
+        known = None if found.broken else [one.unit for one in found.sockets]
+        document = explain.explain(host, found.sockets, known, runner, log, arguments.path, arguments.kind,
+                                   arguments.client)
+    elif arguments.verb == "unregister":
         chosen, unknown = profiles.select(found.sockets, names)
         # The profile may be gone while its rules are there: a unit's name is enough.
         units = None if not names else [one.unit for one in chosen] + sorted(unknown)
@@ -196,12 +212,19 @@ def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
                 log.warning(line)
             status = REFUSED if outcome.refused else OK
     report.add_broken(document, found.broken)
-    _print(document, arguments, lambda shown: report.text(shown, dry_run))
+    _print(document, arguments, lambda shown: explain.text(shown, _colour()) if arguments.verb == "explain"
+           else report.text(shown, dry_run, _colour()))
     if found.broken:
         return USAGE
     if status == OK and not document["ok"] and not (dry_run and arguments.verb == "repair"):
         return WRONG
     return status
+
+
+def _colour() -> bool:
+    """Tell whether the output goes to somebody who sees colours (https://no-color.org)."""
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR") \
+        and os.environ.get("TERM") != "dumb"
 
 
 def _lint(arguments: argparse.Namespace, log: Log) -> int:
