@@ -3,14 +3,18 @@
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from . import __version__
 from .errors import HelperError, NeedsRoot, UsageError
 from .log import Log
 
 if TYPE_CHECKING:
+    from .converge import Converge
     from .deadline import Deadline
+    from .host import Host
+    from .profiles import Profiles, SocketProfile
+    from .run import Runner
 
 PROGRAM = "foreman-selinux-helpers"
 DEFAULT_TIMEOUT = 300.0
@@ -38,6 +42,7 @@ def _seconds(text: str) -> float:
 _NAMES = (("names",), {"nargs": "*", "metavar": "NAME", "help": "a profile or a socket unit (default: all)"})
 _DRY_RUN = (("--dry-run",), {"action": "store_true", "help": "say what would be done, and do nothing"})
 FILE_TYPES = ("socket", "file", "directory", "symlink", "pipe", "character device", "block device")
+_CHANGING = ("repair", "register", "unregister", "reexec", "restart")
 LINT_TARGETS = ("el7", "el8", "el9", "el10", "fedora", "debian", "host")
 VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] = {
     "status": ("say of every socket what is wrong and what would mend it", [_NAMES]),
@@ -54,6 +59,7 @@ VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] =
                              % ", ".join(FILE_TYPES)}),
         (("--client",), {"metavar": "DOMAIN", "help": "ask whether this domain may connect (default: the profile's)"}),
     ]),
+    "stale": ("say which processes label by outdated rules, and what renews them", []),
     "lint": ("say what is wrong with a package's file contexts before it ships", [
         (("files",), {"nargs": "+", "metavar": "FILE.fc", "help": "the source of a policy module's file contexts"}),
         (("--target",), {"action": "append", "default": [], "choices": LINT_TARGETS, "metavar": "TARGET",
@@ -148,77 +154,131 @@ def run(arguments: argparse.Namespace, log: Log) -> int:
         return _run(arguments, log, deadline)
 
 
+class _Run(NamedTuple):
+    """What every verb but lint works with."""
+
+    arguments: argparse.Namespace
+    log: Log
+    host: "Host"
+    profiles: "Profiles"
+    runner: "Runner"
+
+    @property
+    def dry_run(self) -> bool:
+        """Tell whether nothing is to be changed."""
+        return bool(getattr(self.arguments, "dry_run", False))
+
+    @property
+    def known_units(self) -> Optional[List[str]]:
+        """Return the units of all profiles, or None where one of these cannot be read."""
+        return None if self.profiles.broken else [one.unit for one in self.profiles.sockets]
+
+    def flow(self, chosen: Sequence["SocketProfile"]) -> "Converge":
+        """Return the flow for the sockets of some profiles."""
+        from .converge import Converge
+
+        return Converge(self.host, chosen, self.known_units, self.runner, self.log)
+
+
 def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
     if arguments.verb == "lint":
         return _lint(arguments, log)
     from . import host as hosts
     from . import profiles, report
-    from .converge import Converge, unregister
     from .run import Runner
 
-    dry_run = getattr(arguments, "dry_run", False)
-    changes = arguments.verb in ("repair", "register", "unregister", "reexec", "restart") and not dry_run
+    changes = arguments.verb in _CHANGING and not getattr(arguments, "dry_run", False)
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
     os.umask(0o022)  # the record and the label database are for everybody to read
     root = _root(arguments)
     if changes:
         os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
-    host = hosts.look(root)
     found = profiles.load(root)
     for one in found.broken:
         log.error("profile refused: %s" % str(one))
-    runner = Runner(deadline)
-    names: List[str] = list(getattr(arguments, "names", ()))
-    document = None
-    status = OK
-    if arguments.verb == "explain":
-        from . import explain
-
-        known = None if found.broken else [one.unit for one in found.sockets]
-        document = explain.explain(host, found.sockets, known, runner, log, arguments.path, arguments.kind,
-                                   arguments.client)
-    elif arguments.verb == "unregister":
-        chosen, unknown = profiles.select(found.sockets, names)
-        # The profile may be gone while its rules are there: a unit's name is enough.
-        units = None if not names else [one.unit for one in chosen] + sorted(unknown)
-        document = report.unregister_document(*unregister(host, units, runner, log, dry_run))
-    else:
-        if arguments.verb == "restart":
-            chosen = [one for one in found.sockets if one.unit == arguments.unit] \
-                or [profiles.unprofiled(arguments.unit)]
-        else:
-            chosen, unknown = profiles.select(found.sockets, names)
-            unknown -= {one.name for one in found.broken}
-            if unknown:
-                raise UsageError("%s: no profile and no socket unit of a profile has this name"
-                                 % ", ".join(sorted(unknown)))
-        known = None if found.broken else [one.unit for one in found.sockets]
-        flow = Converge(host, chosen, known, runner, log)
-        if arguments.verb == "detect":
-            document = report.detect_document(flow.detection.running(host.offline), flow.detection.installed(),
-                                              flow.look().cache, host.notes())
-        else:
-            verbs = {
-                "status": flow.status,
-                "repair": lambda: flow.repair(dry_run),
-                "register": lambda: flow.register(dry_run),
-                "reexec": lambda: flow.reexec(dry_run),
-                "restart": flow.restart,
-            }
-            outcome = verbs[arguments.verb]()
-            document = report.outcome_document(arguments.verb, outcome)
-            for line in outcome.rest:
-                log.warning(line)
-            status = REFUSED if outcome.refused else OK
-    report.add_broken(document, found.broken)
-    _print(document, arguments, lambda shown: explain.text(shown, _colour()) if arguments.verb == "explain"
-           else report.text(shown, dry_run, _colour()))
+    own = {"explain": _explain, "stale": _stale, "detect": _detect, "unregister": _unregister}
+    done = own.get(arguments.verb, _flow)(_Run(arguments, log, hosts.look(root), found, Runner(deadline)))
+    report.add_broken(done.document, found.broken)
+    _print(done.document, arguments, done.text)
     if found.broken:
         return USAGE
-    if status == OK and not document["ok"] and not (dry_run and arguments.verb == "repair"):
-        return WRONG
-    return status
+    if done.refused:
+        return REFUSED
+    planned = arguments.verb == "repair" and arguments.dry_run
+    return OK if done.document["ok"] or planned else WRONG
+
+
+class _Done(NamedTuple):
+    """What a verb has to say: the document, its text (with colours or without), and whether a guard refused."""
+
+    document: Dict[str, Any]
+    text: Callable[[Dict[str, Any], bool], str]
+    refused: bool = False
+
+
+def _flow(run: _Run) -> _Done:
+    """status, repair, register, reexec and restart."""
+    from . import profiles, report
+
+    arguments = run.arguments
+    if arguments.verb == "restart":
+        chosen = [one for one in run.profiles.sockets if one.unit == arguments.unit] \
+            or [profiles.unprofiled(arguments.unit)]
+    else:
+        chosen, unknown = profiles.select(run.profiles.sockets, getattr(arguments, "names", ()))
+        unknown -= {one.name for one in run.profiles.broken}
+        if unknown:
+            raise UsageError("%s: no profile and no socket unit of a profile has this name"
+                             % ", ".join(sorted(unknown)))
+    flow = run.flow(chosen)
+    outcome = {
+        "status": flow.status,
+        "repair": lambda: flow.repair(run.dry_run),
+        "register": lambda: flow.register(run.dry_run),
+        "reexec": lambda: flow.reexec(run.dry_run),
+        "restart": flow.restart,
+    }[arguments.verb]()
+    for line in outcome.rest:
+        run.log.warning(line)
+    return _Done(report.outcome_document(arguments.verb, outcome),
+                 lambda document, colour: report.text(document, run.dry_run, colour), outcome.refused)
+
+
+def _unregister(run: _Run) -> _Done:
+    from . import profiles, report
+    from .converge import unregister
+
+    chosen, unknown = profiles.select(run.profiles.sockets, run.arguments.names)
+    # The profile may be gone while its rules are there: a unit's name is enough.
+    units = [one.unit for one in chosen] + sorted(unknown) if run.arguments.names else None
+    document = report.unregister_document(*unregister(run.host, units, run.runner, run.log, run.dry_run))
+    return _Done(document, lambda document, colour: report.text(document, run.dry_run, colour))
+
+
+def _detect(run: _Run) -> _Done:
+    from . import report
+
+    flow, offline = run.flow(run.profiles.sockets), run.host.offline
+    systemd = flow.detection
+    document = report.detect_document(systemd.running(offline), systemd.installed(), systemd.libselinux(),
+                                      systemd.reexec_due(offline), flow.look().cache, run.host.notes())
+    return _Done(document, lambda document, colour: report.text(document, colour=colour))
+
+
+def _stale(run: _Run) -> _Done:
+    from . import stale
+
+    flow = run.flow(())
+    return _Done(stale.stale(run.host, lambda: flow.detection.running(run.host.offline)), stale.text)
+
+
+def _explain(run: _Run) -> _Done:
+    from . import explain
+
+    arguments = run.arguments
+    return _Done(explain.explain(run.host, run.profiles.sockets, run.known_units, run.runner, run.log, arguments.path,
+                                 arguments.kind, arguments.client), explain.text)
 
 
 def _colour() -> bool:
@@ -231,7 +291,7 @@ def _lint(arguments: argparse.Namespace, log: Log) -> int:
     from . import lintfiles
 
     document = lintfiles.run(arguments.files, _root(arguments), arguments.target, arguments.units, log)
-    _print(document, arguments, lintfiles.text)
+    _print(document, arguments, lambda shown, _: lintfiles.text(shown))
     if "broken_files" in document:
         return USAGE
     return OK if document["ok"] else WRONG
@@ -244,13 +304,14 @@ def _root(arguments: argparse.Namespace) -> str:
     return root
 
 
-def _print(document: Dict[str, Any], arguments: argparse.Namespace, layout: Callable[[Dict[str, Any]], str]) -> None:
+def _print(document: Dict[str, Any], arguments: argparse.Namespace,
+           text: Callable[[Dict[str, Any], bool], str]) -> None:
     if arguments.json:
         import json
 
         content = json.dumps(document, indent=2) + "\n"
     elif not arguments.quiet:
-        content = layout(document)
+        content = text(document, _colour())
     else:
         return
     if sys.stdout is None:

@@ -4,7 +4,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 from . import packages, procfs
 from .errors import CommandFailed
-from .refresh import UNKNOWN, Prediction, parse_version, predict
+from .refresh import BACKPORT_BUG, UNKNOWN, Prediction, needs_changelog, parse_version, predict
 from .run import Runner
 from .systemd import Systemd
 
@@ -84,8 +84,27 @@ class Detection:
         parsed = parse_version(version)
         libselinux = None
         if parsed and parsed.upstream.split(".")[0] in ("247", "248"):
-            libselinux = packages.upstream(self._installed_evr("libselinux1" if family == "debian" else "libselinux"))
-        return predict(version, family, packages.evr_comparison(), libselinux, evr)
+            libselinux = packages.upstream(self.libselinux())
+        changelog = packages.changelog_entry("systemd", BACKPORT_BUG, self._root) \
+            if needs_changelog(parsed, family) else None
+        return predict(version, family, packages.evr_comparison(), libselinux, evr, changelog)
+
+    def libselinux(self) -> Optional[str]:
+        """Return the EVR of the installed libselinux."""
+        return self._installed_evr("libselinux1" if self.family() == "debian" else "libselinux")
+
+    def reexec_due(self, offline: Optional[str]) -> Optional[str]:
+        """Say what shows that the running PID 1 is not the systemd on disk, or None."""
+        if offline:
+            return None
+        if procfs.program_replaced(1):
+            return "the program that PID 1 runs is no longer on disk"
+        running, installed = self.running(offline), self.installed()
+        ours, theirs = parse_version(running.version or ""), parse_version(installed.version or "")
+        if ours is None or theirs is None:
+            return None
+        same = ours.package == theirs.package if ours.package and theirs.package else ours.number == theirs.number
+        return None if same else "PID 1 is systemd %s, and %s is on disk" % (running.version, installed.version)
 
     def _installed_evr(self, name: str) -> Optional[str]:
         if name not in self._evr:

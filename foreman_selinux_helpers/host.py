@@ -64,7 +64,7 @@ class Host(NamedTuple):
 def look(root: str) -> Host:
     """Look at the host below ``root`` (an absolute path)."""
     offline = os.environ.get(_SYSTEMD_OFFLINE, "").lower() in _TRUE
-    own_root = root == "/" and not offline and procfs.shares_root_with_init()
+    own_root = root == "/" and not offline and procfs.shares_root(1)
     return Host(root, selinuxlib.policy_type(root), own_root and selinuxlib.enabled(),
                 own_root and systemd.booted(), own_root)
 

@@ -67,10 +67,20 @@ def inode_of(path: str) -> Optional[int]:
 
 def changed_at(directory: str) -> Optional[float]:
     """Return when the compiled databases on disk were last replaced (seconds since the epoch)."""
-    times = []
+    return max((status.st_ctime for status in _on_disk(directory)), default=None)
+
+
+def outdated_since(held: Sequence[HeldFile], directory: str) -> Optional[int]:
+    """Return when the first database was put on disk that is not held (seconds since the epoch), or None."""
+    inodes = {one.inode for one in held}
+    return min((int(status.st_ctime) for status in _on_disk(directory) if status.st_ino not in inodes), default=None)
+
+
+def _on_disk(directory: str) -> List[os.stat_result]:
+    found = []
     for name in _DATABASES:
         try:
-            times.append(os.stat(os.path.join(directory, name)).st_ctime)
+            found.append(os.stat(os.path.join(directory, name)))
         except OSError:
             continue
-    return max(times) if times else None
+    return found

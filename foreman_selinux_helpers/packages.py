@@ -1,7 +1,8 @@
 """The only door to the package databases: which build of a package is installed."""
 
 import os
-from typing import Optional
+import re
+from typing import Any, Optional
 
 from .refresh import EVR, CompareEVR
 from .run import Runner
@@ -32,18 +33,36 @@ def installed_evr(name: str, distribution: str, root: str, runner: Runner) -> Op
         database = "--admindir=" + os.path.join(root, "var/lib/dpkg")
         done = runner.run(["/usr/bin/dpkg-query", database, "-W", "-f", "${Version}", name], limit=10)
         return done.out.strip() or None if done.status == 0 else None
+    header = _header(name, root)
+    if header is None:
+        return None
+    evr = "%s-%s" % (_text(header["version"]), _text(header["release"]))
+    return "%d:%s" % (header["epoch"], evr) if header["epoch"] else evr
+
+
+def changelog_entry(name: str, number: str, root: str) -> Optional[str]:
+    """Return the line of an RPM package's changelog that names a number, and the build it came with, or None."""
+    header = _header(name, root)
+    if header is None:
+        return None
+    named = re.compile(r"(?<![0-9])%s(?![0-9])" % number)
+    for who, what in zip(header["changelogname"] or (), header["changelogtext"] or ()):
+        for line in _text(what).split("\n"):
+            if named.search(line):
+                return "%s (%s)" % (line.strip(" -"), _text(who).split()[-1])
+    return None
+
+
+def _header(name: str, root: str) -> Optional[Any]:
+    """Return the header of an installed RPM package; its tags go by name (in EL 7's binding as well)."""
     try:
         import rpm
     except ImportError:
         return None
     try:
-        for header in rpm.TransactionSet(root).dbMatch("name", name):
-            epoch = header[rpm.RPMTAG_EPOCH]
-            evr = "%s-%s" % (_text(header[rpm.RPMTAG_VERSION]), _text(header[rpm.RPMTAG_RELEASE]))
-            return "%d:%s" % (epoch, evr) if epoch else evr
+        return next(iter(rpm.TransactionSet(root).dbMatch("name", name)), None)
     except rpm.error:
-        pass
-    return None
+        return None
 
 
 def evr_comparison() -> Optional[CompareEVR]:

@@ -19,10 +19,12 @@ class HeldFile(NamedTuple):
 def held_label_files(pid: int, proc: str = "/proc") -> Optional[List[HeldFile]]:
     """Return the file-context databases that a process holds, or None if one may not look."""
     try:
-        with open("%s/%d/maps" % (proc, pid), encoding="utf-8", errors="surrogateescape") as maps:
-            return parse_maps(maps.read())
+        with open("%s/%d/maps" % (proc, pid), "rb") as maps:
+            content = maps.read()
     except OSError:
         return None
+    # Few processes hold any, and there are many.
+    return parse_maps(content.decode("utf-8", "surrogateescape")) if b"/contexts/files/" in content else []
 
 
 def parse_maps(text: str) -> List[HeldFile]:
@@ -113,14 +115,24 @@ class Holder(NamedTuple):
 
 def holders(inodes: Collection[int]) -> List[Holder]:
     """Return the processes that have one of these sockets open, PID 1 first; for others than root only their own."""
-    if not inodes:
-        return []
+    return [Holder(pid, descriptor) for pid in (pids() if inodes else ())
+            for inode, descriptor in socket_descriptors(pid).items() if inode in inodes]
+
+
+def pids() -> List[int]:
+    """Return all processes, PID 1 first."""
     try:
-        pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+        return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
     except OSError:
         return []
-    return [Holder(pid, descriptor) for pid in pids
-            for inode, descriptor in socket_descriptors(pid).items() if inode in inodes]
+
+
+def owner(pid: int) -> Optional[int]:
+    """Return the user that a process runs as, or None if there is no such process."""
+    try:
+        return os.stat("/proc/%d" % pid).st_uid
+    except OSError:
+        return None
 
 
 def comm(pid: int) -> str:
@@ -190,22 +202,34 @@ def context(pid: int) -> Optional[str]:
         return None
 
 
+_REPLACED = " (deleted)"
+
+
 def executable(pid: int) -> Optional[str]:
     """Return the path of the program that a process runs, also when the file was replaced since."""
+    path = _program(pid)
+    return path[:-len(_REPLACED)] if path and path.endswith(_REPLACED) else path
+
+
+def program_replaced(pid: int) -> bool:
+    """Tell whether a process runs a program that is no longer on disk, as after an upgrade."""
+    return (_program(pid) or "").endswith(_REPLACED)
+
+
+def _program(pid: int) -> Optional[str]:
     try:
-        path = os.readlink("/proc/%d/exe" % pid)
+        return os.readlink("/proc/%d/exe" % pid)
     except OSError:
         return None
-    return path[:-len(" (deleted)")] if path.endswith(" (deleted)") else path
 
 
-def shares_root_with_init() -> bool:
-    """Tell whether / is PID 1's root, as systemd's own running_in_chroot() does.
+def shares_root(pid: int) -> bool:
+    """Tell whether / is a process's root, as systemd's own running_in_chroot() does for PID 1.
 
-    Only root may look; for others it is taken to be so.  Where root may not, PID 1 is not ours.
+    Only root may look; for others it is taken to be so.  Where root may not, the process is not ours.
     """
     try:
-        ours, theirs = os.stat("/"), os.stat("/proc/1/root")
+        ours, theirs = os.stat("/"), os.stat("/proc/%d/root" % pid)
     except PermissionError:
         return os.geteuid() != 0
     except OSError:

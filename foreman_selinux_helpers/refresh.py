@@ -22,6 +22,8 @@ CompareEVR = Callable[[EVR, EVR], int]
 
 # RHEL 8 has renewed its cache since this build; rebuilds such as 239-45.0.1.el8 compare with it.
 _RHEL8_BACKPORT = ("0", "239", "44")
+# What the changelog of a package that has the backport names.
+BACKPORT_BUG = "1888912"
 
 
 class Prediction(NamedTuple):
@@ -41,6 +43,11 @@ class SystemdVersion(NamedTuple):
     def major(self) -> int:
         """The first number (``Version.release`` came after the ``packaging`` of EL 8)."""
         return int(self.upstream[:3])
+
+    @property
+    def number(self) -> str:
+        """The upstream version, with its minor number if the package alone tells that."""
+        return self.package.split("-")[0] if self.package else self.upstream
 
 
 def parse_version(text: str) -> Optional[SystemdVersion]:
@@ -62,20 +69,22 @@ def parse_version(text: str) -> Optional[SystemdVersion]:
 
 
 def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
-            libselinux: Optional[str] = None, installed_evr: Optional[str] = None) -> Prediction:
+            libselinux: Optional[str] = None, installed_evr: Optional[str] = None,
+            changelog: Optional[str] = None) -> Prediction:
     """Predict the refresh behaviour of a systemd.
 
     ``family`` is the distribution's (``rhel``, ``fedora``, ``debian`` or another), whose backports
     apply; ``libselinux`` its upstream version, for the releases where it matters;
-    ``installed_evr`` the installed package, for a version text without a release.
+    ``installed_evr`` the installed package, for a version text without a release; ``changelog`` the
+    entry of its changelog that names BACKPORT_BUG, if there is one.
     """
     parsed = parse_version(version)
     if parsed is None:
         return Prediction(UNKNOWN, ["%r is no systemd version that is known" % version])
     from packaging.version import Version
 
-    if parsed.major == 239 and family in ("rhel", "fedora"):
-        return _rhel8(parsed, compare, installed_evr)
+    if needs_changelog(parsed, family):
+        return _rhel8(parsed, compare, installed_evr, changelog)
     if parsed.major < 245:
         return Prediction(NEVER, ["systemd %s is older than 245: only a re-exec renews its label cache"
                                   % parsed.upstream])
@@ -89,20 +98,32 @@ def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
                                        " a policy load (since 246)" % parsed.upstream])
 
 
-def _rhel8(parsed: SystemdVersion, compare: Optional[CompareEVR], installed_evr: Optional[str]) -> Prediction:
+def needs_changelog(parsed: Optional[SystemdVersion], family: str) -> bool:
+    """Tell whether the changelog of the installed package says something about this version."""
+    return parsed is not None and parsed.major == 239 and family in ("rhel", "fedora")
+
+
+def _rhel8(parsed: SystemdVersion, compare: Optional[CompareEVR], installed_evr: Optional[str],
+           changelog: Optional[str]) -> Prediction:
+    installed = installed_evr.split(":")[-1] if installed_evr else None
     package, source = parsed.package, "the running systemd"
-    if package is None and installed_evr:
-        package, source = installed_evr.split(":")[-1], "the installed package"
+    if package is None and installed:
+        package, source = installed, "the installed package"
+    # A changelog may have been trimmed: only what it says counts, and only of the build that it is of.
+    named = ["the changelog of %s names bug %s: %s" % (installed, BACKPORT_BUG, changelog)] \
+        if changelog and package in (installed, None) else []
     if package is None or "-" not in package:
-        return Prediction(UNKNOWN, ["systemd 239 without its package release: RHEL 8 has the backport since 239-44"])
+        unknown = ["systemd 239 without its package release: RHEL 8 has the backport since 239-44"]
+        return Prediction(ON_POLICY_LOAD, named) if named else Prediction(UNKNOWN, unknown)
     if compare is None:
-        return Prediction(UNKNOWN, ["systemd %s cannot be compared with 239-44: the rpm Python binding is missing"
-                                    % package])
+        unknown = ["systemd %s cannot be compared with 239-44: the rpm Python binding is missing" % package]
+        return Prediction(ON_POLICY_LOAD, named) if named else Prediction(UNKNOWN, unknown)
     number, release = package.split("-", 1)
     if compare(("0", number, release), _RHEL8_BACKPORT) >= 0:
         return Prediction(ON_POLICY_LOAD, ["%s is %s: RHEL 8 renews the label cache at a policy load"
-                                           " since 239-44 (bug 1888912)" % (source, package)])
-    return Prediction(NEVER, ["%s is %s, older than RHEL 8's backport in 239-44 (bug 1888912)" % (source, package)])
+                                           " since 239-44 (bug %s)" % (source, package, BACKPORT_BUG)] + named)
+    older = "%s is %s, older than RHEL 8's backport in 239-44 (bug %s)" % (source, package, BACKPORT_BUG)
+    return Prediction(ON_POLICY_LOAD, [older] + named) if named else Prediction(NEVER, [older])
 
 
 def _libselinux_window(upstream: str, fixed: str, libselinux: Optional[str]) -> Prediction:

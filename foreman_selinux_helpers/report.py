@@ -47,10 +47,13 @@ def unregister_document(decisions: Sequence[rules.Decision], results: Sequence[R
             "notes": [], "rules": [_rule(one) for one in decisions], "results": [_result(one) for one in results]}
 
 
-def detect_document(running: "Build", installed: "Build", cache: LabelCache, notes: Sequence[str]) -> Document:
-    """Return the document of detect."""
-    return {"schema": SCHEMA, "command": "detect", "ok": True, "changed": False, "notes": list(notes),
-            "running": dict(running._asdict()), "installed": dict(installed._asdict()), "label_cache": _cache(cache)}
+def detect_document(running: "Build", installed: "Build", libselinux: Optional[str], reexec_due: Optional[str],
+                    cache: LabelCache, notes: Sequence[str]) -> Document:
+    """Return the document of detect; ``reexec_due`` says why the running PID 1 is not the installed one."""
+    upgraded = ["%s: systemd was upgraded, and PID 1 was not re-executed since" % reexec_due] if reexec_due else []
+    return {"schema": SCHEMA, "command": "detect", "ok": True, "changed": False, "notes": list(notes) + upgraded,
+            "running": dict(running._asdict()), "installed": dict(installed._asdict()), "libselinux": libselinux,
+            "reexec_due": bool(reexec_due), "label_cache": _cache(cache)}
 
 
 def add_broken(document: Document, broken: Sequence[BrokenProfile]) -> Document:
@@ -107,6 +110,8 @@ def text(document: Document, dry_run: bool = False, colour: bool = False) -> str
     for which in ("running", "installed"):
         if which in document:
             lines += _build(which, document[which])
+    if document.get("libselinux"):
+        lines.append("libselinux: package %s" % document["libselinux"])
     if "label_cache" in document:
         lines += label_cache_lines(document["label_cache"])
     for note in document["notes"]:

@@ -68,12 +68,17 @@ def policy_type(root: str) -> Optional[str]:
     return policy
 
 
+def label_directory(root: str, policy: str) -> str:
+    """Return where a policy type keeps its file contexts."""
+    return os.path.join(root, "etc/selinux", policy, "contexts/files")
+
+
 class LabelDatabase:
     """The file contexts on disk of one root directory, as libselinux reads them now."""
 
     def __init__(self, root: str, policy: str) -> None:
         """Open the database; raise HelperError if it cannot be read."""
-        self.directory = os.path.join(root, "etc/selinux", policy, "contexts/files")
+        self.directory = label_directory(root, policy)
         self._selinux = _binding()
         if root != "/":
             self._selinux.selinux_set_policy_root(os.path.join(root, "etc/selinux", policy))

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from foreman_selinux_helpers import packages
+from foreman_selinux_helpers import packages, procfs
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.detection import Detection
 from foreman_selinux_helpers.errors import CommandFailed
@@ -55,6 +55,22 @@ def test_libselinux_counts_where_it_matters(monkeypatch):
                                          ("252.39-1~deb12u1", "3.4-1", ON_POLICY_LOAD)):
         found = detection(monkeypatch, Manager(version), "debian", {"libselinux1": libselinux})
         assert found.running(None).refresh == refresh
+
+
+@pytest.mark.parametrize(("running", "installed", "due"), [
+    ("252.39-1~deb12u1", "252 (252.39-1~deb12u1)", False),  # the manager's property, and --version
+    ("239 (239-41.el8)", "239 (239-82.el8_10.2)", True),
+    ("252.36-1~deb12u1", "252 (252.39-1~deb12u1)", True),
+    ("219", "219", False), ("255.7", "255 (255.7-1.fc40)", False), ("255.6", "256.1", True),
+    ("219", None, False), (None, "252", False), ("garbage", "252", False),
+])
+def test_an_upgrade_without_a_reexec_is_seen(monkeypatch, running, installed, due):
+    monkeypatch.setattr(procfs, "program_replaced", lambda pid: False)
+    found = detection(monkeypatch, Manager(running, installed), "rhel", {})
+    assert (found.reexec_due(None) is not None) == due
+    assert found.reexec_due("container") is None
+    monkeypatch.setattr(procfs, "program_replaced", lambda pid: True)
+    assert "no longer on disk" in found.reexec_due(None)
 
 
 def test_nothing_is_asked_of_a_manager_that_is_not_ours(monkeypatch):

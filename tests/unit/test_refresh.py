@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from foreman_selinux_helpers import packages
@@ -73,6 +76,33 @@ def test_the_installed_package_helps_a_version_without_a_release():
     assert predict("239 (239-45.el8)", "rhel", None).refresh == UNKNOWN
 
 
+@pytest.mark.parametrize(("running", "installed", "compare", "refresh"), [
+    ("239 (239-41.el8.2)", "239-41.el8.2", COMPARE, ON_POLICY_LOAD),  # somebody's own backport
+    ("239 (239-41.el8.2)", "1:239-41.el8.2", COMPARE, ON_POLICY_LOAD),
+    ("239 (239-41.el8)", "239-82.el8", COMPARE, NEVER),  # upgraded, not re-executed: another package's changelog
+    ("239", "239-41.el8.2", COMPARE, ON_POLICY_LOAD),
+    ("239", None, COMPARE, ON_POLICY_LOAD),
+    ("239 (239-82.el8)", "239-82.el8", None, ON_POLICY_LOAD),
+    ("239 (239-82.el8)", "239-82.el8", COMPARE, ON_POLICY_LOAD),
+    ("219", "219-78.el7", COMPARE, NEVER),
+])
+def test_the_changelog_of_the_installed_package_counts(running, installed, compare, refresh):
+    prediction = predict(running, "rhel", compare, None, installed, "fix mac_selinux_reload (#1888912) (239-44)")
+    assert prediction.refresh == refresh
+    assert ("#1888912" in " ".join(prediction.evidence)) == (refresh == ON_POLICY_LOAD)
+
+
 def test_upstream_of_an_evr():
     assert packages.upstream("1:3.1-3") == "3.1"
     assert packages.upstream(None) is None
+
+
+def test_the_table_of_releases():
+    """Each row of the page: the release, what systemd says, libselinux, the behaviour."""
+    page = Path(__file__).resolve().parent.parent.parent / "docs/releases.md"
+    rows = re.findall(r"^\| ([^|]+) \| `([^`]+)` \| ([0-9.]+) \| ([A-Z_]+) \| [^|]+ \|$", page.read_text(encoding="utf-8"), re.M)
+    assert len(rows) >= 20
+    families = {"EL": "rhel", "Fedora": "fedora", "Ubuntu": "debian", "Debian": "debian"}
+    for release, says, libselinux, refresh in rows:
+        assert predict(says, families.get(release.split()[0], "other"), COMPARE, libselinux).refresh == refresh, release
+    assert {row[3] for row in rows} == {NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN}

@@ -97,12 +97,17 @@ def test_register_and_unregister():
 
 def test_detect():
     build = Build("252.39-1", "252.39-1", ON_POLICY_LOAD, ["because"])
-    made = report.detect_document(build, Build(None, None, "UNKNOWN", ["none"]), LabelCache(FRESH, ["held"]), ["a note"])
+    made = report.detect_document(build, Build(None, None, "UNKNOWN", ["none"]), "3.4-1", None,
+                                  LabelCache(FRESH, ["held"]), ["a note"])
     assert COMMON | {"running", "installed", "label_cache"} <= set(made)
+    assert made["reexec_due"] is False
     assert set(made["running"]) == {"version", "evr", "refresh", "evidence"}
     shown = report.text(made)
-    for part in ("systemd running: 252.39-1\n", "systemd installed: unknown", "because", "fresh", "note: a note"):
+    for part in ("systemd running: 252.39-1\n", "systemd installed: unknown", "because", "fresh", "libselinux: package 3.4-1", "note: a note"):
         assert part in shown
+    late = report.detect_document(build, build, None, "another is on disk", LabelCache(FRESH, []), [])
+    assert late["reexec_due"] is True
+    assert "note: another is on disk: systemd was upgraded" in report.text(late)
 
 
 def test_nothing_is_well_while_a_profile_is_refused():

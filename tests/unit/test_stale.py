@@ -1,0 +1,127 @@
+"""Who labels by outdated rules, and what renews it: real processes that hold real files."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from foreman_selinux_helpers import labelcache, observe, procfs, stale
+from foreman_selinux_helpers.detection import Build
+from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
+from foreman_selinux_helpers.stale import Seen
+
+SERVICE = Seen(7, "puppet.service", "root", 0, False, False)
+UDEVD = SERVICE._replace(unit="systemd-udevd.service", systemd=True)
+MANAGER = Seen(1, None, "root", 0, True, True)
+USER = Seen(9, "user@1000.service", "o'neil", 1000, True, True)
+RESTART, REEXEC = "systemctl restart ", "foreman-selinux-helpers reexec"
+
+
+@pytest.mark.parametrize(("seen", "refresh", "load_due", "renewal"), [
+    (SERVICE, None, False, (False, RESTART + "puppet.service")),
+    (UDEVD, ON_POLICY_LOAD, False, (True, RESTART + "systemd-udevd.service")),
+    (UDEVD, ON_POLICY_LOAD, True, (False, "load_policy")),  # nobody has told it
+    (UDEVD, NEVER, False, (False, RESTART + "systemd-udevd.service")),
+    (UDEVD, ON_DAEMON_RELOAD, True, (False, RESTART + "systemd-udevd.service")),  # that is for PID 1 alone
+    (UDEVD, UNKNOWN, False, (False, RESTART + "systemd-udevd.service")),
+    (MANAGER, ON_POLICY_LOAD, False, (True, REEXEC)),
+    (MANAGER, ON_POLICY_LOAD, True, (False, "load_policy")),
+    (MANAGER, ON_DAEMON_RELOAD, False, (False, "systemctl daemon-reload")),
+    (MANAGER, NEVER, False, (False, REEXEC)),
+    (USER, NEVER, False, (False, "runuser -u 'o'\"'\"'neil' -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user daemon-reexec")),
+    (SERVICE._replace(unit="user@1000.service"), None, False, (False, None)),  # not to be restarted for one program
+    (SERVICE._replace(unit="session-3.scope"), None, False, (False, None)),
+    (SERVICE._replace(unit=None), None, True, (False, None)),
+    (SERVICE._replace(unit="a\\x2db@c d.service"), None, False, (False, RESTART + "'a\\x2db@c d.service'")),
+])
+def test_what_renews_a_process(seen, refresh, load_due, renewal):
+    assert stale.renewal(seen, refresh, load_due) == renewal
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """Make the databases, as libsemanage leaves them."""
+    files = tmp_path / "etc/selinux/targeted/contexts/files"
+    files.mkdir(parents=True)
+    (files / "file_contexts.bin").write_bytes(b"one")
+    return files
+
+
+@pytest.fixture
+def holder(directory):
+    """Start a process that maps the database, as libselinux does."""
+    code = ("import mmap, sys\n"
+            "with open(sys.argv[1], 'rb') as stream: held = mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)\n"
+            "print(flush=True); sys.stdin.read()")
+    with subprocess.Popen([sys.executable, "-c", code, str(directory / "file_contexts.bin")], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield process
+        process.stdin.close()
+
+
+def replace(file):
+    new = file.with_name("new")
+    new.write_bytes(b"another")
+    os.rename(str(new), str(file))
+
+
+def test_a_process_is_found_and_lost(directory, holder):
+    def look():
+        return stale.look(str(directory), lambda: pytest.fail("the systemd that runs is nobody's concern here"))
+
+    found, fresh, _ = look()
+    assert (found, fresh) == ([], 1)
+    replace(directory / "file_contexts.bin")
+    (one,), fresh, _ = look()
+    assert (one.pid, one.comm, fresh) == (holder.pid, procfs.comm(holder.pid), 0)
+    assert (one.state, one.held) == (labelcache.STALE, [str(directory / "file_contexts.bin")])
+    assert one.since == int(os.stat(str(directory / "file_contexts.bin")).st_ctime)
+    assert one.renews_itself is False
+    assert "is held" in one.evidence[0]
+    holder.stdin.close()
+    holder.wait()
+    assert look()[:2] == ([], 0)
+
+
+def test_a_database_that_came_later(directory, holder):
+    (directory / "file_contexts.local.bin").write_bytes(b"rules")
+    (one,), _, _ = stale.look(str(directory), lambda: Build("252", None, ON_POLICY_LOAD, []))
+    assert one.pid == holder.pid
+    assert "file_contexts.local.bin" in one.evidence[-1]
+    os.unlink(str(directory / "file_contexts.local.bin"))
+    os.unlink(str(directory / "file_contexts.bin"))
+    (one,), _, _ = stale.look(str(directory), lambda: Build("252", None, ON_POLICY_LOAD, []))
+    assert one.since is None
+
+
+def test_a_hostile_file_name_is_nobodys_database(directory, tmp_path, holder):
+    """Another directory's database, as a container's may be, says nothing of this host."""
+    other = tmp_path / "other/contexts/files"
+    other.mkdir(parents=True)
+    (other / "file_contexts.bin").write_bytes(b"x")
+    assert stale.look(str(other), lambda: pytest.fail("nobody is outdated"))[:2] == ([], 0)
+
+
+def document(*processes, ok, notes=(), fresh=1):
+    return {"processes": [dict(one._asdict()) for one in processes], "ok": ok, "notes": list(notes), "fresh": fresh}
+
+
+def test_the_text():
+    udevd = stale.Process(412, "systemd-udevd", "systemd-udevd.service", "stale", ["/x"], 1700000000, True,
+                          RESTART + "systemd-udevd.service", [])
+    shell = stale.Process(99, "vi", None, "stale", ["/x"], None, False, None, [])
+    shown = stale.text(document(udevd, shell, ok=False))
+    assert shown.startswith("2 processes label by outdated rules; 1 holds the rules that are on disk\n412  systemd-udevd  ")
+    assert "renews        itself, at its next look-up\n    at once       systemctl restart systemd-udevd.service\n" in shown
+    assert "renew         end it, and start it again as it was started" in shown
+    assert all(len(line) <= 80 for line in shown.split("\n"))
+    assert "\033[1;31m2 processes" in stale.text(document(udevd, shell, ok=False), colour=True)
+    assert stale.text(document(ok=True, fresh=3)) == "no process labels by outdated rules; 3 hold the rules that are on disk\n"
+    assert stale.text(document(ok=True, notes=["chroot-or-image"])) == "note: chroot-or-image\n"
+
+
+def test_policy_loads_are_asked_for_once_it_matters(monkeypatch, directory):
+    monkeypatch.setattr(observe, "policy_load_due", lambda _: pytest.fail("nobody is outdated"))
+    stale.look(str(directory), lambda: pytest.fail("nobody is outdated"))
