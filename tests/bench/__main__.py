@@ -83,6 +83,10 @@ WINNER_ROWS: List[Row] = [
     ("the winner of 10,000 rules", "bare selabel_lookup", "time", 2.0),
     ("the winner of 10,000 rules", "bare selabel_lookup", "memory", None),
 ]
+STALE_ROWS: List[Row] = [
+    ("stale, 1,000 processes", "grep in all maps", "time", 2.0),
+    ("stale, 1,000 processes", "python3 -c pass", "memory", None),
+]
 LINT_ROWS: List[Row] = [
     ("lint, one target", "lint, 3 rules", "time", None),
     ("lint, six targets", "lint, one target", "time", 6.0),
@@ -160,6 +164,31 @@ def winner(rounds: int) -> Found:
     return found
 
 
+def stale(rounds: int) -> Found:
+    """Measure who holds an outdated database among a thousand processes, and a search for the name alone."""
+    files = BUILD / "bench-stale/contexts/files"
+    shutil.rmtree(str(files), ignore_errors=True)
+    files.mkdir(parents=True)
+    database = files / "file_contexts.bin"
+    database.write_text("outdated")
+    with subprocess.Popen([*PYTHON, str(HERE / "many_processes.py"), str(database)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as crowd:
+        assert crowd.stdin
+        assert crowd.stdout
+        crowd.stdout.readline()
+        database.unlink()
+        database.write_text("new")
+        cases = {"stale, 1,000 processes": {"argv": [*PYTHON, str(HERE / "who_is_stale.py"), str(TOP), str(files)]},
+                 "grep in all maps": {"argv": ["/bin/sh", "-c", "grep -ls contexts/files /proc/[0-9]*/maps || true"]},
+                 "python3 -c pass": {"argv": [*PYTHON, "-c", "pass"]}}
+        out = subprocess.run([*PYTHON, str(HERE / "measure.py")], check=True, stdout=subprocess.PIPE,
+                             input=json.dumps({"rounds": rounds, "cases": cases}).encode()).stdout
+        crowd.stdin.close()
+    shutil.rmtree(str(files))
+    found: Found = json.loads(out.decode())
+    return found
+
+
 def lint(rounds: int) -> Found:
     """Measure the judgement of a source as large as a whole policy: 6,000 rules, none of them wrong."""
     kinds = ["/usr/share/part%d(/.*)?", "/var/lib/part%d/.*\\.db", "/run/part%d\\.sock -s", "/var/run/part%d\\.sock -s",
@@ -207,10 +236,12 @@ def main() -> int:
     """Measure everything; return 1 if a limit is missed."""
     kept = show("The winning rule", winner(9), WINNER_ROWS)
     kept &= show("Lint of 6,000 rules", lint(9), LINT_ROWS)
+    kept &= show("Who labels by outdated rules", stale(9), STALE_ROWS)
     print("\nmeasuring registration in a chroot (some minutes)", flush=True)
     kept &= show("Registration, one transaction, the policy not loaded", in_chroot(5), REGISTER_ROWS)
     print("\nmeasuring a repair with nothing to do in an emulated guest (some minutes)", flush=True)
     return int(not (show("Nothing to do, in a guest", in_guest(9), LOOK_ROWS) and kept))
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

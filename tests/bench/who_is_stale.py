@@ -1,0 +1,12 @@
+"""Looks at every process as ``stale`` does, with the database of a directory."""
+
+import sys
+
+top, directory = sys.argv[1:]
+sys.path.insert(0, top)
+
+from foreman_selinux_helpers import stale  # noqa: E402
+
+found, fresh, _ = stale.look(directory, lambda: None)
+if (len(found), fresh) != (10, 0):
+    raise SystemExit("%d processes are stale, and %d are not" % (len(found), fresh))
