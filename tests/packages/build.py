@@ -42,6 +42,11 @@ def client(directory: Path) -> Path:
     return _build(directory, "client", {})
 
 
+def systemd(directory: Path, number: str, named: str = "") -> Path:
+    """Build a package that is systemd 239 by name alone; ``named``: what its changelog names."""
+    return _build(directory, "systemd", {"number": number, **({"named": named} if named else {})})
+
+
 def demo(directory: Path, unit: str, number: int, variant: str = RIGHT, layout: str = "debian",
          requires: bool = True, helper: str = "profile", policy: bool = True, edition: int = 1) -> Path:
     """Build a demonstration package."""

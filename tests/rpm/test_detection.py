@@ -1,0 +1,32 @@
+"""What detect reads of an image's packages: real ones, in a real database."""
+
+import json
+import subprocess
+
+import pytest
+
+from ..packages import build
+from .conftest import PACKAGES
+
+CODE = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % str(build.TOP)
+
+
+@pytest.mark.parametrize(("number", "named", "refresh"), [
+    ("41.el8_3", "", "NEVER"),
+    ("41.el8_3", "#11888912", "NEVER"),  # another bug
+    ("41.el8_3.1", "#1888912", "ON_POLICY_LOAD"),  # somebody's own backport
+    ("45.0.1.el8", "", "ON_POLICY_LOAD"),
+    ("82.el8_10.2", "rhbz#1888912", "ON_POLICY_LOAD"),
+])
+def test_the_release_and_the_changelog_of_el_8(tmp_path, number, named, refresh):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").write_text('ID="rocky"\nID_LIKE="rhel centos fedora"\n')
+    package = build.systemd(PACKAGES, number, named)
+    subprocess.check_call(["rpm", "--force-debian", "--root", str(tmp_path), "--justdb", "-i", str(package)])
+    out = subprocess.run(["/usr/bin/python3", "-Ic", CODE, "--json", "--root", str(tmp_path), "detect"], check=True,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
+    found = json.loads(out.decode())
+    installed = found["installed"]
+    assert (installed["evr"], installed["refresh"]) == ("239-" + number, refresh)
+    assert ("renew the label cache" in " ".join(installed["evidence"])) == (named.endswith("#1888912"))
+    assert (found["running"]["version"], found["reexec_due"]) == (None, False)
