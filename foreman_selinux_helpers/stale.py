@@ -18,6 +18,7 @@ _LOAD_POLICY = "load_policy"
 _DAEMON_RELOAD = "systemctl daemon-reload"
 # Programs that look labels up with systemd's own code, as PID 1 does.
 _SYSTEMD = ("/usr/lib/systemd/", "/lib/systemd/")
+_UDEVD = ("/usr/bin/udevadm", "/bin/udevadm")  # since 247 it is a link to this
 
 
 class Process(NamedTuple):
@@ -121,9 +122,8 @@ def _seen(pid: int) -> Optional[Seen]:
     except KeyError:
         user = "#%d" % owner
     program = procfs.executable(pid) or ""
-    own = program.startswith(_SYSTEMD) and not procfs.program_replaced(pid)
-    return Seen(pid, procfs.unit_of(pid), user, owner, own or (pid == 1 and bool(program)),
-                os.path.basename(program) == "systemd")
+    own = (program.startswith(_SYSTEMD) or program in _UDEVD) and not procfs.program_replaced(pid)
+    return Seen(pid, procfs.unit_of(pid), user, owner, own or pid == 1, os.path.basename(program) == "systemd")
 
 
 # -- for people ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ ADD_RULE = "semanage fcontext -a -t foreman_var_run_t '/run/foreman\\.sock'"
 OWN_SERVER = ("systemd-run --quiet --unit=own --service-type=exec /usr/bin/python3 -Ic 'import socket, time;"
               " s = socket.socket(socket.AF_UNIX); s.bind(\"%s\"); s.listen(); time.sleep(9999)'")
 # In a file system that is mounted with a label for all.
-NO_LABELS = "mount -t tmpfs -o context=system_u:object_r:var_run_t:s0 none /run/setrans"
+NO_LABELS = "mount -t tmpfs -o context=system_u:object_r:tmpfs_t:s0 none /run/setrans"
 
 
 def put_unit(guest: Guest, name: str, path: str, program: str = "/bin/sleep infinity") -> None:
@@ -178,7 +178,7 @@ def no_policy_module(guest: Guest, told: Callable[..., Dict[str, Any]]) -> None:
     assert "nonexistent_t" in found["remedy"]
     guest.check("rm /etc/foreman-selinux-helpers/profiles.d/x.conf")
 
-    guest.check("mkdir -p /run/setrans && %s" % NO_LABELS)
+    guest.check("mkdir -p /run/setrans && chcon -t mnt_t /run/setrans && %s" % NO_LABELS)
     put_unit(guest, "labels", "/run/setrans/x.sock")
     put_profile(guest, "labels", "[labels.socket]\ntype = setrans_runtime_t\n")
     told(guest, "no-label-support", path="/run/setrans/x.sock")
