@@ -21,6 +21,11 @@ _SYSTEMD = ("/usr/lib/systemd/", "/lib/systemd/")
 _UDEVD = ("/usr/bin/udevadm", "/bin/udevadm")  # since 247 it is a link to this
 
 
+# A manager's child that waits for the end of a PAM session, and labels nothing (setup_pam() in systemd's
+# src/core/execute.c); what it holds it was born with.
+_PAM = "(sd-pam)"
+
+
 class Process(NamedTuple):
     """A process whose label cache is outdated.
 
@@ -75,19 +80,27 @@ def look(directory: str, running: Callable[[], "Build"]) -> Tuple[List[Process],
     for pid in procfs.pids():
         held = procfs.held_label_files(pid)
         unseen += held is None
-        if not held or not procfs.shares_root(pid):
-            continue  # a container has rules of its own
+        if not held or not _labels_here(pid):
+            continue
         cache = labelcache.compare(held, labelcache.inode_of, directory)
         fresh += cache.state == labelcache.FRESH
-        if cache.state == labelcache.STALE:
-            seen = _seen(pid)
-            if seen:
-                refresh = running().refresh if seen.systemd else None
-                itself, command = renewal(seen, refresh, observe.policy_load_due(directory))
-                found.append(Process(
-                    pid, procfs.comm(pid), seen.unit, cache.state, [one.path for one in held],
-                    labelcache.outdated_since(held, directory), itself, command, cache.evidence))
+        seen = _seen(pid) if cache.state == labelcache.STALE else None
+        if seen:
+            refresh = running().refresh if seen.systemd else None
+            itself, command = renewal(seen, refresh, observe.policy_load_due(directory))
+            found.append(Process(
+                pid, procfs.comm(pid), seen.unit, cache.state, [one.path for one in held],
+                labelcache.outdated_since(held, directory), itself, command, cache.evidence))
     return found, fresh, unseen
+
+
+def _labels_here(pid: int) -> bool:
+    """Tell whether a process labels anything by the rules of this host: one in a container has its own."""
+    return procfs.shares_root(pid) and not (procfs.comm(pid) == _PAM and _is_manager(procfs.executable(pid)))
+
+
+def _is_manager(program: Optional[str]) -> bool:
+    return os.path.basename(program or "") == "systemd"
 
 
 def renewal(seen: Seen, refresh: Optional[str], policy_load_due: bool) -> Tuple[bool, Optional[str]]:
@@ -123,7 +136,7 @@ def _seen(pid: int) -> Optional[Seen]:
         user = "#%d" % owner
     program = procfs.executable(pid) or ""
     own = (program.startswith(_SYSTEMD) or program in _UDEVD) and not procfs.program_replaced(pid)
-    return Seen(pid, procfs.unit_of(pid), user, owner, own or pid == 1, os.path.basename(program) == "systemd")
+    return Seen(pid, procfs.unit_of(pid), user, owner, own or pid == 1, _is_manager(program))
 
 
 # -- for people ------------------------------------------------------------------------------

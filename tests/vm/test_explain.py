@@ -189,7 +189,7 @@ def no_policy_module(guest: Guest, told: Callable[..., Dict[str, Any]]) -> None:
 
 def others(guest: Guest, told: Callable[..., Dict[str, Any]]) -> None:
     """Files, directories, links, and sockets of programs that are nobody's unit."""
-    guest.check("mkdir /srv/d && touch /srv/d/f && restorecon -R /srv/d && chcon -t var_t /srv/d /srv/d/f")
+    guest.check("mkdir /srv/d && touch /srv/d/f && restorecon -R /srv/d && chcon -t etc_t /srv/d /srv/d/f")
     for path in ("/srv/d", "/srv/d/f"):
         found = told(guest, "made-before-rule", path=path, mend=True)
         assert found["command_to_run"] == "restorecon -v %s" % path
@@ -198,7 +198,7 @@ def others(guest: Guest, told: Callable[..., Dict[str, Any]]) -> None:
     assert told(guest, None, path="/srv/l")["file_type"] == "symlink"
     followed = told(guest, None, path="/srv/l/f")
     assert (followed["canonical"], "symbolic link on the way" in " ".join(followed["notes"])) == ("/srv/d/f", True)
-    guest.check("chcon -t var_t '/srv/d/with space'")
+    guest.check("chcon -t etc_t '/srv/d/with space'")
     told(guest, "made-before-rule", path="/srv/d/with space", mend=True)
     told(guest, None, path="/srv/d/with space")
 
