@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Container, Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
+from typing import Collection, Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
 
 NONE_CONTEXT = "<<none>>"
 
@@ -101,13 +101,16 @@ def escape(path: str) -> str:
     return escaped
 
 
-def parse(text: str, file: str, types: Optional[Container[str]] = None) -> Iterator[Rule]:
+def parse(text: str, file: str, types: Optional[Collection[str]] = None) -> Iterator[Rule]:
     """Read a file_contexts file; lines that are no specification are passed over.
 
     With ``types``, only the rules that give one of these: a policy has thousands of others.
     """
+    names = [_bytes(name) for name in types or ()]
     # Bytes are split at the white space of the C locale, as libselinux does.
     for number, line in enumerate(_bytes(text).split(b"\n"), 1):
+        if types is not None and not any(name in line for name in names):
+            continue
         # Only three words are read, and nothing behind a NUL.
         written = line.split(b"\0")[0].split()[:3]
         if not written or written[0].startswith(b"#"):

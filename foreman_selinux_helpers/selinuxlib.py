@@ -6,7 +6,7 @@ Every function that speaks of a policy takes the root directory whose policy is 
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Container, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import equivalence, filecontexts, trust
 from .equivalence import Equivalences
@@ -132,7 +132,7 @@ class LabelDatabase:
         return Equivalences(read(".subs"), read(".subs_dist"))
 
     def rules(self, suffixes: Sequence[str] = ALL_RULES,
-              types: Optional[Container[str]] = None) -> List[Rule]:
+              types: Optional[Collection[str]] = None) -> List[Rule]:
         """Return the rules on disk (those of these types) in file order, as winner.winning() wants them."""
         found: List[Rule] = []
         for suffix in suffixes:
