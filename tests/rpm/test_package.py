@@ -13,6 +13,7 @@ from ..packages.build import TOP
 
 SPEC = TOP / "spec/foreman-selinux-helpers.spec"
 MACROS = TOP / "spec/macros.foreman-selinux-helpers"
+MANUAL = ("foreman-selinux-helpers.8", "foreman-selinux-helpers.7", "foreman-selinux-profiles.5")
 SCRIPTLETS = "/usr/libexec/foreman-selinux-helpers"
 
 
@@ -31,6 +32,19 @@ def test_rpmlint_finds_nothing(ours):
     assert "0 errors, 0 warnings" in said
 
 
+def test_the_manual_reads_well(ours, tmp_path):
+    """As man(1) shows it: nothing that groff complains of, in 80 columns."""
+    unpack(ours, tmp_path)
+    for page in MANUAL:
+        file = tmp_path / ("usr/share/man/man%s/%s.gz" % (page[-1], page))
+        done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", str(file)], check=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, MANWIDTH="80"))
+        shown = re.sub("\033[^m]*m|.\b", "", done.stdout.decode())
+        assert done.stderr == b""
+        assert "NAME\n       %s" % page[:-2] in shown
+        assert max(len(line) for line in shown.split("\n")) <= 80
+
+
 def test_files_and_modes(ours):
     lines = output("rpm", "-qp", "--qf", "[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}\n]", ours)
     library = re.compile("/usr/lib/python3[^/]*/(site|dist)-packages/")
@@ -46,6 +60,10 @@ def test_files_and_modes(ours):
         SCRIPTLETS: directory,
         **{SCRIPTLETS + "/" + name: program for name in ("post", "posttrans", "preun", "postun", "trigger")},
         "/usr/sbin/foreman-selinux-helpers": program,
+        "/usr/share/bash-completion": directory,
+        "/usr/share/bash-completion/completions": directory,
+        "/usr/share/bash-completion/completions/foreman-selinux-helpers": data,
+        **{"/usr/share/man/man%s/%s.gz" % (page[-1], page): data for page in MANUAL},
         "/usr/share/foreman-selinux-helpers": directory,
         "/usr/share/foreman-selinux-helpers/profiles.d": directory,
         "/usr/share/foreman-selinux-helpers/profiles.d/foreman.conf": data,
@@ -83,8 +101,8 @@ def test_source_has_only_what_belongs_in(ours):
         names = tar.getnames()
         assert {(one.uid, one.gid) for one in tar.getmembers()} == {(0, 0)}
     assert {name.split("/")[1] for name in names} == {
-        "setup.py", "setup.cfg", "LICENSE", "README.md", "CHANGELOG.md", "bin", "foreman_selinux_helpers", "profiles.d",
-        "scriptlets", "spec"}
+        "setup.py", "setup.cfg", "LICENSE", "README.md", "CHANGELOG.md", "bin", "completions", "docs",
+        "foreman_selinux_helpers", "profiles.d", "scriptlets", "spec"}
     assert not [name for name in names if "pycache" in name or name.endswith(".pyc")]
 
 

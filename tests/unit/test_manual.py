@@ -1,0 +1,164 @@
+"""The manual pages and the completion say what the command takes: neither more nor less."""
+
+import argparse
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from foreman_selinux_helpers import cli, errors, guards, profiles, refresh, report
+
+TOP = Path(__file__).resolve().parent.parent.parent
+COMMAND, PROFILES, PROBLEM = (TOP / "docs/man" / name for name in (
+    "foreman-selinux-helpers.8.rst", "foreman-selinux-profiles.5.rst", "foreman-selinux-helpers.7.rst"))
+COMPLETION = TOP / "completions/foreman-selinux-helpers"
+
+
+def section(page, title):
+    """Return a section of a page."""
+    text = page.read_text(encoding="utf-8")
+    return re.search(r"^%s\n=+\n(.*?)(?=^[A-Z][A-Z '0-9]+\n=+$|\Z)" % title, text, re.M | re.S).group(1)
+
+
+def terms(text):
+    """Return the terms of a list of definitions: the lines that one is indented below."""
+    return re.findall(r"^(?! )(.+)\n    \S", text, re.M)
+
+
+def actions(parser):
+    """Return the options and the positional arguments of a parser."""
+    return [one for one in parser._actions if not isinstance(one, argparse._SubParsersAction)]
+
+
+def verbs():
+    """Return the parsers by verb."""
+    (found,) = [one for one in cli.parser()._actions if isinstance(one, argparse._SubParsersAction)]
+    return found.choices
+
+
+def as_written(option):
+    """Return how the manual writes what a verb takes."""
+    if option.option_strings:
+        return "[**%s**%s]" % (option.option_strings[-1], " *%s*" % option.metavar if option.nargs != 0 else "")
+    name = "*%s*" % option.metavar
+    return {None: name, "+": name + " ...", "*": "[%s ...]" % name}[option.nargs]
+
+
+def test_every_verb_with_all_that_it_takes():
+    written = {line.split("**")[1]: line for line in terms(section(COMMAND, "VERBS"))}
+    assert set(written) == set(verbs())
+    for verb, parser in verbs().items():
+        taken = sorted((one for one in actions(parser) if one.dest != "help"),
+                       key=lambda one: (bool(one.option_strings), one.dest != "kind"))
+        assert written[verb] == " ".join(["**%s**" % verb] + [as_written(one) for one in taken])
+
+
+def test_every_option_and_choice():
+    options = section(COMMAND, "OPTIONS")
+    documented = re.findall(r"^(-\S.*)$", options, re.M)
+    every = actions(cli.parser()) + [one for parser in verbs().values() for one in actions(parser)]
+    expected = {", ".join(one.option_strings) + (" " + one.metavar if one.nargs != 0 else "")
+                for one in every if one.option_strings}
+    assert sorted(documented) == sorted(expected)
+    flat = " ".join(options.split()).replace('"', "")
+    for one in every:
+        if one.choices:
+            assert ": " + ", ".join(one.choices) + "." in flat
+    assert "%g unless told" % cli.DEFAULT_TIMEOUT in flat
+    for verb, parser in verbs().items():
+        if any("--dry-run" in one.option_strings for one in actions(parser)):
+            assert "**%s**" % verb in re.search(r"--dry-run\n((?:    .*\n)+)", options).group(1)
+
+
+def test_exit_statuses_environment_and_guards():
+    assert terms(section(COMMAND, "EXIT STATUS"))[:-1] == [str(one) for one in (
+        cli.OK, cli.WRONG, cli.USAGE, cli.NEEDS_ROOT, cli.REFUSED)]
+    assert errors.NeedsRoot("").exit_status == cli.NEEDS_ROOT
+    from foreman_selinux_helpers.host import HEEDED
+
+    named = set(re.findall(r"\*\*([A-Z_]+)\*\*", "\n".join(terms(section(COMMAND, "ENVIRONMENT")))))
+    assert named == {*HEEDED, *cli._TERMINAL}
+    text = section(COMMAND, "GUARDS")
+    names = {value for name, value in vars(guards).items() if name.isupper() and isinstance(value, str)} - {guards.FRESH}
+    assert len(names) == 11
+    assert {name for name in names if name not in text} == set()
+
+
+def test_keys_of_a_profile():
+    assert {one.strip("*") for one in terms(section(PROFILES, "KEYS"))} == set(profiles._KEYS)
+    assert set(profiles.RESTART_POLICIES) <= set(re.findall(r"\*\*(\w+)\*\*", section(PROFILES, "KEYS")))
+    for directory in (profiles.VENDOR_DIR, profiles.ADMIN_DIR):
+        assert "/" + directory in section(PROFILES, "SYNOPSIS")
+        assert "/" + directory in section(COMMAND, "FILES")
+
+
+def test_a_profile_of_the_manual_is_one():
+    text = PROFILES.read_text(encoding="utf-8")
+    found = re.findall(r"::\n\n((?:    .*\n)+)", text)
+    written = [re.sub(r"^    ", "", one, flags=re.M) for one in found if "[" in one]
+    assert len(written) == 2
+    for one in written:
+        sections = profiles.parse(one, "manual")
+        assert sections[0].type
+    assert profiles.parse(written[1], "manual")[0].paths == (
+        "/run/bar/api.sock", "/run/bar/content.sock")
+
+
+def test_causes_and_behaviours():
+    assert set(terms(section(PROBLEM, "CAUSES"))) == set(report.MEANINGS)
+    assert {one.strip("*") for one in terms(section(PROBLEM, "WHEN SYSTEMD RENEWS ITS LABEL CACHE"))} == {
+        refresh.NEVER, refresh.ON_DAEMON_RELOAD, refresh.ON_POLICY_LOAD, refresh.UNKNOWN}
+
+
+# -- the completion ----------------------------------------------------------------------------
+
+
+def complete(*words):
+    """Return what a real bash offers for the last word."""
+    script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _foreman_selinux_helpers; printf "%s\\n" "${COMPREPLY[@]}"'
+    out = subprocess.check_output(["bash", "--norc", "-c", script, "bash", str(COMPLETION), cli.PROGRAM, *words],
+                                  stdin=subprocess.DEVNULL, universal_newlines=True)
+    return [one for one in out.split("\n") if one]
+
+
+def test_verbs_and_options_are_offered():
+    assert set(complete("")) == set(verbs())
+    top = {name for one in actions(cli.parser()) for name in one.option_strings}
+    assert set(complete("-")) == top
+    assert set(complete("--json", "--root", "/", "--timeout", "5", "")) == set(verbs())
+    for verb, parser in verbs().items():
+        assert set(complete("--quiet", verb, "-")) == {name for one in actions(parser) for name in one.option_strings}, verb
+
+
+@pytest.mark.parametrize(("verb", "option"), [("lint", "--target"), ("explain", "--as")])
+def test_choices_are_offered(verb, option):
+    (action,) = [one for one in actions(verbs()[verb]) if option in one.option_strings]
+    assert complete(verb, option, "") == [one for one in action.choices if " " not in one]
+
+
+def test_paths_are_offered(tmp_path):
+    (tmp_path / "with space").mkdir()
+    (tmp_path / "file.fc").write_text("")
+    begin = str(tmp_path) + "/"
+    assert sorted(complete("lint", begin)) == [begin + "file.fc", begin + "with space"]
+    assert complete("lint", "--units", begin) == complete("--root", begin) == [begin + "with space"]
+    assert complete("explain", "--client", "") == complete("--timeout", "") == []
+
+
+def test_names_are_those_of_profiles(tmp_path):
+    """In a copy whose directories are elsewhere."""
+    vendor, admin = tmp_path / "vendor", tmp_path / "admin"
+    for directory in (vendor, admin):
+        directory.mkdir()
+    (vendor / "foo.conf").write_text("[foo.socket]\ntype = foo_t\n[foo-b.socket]\ntype = foo_t\n")
+    os.symlink("/dev/null", str(admin / "masked.conf"))
+    text = COMPLETION.read_text().replace("/usr/share/foreman-selinux-helpers/profiles.d", str(vendor)).replace(
+        "/etc/foreman-selinux-helpers/profiles.d", str(admin))
+    copy = tmp_path / "completion"
+    copy.write_text(text)
+    script = 'source "$1"; COMP_WORDS=(x "$2" ""); COMP_CWORD=2; _foreman_selinux_helpers; echo "${COMPREPLY[*]}"'
+    for verb, offered in (("repair", "foo foo.socket foo-b.socket"), ("restart", "foo.socket foo-b.socket")):
+        assert subprocess.check_output(["bash", "--norc", "-c", script, "bash", str(copy), verb],
+                                       universal_newlines=True).strip() == offered
