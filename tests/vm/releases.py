@@ -1,0 +1,59 @@
+"""Builds guests of the other Debian releases: an older and a newer systemd, libselinux and Python.
+
+Each has its own policy and tools below bookworm's kernel: trixie's own panics under the emulation
+of qemu 7.2.  What bookworm's images are named after stays apart, so that they are not built again.
+"""
+
+import fcntl
+import hashlib
+import shutil
+from pathlib import Path
+
+from . import image
+
+RELEASES = ("bullseye", "trixie")
+_PACKAGES = [name for name in image.PACKAGES if not name.startswith("linux-image-")]
+
+
+def build(directory: Path, release: str) -> image.Image:
+    """Return the image of a release, built if it is not there yet (two releases may be built at a time)."""
+    bookworm = image.build(directory, "debian")
+    with open(str(directory / ("lock-" + release)), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return image.Image(release, _disk(directory, release), bookworm.kernel, bookworm.initrd)
+
+
+def _disk(directory: Path, release: str) -> Path:
+    modules = image.base(directory)
+    recipe = hashlib.sha256(b"".join([modules.name.encode()] + [
+        (image.HERE / name).read_bytes() for name in ("releases.py", "image.py", "agent.py", "stale_pid1.c")]))
+    disk = directory / ("%s-%s.img" % (release, recipe.hexdigest()[:16]))
+    if disk.exists():
+        return disk
+    image.say("building the guest image of %s (about two minutes)" % release)
+    root = disk.with_suffix(".root")
+    shutil.rmtree(root, ignore_errors=True)
+    try:
+        image._run(["mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(_PACKAGES), release, str(root)])
+        # bullseye's /lib is no link to /usr/lib.
+        image._run(["tar", "-xf", str(modules), "-C", str(root / "lib"), "--strip-components=3", "./usr/lib/modules"])
+        image._furnish(root)
+        _trim_policy(root)
+        image._label(root)
+        temporary = disk.with_suffix(".tmp")
+        image._run(["mke2fs", "-q", "-t", "ext4", "-F", "-O", "^has_journal", "-d", str(root), str(temporary),
+                    image._DISK_SIZE])
+        temporary.rename(disk)
+        for old in directory.glob("%s-*.img" % release):
+            if old != disk:
+                old.unlink()
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return disk
+
+
+def _trim_policy(root: Path) -> None:
+    """Disable the policy's modules that no guest needs, by the release's own tools: each writes its own formats."""
+    semodule = ["chroot", str(root), "semodule", "-s", image.POLICY]
+    unneeded = set(image._run([*semodule, "-l"]).split()) - image._MODULES
+    image._run([*semodule, "-n", *(word for module in sorted(unneeded) for word in ("-d", module))])
