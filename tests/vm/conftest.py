@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, List
 import pytest
 
 from ..packages import build
-from . import image
+from . import image, releases
 from .guest import Guest
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
@@ -25,11 +25,12 @@ def base_packages() -> List[Path]:
 
 @pytest.fixture
 def boot(base_packages: List[Path]) -> Callable[..., Any]:
-    """Return a function that boots a guest with our package installed."""
+    """Return a function that boots a guest (a policy layout of bookworm, or a release) with our package installed."""
     @contextmanager
     def booted(layout: str = "debian", install: bool = True, **options: Any) -> Iterator[Guest]:
         options["name"] = re.sub(r"\W+", "-", layout)
-        with Guest(image.build(BUILD / "guests", layout), **options) as guest:
+        built = releases.build if layout in releases.RELEASES else image.build
+        with Guest(built(BUILD / "guests", layout), **options) as guest:
             if install:
                 done = guest.rpm("-i", *guest.put_files("/root/rpms", base_packages))
                 assert (done.status, done.out + done.err) == (0, "")

@@ -157,8 +157,9 @@ class Guest:
         return document
 
     def rpm(self, *arguments: str, timeout: float = 400.0) -> Result:
-        """Run a transaction (Debian's rpm warns that it is not the native package manager unless told)."""
-        return self.run(["rpm", "--force-debian", *arguments], timeout)
+        """Run a transaction (Debian's rpm before trixie's warns that it is not the native package manager unless told)."""
+        native = [] if self.image.layout == "trixie" else ["--force-debian"]
+        return self.run(["rpm", *native, *arguments], timeout)
 
     def connect(self, path: str) -> Result:
         """Connect to a socket as a web server: in the domain httpd_t."""

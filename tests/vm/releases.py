@@ -13,6 +13,11 @@ from . import image
 
 RELEASES = ("bullseye", "trixie")
 _PACKAGES = [name for name in image.PACKAGES if not name.startswith("linux-image-")]
+# What bullseye's installer does before the first package, and trixie's packages themselves.
+_MERGED_USR = 'for name in bin lib lib64 sbin; do mkdir -p "$1/usr/$name" && ln -s "usr/$name" "$1/$name"; done'
+_ADMINISTRATOR = """[Service]
+SELinuxContext=unconfined_u:unconfined_r:unconfined_t:s0
+"""
 
 
 def build(directory: Path, release: str) -> image.Image:
@@ -34,10 +39,11 @@ def _disk(directory: Path, release: str) -> Path:
     root = disk.with_suffix(".root")
     shutil.rmtree(root, ignore_errors=True)
     try:
-        image._run(["mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(_PACKAGES), release, str(root)])
-        # bullseye's /lib is no link to /usr/lib.
-        image._run(["tar", "-xf", str(modules), "-C", str(root / "lib"), "--strip-components=3", "./usr/lib/modules"])
+        image._run(["mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(_PACKAGES),
+                    *(["--setup-hook=" + _MERGED_USR] if release == "bullseye" else []), release, str(root)])
+        image._run(["tar", "-xf", str(modules), "-C", str(root / "usr/lib"), "--strip-components=3", "./usr/lib/modules"])
         image._furnish(root)
+        _furnish(root)
         _trim_policy(root)
         image._label(root)
         temporary = disk.with_suffix(".tmp")
@@ -50,6 +56,16 @@ def _disk(directory: Path, release: str) -> Path:
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return disk
+
+
+def _furnish(root: Path) -> None:
+    """Let commands run as an administrator's, and rpm's scriptlets in their caller's domain, as in bookworm."""
+    # The policies of these releases keep a service from journalctl or systemd-run.
+    agent = root / "etc/systemd/system/guest-agent.service.d/administrator.conf"
+    agent.parent.mkdir()
+    agent.write_text(_ADMINISTRATOR)
+    # Debian's policy has no rpm_script_t.
+    (root / "usr/lib/rpm/macros.d/macros.transaction_selinux").unlink(missing_ok=True)
 
 
 def _trim_policy(root: Path) -> None:

@@ -1,0 +1,79 @@
+"""An older and a newer Debian: what is predicted of their PID 1 is what it does, and our package serves both."""
+
+from typing import List
+
+import pytest
+
+from ..packages.build import NO_RULE
+from .guest import Guest
+from .test_story import assert_right, sockets, steps
+
+PATH = "/run/foo.sock"
+REGEX = r"'/run/foo\.sock'"
+FIRST, SECOND = "httpd_runtime_t", "httpd_sys_rw_content_t"
+
+
+def add_socket(guest: Guest) -> None:
+    """Start foo.socket, which no rule is about."""
+    guest.put("/etc/systemd/system/foo.socket", b"[Socket]\nListenStream=%s\n" % PATH.encode())
+    guest.put("/etc/systemd/system/foo.service", b"[Service]\nExecStart=/bin/sleep infinity\n")
+    guest.check("systemctl daemon-reload && systemctl start foo.socket")
+
+
+def label_after(guest: Guest, *commands: str) -> str:
+    """Return the type of the socket that PID 1 makes anew after these commands."""
+    guest.check(" && ".join([*commands, "systemctl restart foo.socket"]))
+    return guest.label(PATH)
+
+
+def observed_refresh(guest: Guest) -> str:
+    """Add a rule, as semanage does it with a policy load, and see what makes PID 1 label by it."""
+    if label_after(guest, "semanage fcontext -a -t %s %s" % (FIRST, REGEX)) == FIRST:
+        return "ON_POLICY_LOAD"
+    return "ON_DAEMON_RELOAD" if label_after(guest, "systemctl daemon-reload") == FIRST else "NEVER"
+
+
+@pytest.mark.parametrize(("release", "systemd", "libselinux", "python"), [
+    ("bullseye", "247.3", "3.1", "3.9"), ("trixie", "257.", "3.8.1", "3.13")])
+def test_pid1_does_what_is_predicted(boot, install, demo, release, systemd, libselinux, python):
+    """Detected, observed, repaired without a re-exec, and served by a transaction with a profile."""
+    with boot(release) as guest:
+        assert guest.check("getenforce").strip() == "Enforcing"
+        assert guest.check("dpkg-query -W -f '${Version}' libselinux1").split("-")[0] == libselinux
+        assert guest.check("python3 -V").startswith("Python %s." % python)
+        detected = guest.tool("detect")
+        assert detected["status"] == 0
+        assert detected["running"]["version"].startswith(systemd)
+        add_socket(guest)
+        assert guest.label(PATH) not in (FIRST, SECOND)
+        assert detected["running"]["refresh"] == detected["installed"]["refresh"] == observed_refresh(guest)
+
+        # A commit without a policy load is not seen by PID 1, and needs no more than a policy load.
+        guest.check("semanage fcontext -N -m -t %s %s" % (SECOND, REGEX))
+        assert label_after(guest, "systemctl daemon-reload") == FIRST
+        guest.put("/etc/foreman-selinux-helpers/profiles.d/foo.conf", b"[foo.socket]\ntype = %s\n" % SECOND.encode())
+        status = guest.tool("status", "foo.socket")
+        assert (status["status"], status["label_cache"]["state"]) == (1, "stale")
+        assert sockets(status)["foo.socket"]["problem"] == "label-cache-stale"
+        done = guest.tool("repair", "foo.socket")
+        assert (done["status"], done["ok"]) == (0, True)
+        assert steps(done) == ["look-a-label-up", "load-policy", "restart"]
+        assert "daemon-reexec" in steps(done, "not-needed")
+        assert guest.label(PATH) == SECOND
+        assert all_is_well(guest) == ["foo.socket"]
+
+        # The scriptlets and file triggers of this release's rpm register the rule of a profile that comes along.
+        install(guest, demo("bar", variant=NO_RULE, requires=False))
+        assert_right(guest, "bar")
+        assert all_is_well(guest) == ["bar.socket", "foo.socket"]
+        assert guest.reexec_count() == 0
+        guest.check("systemctl daemon-reexec")
+        assert guest.reexec_count() == 1  # it would have been counted
+
+
+def all_is_well(guest: Guest) -> List[str]:
+    """Assert that status says so; return the units whose sockets it looked at."""
+    status = guest.tool("status")
+    assert (status["status"], status["ok"], status["label_cache"]["state"]) == (0, True, "fresh")
+    assert {one["problem"] for one in status["sockets"]} == {None}
+    return sorted(one["unit"] for one in status["sockets"] if one["path_label"])
