@@ -54,10 +54,14 @@ def _lines(text: str) -> Iterator[Tuple[int, List[str]]]:
 
 
 class Equivalences(NamedTuple):
-    """The substitutions of one host: ``local`` (.subs) and ``dist`` (.subs_dist), in file order."""
+    """The substitutions of one host: ``local`` (.subs) and ``dist`` (.subs_dist), in file order.
+
+    ``first_counts``: of the lines of a file that match, the first counts and not the last.
+    """
 
     local: Sequence[Substitution] = ()
     dist: Sequence[Substitution] = ()
+    first_counts: bool = False
 
     def canonical(self, path: str) -> str:
         """Return the only spelling of ``path`` under which a rule can match."""
@@ -70,7 +74,7 @@ class Equivalences(NamedTuple):
             path = path[:-1]
         used = []
         for substitutions in (self.local, self.dist):
-            for one in reversed(substitutions):
+            for one in substitutions if self.first_counts else reversed(substitutions):
                 if path == one.source or path.startswith(one.source + "/"):
                     path = _rewrite(path, one)
                     used.append(one)
@@ -91,6 +95,13 @@ class Equivalences(NamedTuple):
                 if other != path and self.canonical(other) == path:
                     found.append(other)
         return found
+
+
+def overlap(substitutions: Sequence[Substitution]) -> bool:
+    """Tell whether two lines of one file can match the same path, so that it matters which one counts."""
+    sources = {one.source for one in substitutions}
+    return len(sources) < len(substitutions) or any(
+        source[:slash.start()] in sources for source in sources for slash in re.finditer("/", source))
 
 
 def _rewrite(path: str, one: Substitution) -> str:

@@ -129,7 +129,10 @@ class LabelDatabase:
             if fault:
                 raise HelperError(fault)
             return equivalence.parse(text, file)
-        return Equivalences(read(".subs"), read(".subs_dist"))
+        local, dist = read(".subs"), read(".subs_dist")
+        # Few hosts need the answer: it costs a database of its own.
+        ambiguous = equivalence.overlap(local) or equivalence.overlap(dist)
+        return Equivalences(local, dist, ambiguous and first_substitution_counts())
 
     def rules(self, suffixes: Sequence[str] = ALL_RULES,
               types: Optional[Collection[str]] = None) -> List[Rule]:
@@ -202,12 +205,23 @@ def regex_matches(rule: Rule, path: str) -> Optional[bool]:
     It is asked for the path with this one rule, and one before it that matches everything: no
     answer at all means that it failed at the regex.
     """
+    answer = _ask(*question(rule, path))
+    return None if answer is None else answer == MATCHED
+
+
+def first_substitution_counts() -> bool:
+    """Ask libselinux which of two substitutions in a file it applies: the first (3.8 and 3.8.1), or the last."""
+    return _ask({"": "/first\t%s\n/last\tu:r:other\n" % MATCHED, ".subs_dist": "/asked /first\n/asked /last\n"},
+                "/asked") == MATCHED
+
+
+def _ask(files: Dict[str, str], path: str) -> Optional[str]:
+    """Return what libselinux answers for a path by these files (by what follows ``file_contexts``)."""
     import tempfile
 
     selinux = _binding()
     with tempfile.TemporaryDirectory() as scratch, standard_error_kept():
         file = os.path.join(scratch, "file_contexts")
-        files, key = question(rule, path)
         for suffix, text in files.items():
             with open(file + suffix, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(text)
@@ -218,7 +232,7 @@ def regex_matches(rule: Rule, path: str) -> Optional[bool]:
             if handle is None:
                 return None
             try:
-                return _lookup(selinux, handle, key, stat.S_IFSOCK) == MATCHED
+                return _lookup(selinux, handle, path, stat.S_IFSOCK)
             finally:
                 selinux.selabel_close(handle)
         except OSError:

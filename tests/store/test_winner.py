@@ -33,7 +33,7 @@ def read(base):
     for suffix in selinuxlib.ALL_RULES:
         rules.extend(filecontexts.parse(read_text(base + suffix) or "", base + suffix))
     subs = [equivalence.parse(read_text(base + suffix) or "", base + suffix) for suffix in (".subs", ".subs_dist")]
-    return rules, Equivalences(*subs)
+    return rules, Equivalences(*subs, first_counts=selinuxlib.first_substitution_counts())
 
 
 def ask(rule, path):
