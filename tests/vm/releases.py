@@ -35,7 +35,7 @@ def _disk(directory: Path, release: str) -> Path:
     disk = directory / ("%s-%s.img" % (release, recipe.hexdigest()[:16]))
     if disk.exists():
         return disk
-    image.say("building the guest image of %s (about two minutes)" % release)
+    image.say("building the guest image of %s (about a minute)" % release)
     root = disk.with_suffix(".root")
     shutil.rmtree(root, ignore_errors=True)
     try:
@@ -60,7 +60,7 @@ def _disk(directory: Path, release: str) -> Path:
 
 def _furnish(root: Path) -> None:
     """Let commands run as an administrator's, and rpm's scriptlets in their caller's domain, as in bookworm."""
-    # The policies of these releases keep a service from journalctl or systemd-run.
+    # bullseye's policy keeps a service from systemd-run, trixie's from journalctl.
     agent = root / "etc/systemd/system/guest-agent.service.d/administrator.conf"
     agent.parent.mkdir()
     agent.write_text(_ADMINISTRATOR)
