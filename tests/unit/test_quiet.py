@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+TOP = Path(__file__).resolve().parent.parent.parent
 
 PROGRAM = """
 import os, subprocess, sys
@@ -27,6 +30,6 @@ KEPT = ascii(("first\n", "first\nsecond\ufffd\n", 65536 + len("first\nsecond?\n"
 @pytest.mark.parametrize(("closed", "shown"), [("", "before\nafter\n"), ("2>&-", ""), ("0<&- 2>&-", "")])
 def test_what_is_printed_is_kept_and_nobody_waits(closed, shown):
     done = subprocess.run(["/bin/sh", "-c", 'exec "$@" %s' % closed, "sh", sys.executable, "-c", PROGRAM],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60, cwd=str(TOP))
     assert (done.returncode, done.stdout) == (0, KEPT)
     assert done.stderr == shown
