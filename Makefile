@@ -4,7 +4,7 @@
 
 PYTEST = build/venv/system/bin/python -m pytest -q
 
-.PHONY: all demo test lint unit store rpm test-rpm vm bench needs clean
+.PHONY: all demo transcript test lint unit store rpm test-rpm vm bench needs clean
 
 all: test
 
@@ -13,6 +13,9 @@ needs:
 
 demo: needs rpm
 	build/venv/system/bin/python -m tests.vm.demo
+
+transcript: needs rpm  # the demo's output into README
+	build/venv/system/bin/python -m tests.vm.demo --write
 
 test: lint unit store test-rpm vm
 

@@ -1,16 +1,23 @@
-"""make demo: the bug, and its repair by an RPM transaction, in a guest whose PID 1 keeps a stale cache."""
+"""make demo: the bug, and its repair by an RPM transaction, in a guest whose PID 1 keeps a stale cache.
 
+make transcript: the same, and README shows what was printed.
+"""
+
+import re
 import sys
 import time
 from pathlib import Path
-from typing import List, NamedTuple
+from typing import Dict, List, NamedTuple
 
 from ..packages import build
 from . import image
 from .guest import Guest
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
+README = BUILD.parent / "README.md"
 SOCKET = "/run/foreman.sock"
+# What README shows: a block of indented lines between two remarks.
+_BLOCK = re.compile(r"(<!-- printed by make demo: (\w+) -->\n\n)(.*?)(\n<!-- so far -->\n)", re.S)
 _START = time.monotonic()
 
 
@@ -25,6 +32,13 @@ class Seen(NamedTuple):
     service: str
 
 
+class Story(NamedTuple):
+    """Whether it ended well, and what README shows of it, by name."""
+
+    well: bool
+    printed: Dict[str, str]
+
+
 def heading(text: str) -> None:
     """Say what comes now, and how long it took to come here."""
     print("\n[%3d s] %s" % (time.monotonic() - _START, text), flush=True)
@@ -36,10 +50,12 @@ def show(text: str) -> None:
         print("    " + line, flush=True)
 
 
-def command(guest: Guest, line: str) -> None:
-    """Run a command and show it as in a terminal."""
+def command(guest: Guest, line: str) -> str:
+    """Run a command, show it as in a terminal, and return that."""
     done = guest.run(line)
-    show("# %s\n%s%s" % (line, done.out, done.err))
+    shown = "# %s\n%s%s" % (line, done.out, done.err)
+    show(shown)
+    return shown
 
 
 def transaction(guest: Guest, package: str) -> None:
@@ -67,8 +83,9 @@ def table(before: Seen, after: Seen) -> List[str]:
     return [lines[0], "-" * (sum(widths) + 4), *lines[1:]]
 
 
-def main() -> int:
-    """Tell the story; return 0 if it ended well."""
+def tell() -> Story:
+    """Tell the story as it happens."""
+    printed = {}
     heading("building our package and the demonstration's")
     packages = BUILD / "test-rpms"
     ours = [build.host(packages), build.our_package(packages), build.client(packages)]
@@ -91,7 +108,8 @@ def main() -> int:
         command(guest, "systemd-run --quiet --wait --pipe /usr/libexec/web-client/web-client %s" % SOCKET)
         show(guest.denials("foreman.sock")[-1])
         heading("why")
-        command(guest, "foreman-selinux-helpers status foreman.socket")
+        printed["explain"] = command(guest, "foreman-selinux-helpers explain %s" % SOCKET)
+        heading("what the repair would do")
         command(guest, "foreman-selinux-helpers repair --dry-run foreman.socket")
         heading("version 2-2 calls the helper from its %posttrans; nobody types anything else")
         transaction(guest, mended)
@@ -100,11 +118,31 @@ def main() -> int:
         command(guest, "foreman-selinux-helpers status foreman.socket")
         after = look(guest)
     heading("before and after the transaction")
-    for line in table(before, after):
-        show(line)
+    printed["table"] = "\n".join(table(before, after))
+    show(printed["table"])
     well = after.client == "hello" and after.verdict == "ok" and before.client != "hello"
     heading("done" if well else "this did not end well")
-    return 0 if well else 1
+    return Story(well, printed)
 
 
-sys.exit(main())
+def blocks(text: str) -> Dict[str, str]:
+    """Return what README shows, by name."""
+    return {name: re.sub("^    ", "", block, flags=re.M).rstrip("\n") for _, name, block, _ in _BLOCK.findall(text)}
+
+
+def with_blocks(text: str, printed: Dict[str, str]) -> str:
+    """Return README with what was printed."""
+    return _BLOCK.sub(lambda found: found.group(1) + "".join(
+        ("    " + line).rstrip() + "\n" for line in printed[found.group(2)].rstrip("\n").split("\n")) + found.group(4), text)
+
+
+def main() -> int:
+    """Tell the story, and with --write put it into README; return 0 if it ended well."""
+    story = tell()
+    if story.well and "--write" in sys.argv[1:]:
+        README.write_text(with_blocks(README.read_text(encoding="utf-8"), story.printed), encoding="utf-8")
+    return 0 if story.well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
