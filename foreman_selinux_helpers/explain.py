@@ -64,6 +64,8 @@ def explain(host: Host, profiles: Sequence[SocketProfile], known_units: Optional
         "listeners": [], "label_cache": None, "refresh": None, "client": None, "denials": [],
         "cause": None, "why": None, "remedy": None, "command_to_run": None}
     if host.policy is None:
+        inode = look_at(host.root, path, False)
+        document.update(exists=inode is not None, file_type=kind or (inode.kind if inode else SOCKET))
         return document
     policies = Policies(host)
     try:
@@ -463,7 +465,7 @@ def text(document: Document, colour: bool = False) -> str:
     cause = document["cause"]
     well = "ok" if document["exists"] else "ok, nothing is there"
     head = layout.paint("WRONG: %s" % cause, "bad", colour) if cause else layout.paint(well, "good", colour)
-    lines = ["%s  %s" % (document["path"], head)]
+    lines = ["%s  %s" % (layout.printable(document["path"]), head)]
     if document["why"]:
         lines += layout.wrap(document["why"], 4)
     lines += ["", layout.paint("which rule", "heading", colour)]
@@ -493,7 +495,7 @@ def text(document: Document, colour: bool = False) -> str:
         if document["remedy"] != document["command_to_run"]:
             lines += layout.wrap(document["remedy"], 4)
         if document["command_to_run"]:
-            lines.append("    " + document["command_to_run"])  # to be copied: never wrapped
+            lines.append("    " + layout.printable(document["command_to_run"]))  # to be copied: never wrapped
     notes = [line for note in document["notes"] for line in layout.wrap(note, 6, "note: ")]
     return "".join(line + "\n" for line in lines + [""] * bool(notes) + notes)
 

@@ -1,5 +1,6 @@
 """How text for people looks: 80 columns, names and values in two columns, colour only where it is asked for.  Pure."""
 
+import re
 from typing import List, Optional, Sequence
 
 WIDTH = 80
@@ -7,6 +8,12 @@ _INDENT = 4
 _NAME = 13
 _COLOURS = {"good": "\033[32m", "bad": "\033[1;31m", "heading": "\033[1m"}
 _PLAIN = "\033[0m"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Return a text without what moves the cursor or breaks the line; many names are others' to choose."""
+    return _CONTROL.sub("?", text)
 
 
 def wrap(text: str, indent: int = 0, first: Optional[str] = None) -> List[str]:
@@ -17,7 +24,7 @@ def wrap(text: str, indent: int = 0, first: Optional[str] = None) -> List[str]:
     start = " " * indent
     lines = []
     line, empty = start if first is None else first, True
-    for word in text.split(" "):
+    for word in printable(text).split(" "):
         if not empty and len(line) + 1 + len(word) > WIDTH:
             lines.append(line.rstrip())
             line, empty = start, True
@@ -32,6 +39,7 @@ def entry(name: str, text: str, indent: int = _INDENT) -> List[str]:
 
 def table(rows: Sequence[Sequence[str]]) -> List[str]:
     """Return rows with their columns below each other."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 

@@ -172,7 +172,8 @@ def verdict(cause: Optional[str], in_use: bool, colour: bool) -> str:
 
 
 def _socket(one: Document, colour: bool) -> List[str]:
-    lines = ["%s  %s  %s" % (one["unit"], one["path"], verdict(one["problem"], one["in_use"], colour))]
+    said = verdict(one["problem"], one["in_use"], colour)
+    lines = ["%s  %s  %s" % (one["unit"], layout.printable(one["path"]), said)]
     if not one["in_use"] and not one["problem"] and not one["expected"]:
         return lines
     if one["problem"]:

@@ -78,3 +78,11 @@ def test_colour_is_for_terminals(monkeypatch, tmp_path, environment, terminal, c
     with os.fdopen(ours), os.fdopen(theirs, "w") as screen, open(str(tmp_path / "out"), "w") as file:
         monkeypatch.setattr("sys.stdout", screen if terminal else file)
         assert cli._colour() is coloured
+
+
+def test_what_others_name_moves_no_cursor_and_breaks_no_line():
+    odd = "a\nb\033]0;title\007c\x9b\u202ed\te"
+    assert layout.wrap(odd) == ["a?b?]0;title?c??d?e"]
+    assert layout.entry("name", "x\ny") == ["    name          x?y"]
+    assert layout.table([("a\n", "b")]) == ["a?  b"]
+    assert layout.printable("/run/\u00e9 \U0001f600") == "/run/\u00e9 \U0001f600"
