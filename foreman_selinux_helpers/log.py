@@ -3,6 +3,8 @@
 import sys
 import syslog
 
+from .layout import printable
+
 IDENTIFIER = "foreman-selinux-helpers"
 
 _PRIORITIES = {"error": syslog.LOG_ERR, "warning": syslog.LOG_WARNING, "info": syslog.LOG_INFO}
@@ -34,7 +36,7 @@ class Log:
         self._emit("info", message, self._verbosity >= 1)
 
     def _emit(self, level: str, message: str, show: bool) -> None:
-        message = message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", " ")
+        message = printable(message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", " "))
         if show and self._stderr and sys.stderr is not None:
             try:
                 sys.stderr.write("%s: %s\n" % (IDENTIFIER, message))
