@@ -51,14 +51,15 @@ def held() -> Iterator[None]:
 def lock(descriptor: int, deadline: Deadline, taken: str) -> None:
     """Wait for a lock; ``taken`` says who has it.
 
-    Raises PolicyStoreError when the time is used up, or when a signal that is held back asks us to stop.
+    Raises PolicyStoreError when the time is used up, or when a signal that is held back asks us to stop
+    (what is ignored is pending as well while it is held back).
     """
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if not signal.sigpending().isdisjoint(_STOP):
+            if any(signal.getsignal(number) != signal.SIG_IGN for number in signal.sigpending().intersection(_STOP)):
                 raise PolicyStoreError("%s; interrupted while waiting for it" % taken) from None
             try:
                 deadline.pause(_LOCK_POLL)

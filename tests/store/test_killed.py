@@ -20,6 +20,14 @@ ADMINS = {"/srv/theirs": OTHER}
 THEIRS = Path(__file__).parent / "administrator.py"
 
 
+@pytest.fixture(autouse=True)
+def hang_up():
+    """Let SIGHUP be heard, also where the tests were started with nohup(1)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 class Scene:
     """A root as it is before a command is stopped, of which each attempt gets a copy."""
 
@@ -169,6 +177,23 @@ def test_interrupted_at_any_moment(small, place):
     assert ours == []
     assert len(outcomes) > 1
     check(scene, ADMINS)
+
+
+def test_a_signal_that_is_ignored_stops_nothing(small, place):
+    """As nohup(1) has it: not even while somebody else holds the lock, where signals are held back."""
+    scene = Scene(small, place, "register")
+    argv = scene.fresh()
+    with subprocess.Popen(["flock", "--no-fork", str(scene.root / "var/lib/selinux" / POLICY / "semanage.trans.LOCK"),
+                           "sleep", "60"]) as other:
+        time.sleep(0.2)
+        running = subprocess.Popen(["nohup", *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(1)
+        running.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert running.poll() is None
+        other.terminate()
+    running.communicate(timeout=20)
+    assert (running.returncode, steps.recorded(scene.root)) == (0, scene.rules)
 
 
 FAILURES = {"fsync": "EIO", "syncfs": "EIO", "unlink": "EROFS", "rmdir": "EROFS", "vfork": "EAGAIN", "flock": "ENOLCK"}
