@@ -564,20 +564,51 @@ def _finish(store: policystore.Store, load: bool, runner: Runner) -> None:
 
 def unregister(host: Host, units: Optional[Sequence[str]], runner: Runner, log: Log,
                dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
-    """Remove the rules of ours that were added for these units (None: all of them)."""
-    store = host.store
-    if store is None:
-        return [], []
+    """Remove the rules of ours that were added for these units (None: all of them), in every policy that has some.
+
+    One policy's trouble keeps no rule in another; the first is raised at the end, unless it is in the results.
+    """
+    decisions: List[rules.Decision] = []
+    results: List[Result] = []
+    failures: List[HelperError] = []
+    active = host.store
+    policies = list(dict.fromkeys(([active.policy] if active else []) + ownership.policies(host.root)))
+    for policy in policies:
+        store = policystore.Store(host.root, policy, apart=len(policies) > 1)
+        load = policy == host.policy and host.offline is None
+        try:
+            some, done = _unregister(store, units, load, runner, log, dry_run)
+        except HelperError as error:
+            failures.append(error)
+            continue
+        if policy != host.policy:
+            some = [one._replace(reason="%s, in the policy %s" % (one.reason, policy)) for one in some]
+        decisions += some
+        results += done
+    for one in failures[1:]:
+        log.error(str(one))
+    if failures:
+        raise failures[0]
+    return decisions, results
+
+
+def _unregister(store: policystore.Store, units: Optional[Sequence[str]], load: bool, runner: Runner, log: Log,
+                dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
+    """Remove the rules of ours in one policy."""
     record = ownership.load(store.root, store.policy)
-    decisions = _removals(record, store.local_rules(), units)
+    decisions = _removals(record, store.local_rules(), units) if store.exists else []
     if dry_run or record == ownership.NOTHING:
         return decisions, []
     failure: Optional[HelperError] = None
     with ownership.locked(store.root, runner.deadline):
+        if not store.exists:
+            if units is None:
+                ownership.save(store.root, store.policy, ownership.NOTHING)  # the policy is gone, its rules with it
+            return [], []
         for _ in range(_CHANCES):
             try:
-                _finish(store, host.offline is None, runner)
-                decisions = _remove(store, units, host.offline is None, runner)
+                _finish(store, load, runner)
+                decisions = _remove(store, units, load, runner)
                 failure = None
                 break
             except RulesChanged as error:

@@ -16,6 +16,7 @@ from .errors import HelperError
 from .filecontexts import FILE_TYPES, Rule
 
 STATE_DIR = "var/lib/foreman-selinux-helpers"
+_SUFFIX = ".json"
 _SCHEMA = 1
 
 Key = Tuple[str, str]
@@ -60,7 +61,16 @@ NOTHING = Record({}, {})
 
 def file_of(root: str, policy: str) -> str:
     """Return the path of a policy type's record."""
-    return os.path.join(root, STATE_DIR, policy + ".json")
+    return os.path.join(root, STATE_DIR, policy + _SUFFIX)
+
+
+def policies(root: str) -> List[str]:
+    """Return the policy types that have a record."""
+    try:
+        names = os.listdir(os.path.join(root, STATE_DIR))
+    except OSError:
+        return []
+    return sorted(name[:-len(_SUFFIX)] for name in names if name.endswith(_SUFFIX) and name != _SUFFIX)
 
 
 @contextmanager

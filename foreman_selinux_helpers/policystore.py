@@ -1,8 +1,9 @@
 """The only door to the policy store: the local file-context rules, and transactions on them."""
 
 import errno
+import functools
 import os
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 from . import auditlog, interrupts, policydb
 from .errors import CommandFailed, CommitFailed, PolicyStoreError, RulesChanged, RulesRefused
@@ -32,10 +33,15 @@ class Change(NamedTuple):
 
 
 class Store(NamedTuple):
-    """The policy store of one root directory and policy type."""
+    """The policy store of one root directory and policy type.
+
+    ``apart``: change it in a process of its own.  libsemanage keeps the paths of the first store that
+    a process opens, and would change that one instead (``src/semanage_store.c``, semanage_check_init()).
+    """
 
     root: str
     policy: str
+    apart: bool = False
 
     @property
     def directory(self) -> str:
@@ -77,7 +83,11 @@ class Store(NamedTuple):
         with standard_error_kept() as said:
             done = False
             try:
-                _transaction(semanage, self, changes, load, seen)
+                act = functools.partial(_transaction, semanage, self, changes, load, seen)
+                if self.apart:
+                    _in_a_child(act)
+                else:
+                    act()
                 done = True
             except PolicyStoreError as error:
                 raise type(error)("%s%s" % (error, _last_words(said()))) from error
@@ -149,6 +159,30 @@ def _checked(result: Any, what: str) -> Any:
     if status < 0:
         raise PolicyStoreError("the policy store refused to %s" % what)
     return value
+
+
+def _in_a_child(act: Callable[[], None]) -> None:
+    """Call a function in a process of its own; what it raises is raised here."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            answer = "done"
+            try:
+                act()
+            except PolicyStoreError as error:
+                answer = "%s %s" % (type(error).__name__, error)
+            os.write(writing, answer.encode("utf-8", "surrogateescape"))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8", errors="surrogateescape") as stream:
+        answer = stream.read()
+    os.waitpid(child, 0)
+    kind, _, message = answer.partition(" ")
+    if kind != "done":
+        failed = {one.__name__: one for one in (PolicyStoreError, RulesChanged, RulesRefused)}.get(kind, CommitFailed)
+        raise failed(message or "the process that changed the policy store has died")
 
 
 def _transaction(semanage: Any, store: Store, changes: Sequence[Change], load: bool,
