@@ -105,17 +105,20 @@ class Store(NamedTuple):
         return self.refused(wanted[:half], runner) + self.refused(wanted[half:], runner)
 
     def _accepts(self, wanted: Sequence[Rule], runner: Runner) -> bool:
-        """Ask setfiles(8), option -c, as libsemanage does."""
+        """Ask setfiles(8), option -c, as libsemanage does: in the store, for a policy lets it read that."""
         binary = policydb.newest(self.root, self.policy)
         if binary is None:
             raise PolicyStoreError("there is no compiled policy to check the rules with")
         import tempfile
 
-        with tempfile.TemporaryDirectory() as scratch:
-            specification = os.path.join(scratch, "file_contexts")
-            with open(specification, "w", encoding="utf-8") as stream:
-                stream.writelines("%s\t%s\n" % (rule.regex, rule.context) for rule in wanted)
-            return runner.run([_SETFILES, "-q", "-c", binary, specification]).status == 0
+        try:
+            with tempfile.TemporaryDirectory(prefix="rules-", dir=self.directory) as scratch:
+                specification = os.path.join(scratch, "file_contexts")
+                with open(specification, "w", encoding="utf-8") as stream:
+                    stream.writelines("%s\t%s\n" % (rule.regex, rule.context) for rule in wanted)
+                return runner.run([_SETFILES, "-q", "-c", binary, specification]).status == 0
+        except OSError as error:
+            raise PolicyStoreError("the rules cannot be checked: %s" % error.strerror) from error
 
     def _wait_for_lock(self, runner: Runner) -> None:
         """Wait until nobody holds the store's lock.
