@@ -85,7 +85,8 @@ class Listeners:
     def __init__(self, pid: int) -> None:
         self._descriptors = socket_descriptors(pid)
         try:
-            with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
+            # Its table, not ours: we may be in a network namespace of our own (PrivateNetwork=).
+            with open("/proc/%d/net/unix" % pid, encoding="utf-8", errors="surrogateescape") as table:
                 self.sockets = listening_sockets(table.read())
         except OSError:
             self.sockets = {}

@@ -32,6 +32,14 @@ def our_package(directory: Path) -> Path:
     return Path(out.strip())
 
 
+def newer(ours: Path, directory: Path) -> Path:
+    """Build a later release of our own package from its source package."""
+    source = next(ours.parent.parent.parent.glob("SRPMS/*.src.rpm"))
+    subprocess.run(["rpmbuild", "--rebuild", "--nodeps", "--define", "_topdir %s" % directory, "--define", "dist .2",
+                    str(source)], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return next(directory.glob("RPMS/noarch/*.rpm"))
+
+
 def host(directory: Path) -> Path:
     """Build the package that provides what the host has."""
     return _build(directory, "host", {})
@@ -45,6 +53,11 @@ def client(directory: Path) -> Path:
 def systemd(directory: Path, number: str, named: str = "") -> Path:
     """Build a package that is systemd 239 by name alone; ``named``: what its changelog names."""
     return _build(directory, "systemd", {"number": number, **({"named": named} if named else {})})
+
+
+def broken(directory: Path) -> Path:
+    """Build the package that cannot be installed."""
+    return _build(directory, "broken", {})
 
 
 def demo(directory: Path, unit: str, number: int, variant: str = RIGHT, layout: str = "debian",

@@ -119,11 +119,7 @@ def ours() -> Path:
 @pytest.fixture(scope="session")
 def newer(ours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return our package in a later release, built from the source package."""
-    top = tmp_path_factory.mktemp("newer")
-    source = next(ours.parent.parent.parent.glob("SRPMS/*.src.rpm"))
-    subprocess.check_output(["rpmbuild", "--rebuild", "--nodeps", "--define", "_topdir %s" % top, "--define", "dist .2",
-                             str(source)], stderr=subprocess.STDOUT)
-    return next(top.glob("RPMS/noarch/*.rpm"))
+    return build.newer(ours, tmp_path_factory.mktemp("newer"))
 
 
 @pytest.fixture

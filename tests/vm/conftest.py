@@ -23,7 +23,7 @@ def base_packages() -> List[Path]:
     return [build.host(PACKAGES), build.our_package(PACKAGES), build.client(PACKAGES)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def boot(base_packages: List[Path]) -> Callable[..., Any]:
     """Return a function that boots a guest (a policy layout of bookworm, or a release) with our package installed."""
     @contextmanager
