@@ -23,6 +23,10 @@ class CommandFailed(HelperError):
     """A program could not be started, failed, or did not end in time."""
 
 
+class TimedOut(CommandFailed):
+    """A program did not end in time and was killed."""
+
+
 class PolicyStoreError(HelperError):
     """The policy store refused a transaction; nothing was changed."""
 

@@ -4,7 +4,7 @@ import os
 from typing import Dict, NamedTuple, Optional, Sequence
 
 from .deadline import Deadline
-from .errors import CommandFailed
+from .errors import CommandFailed, TimedOut
 
 # A fixed PATH and locale: what the caller's environment says has no influence.
 ENVIRONMENT: Dict[str, str] = {
@@ -51,7 +51,7 @@ class Runner:
         """Run a program and return its output, whatever its exit status.
 
         ``limit`` (seconds) shortens the deadline for this one.  Raises CommandFailed when it
-        cannot be started or does not end in time; it is then killed.
+        cannot be started, and TimedOut when it does not end in time; it is then killed.
         """
         import subprocess
 
@@ -68,7 +68,7 @@ class Runner:
                     process.kill()
                     raise
         except subprocess.TimeoutExpired as error:
-            raise CommandFailed("%s did not end within %.0f s" % (" ".join(argv), timeout)) from error
+            raise TimedOut("%s did not end within %.0f s" % (" ".join(argv), timeout)) from error
         except OSError as error:
             raise CommandFailed("cannot run %s: %s" % (argv[0], os.strerror(error.errno or 0))) from error
         return Output(process.returncode, _text(out), _text(err))

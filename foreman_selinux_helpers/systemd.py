@@ -4,7 +4,7 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .errors import CommandFailed
+from .errors import CommandFailed, TimedOut
 from .run import Runner
 
 SYSTEMCTL = "/usr/bin/systemctl"
@@ -113,6 +113,13 @@ class Systemd:
 
     # -- questions ---------------------------------------------------------------------------
 
+    def _ask(self, verb: str, *arguments: str) -> str:
+        """Ask the manager with one of systemctl's verbs."""
+        try:
+            return self._runner.check([SYSTEMCTL, verb, *arguments], limit=_ANSWER)
+        except TimedOut as error:
+            raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does" % verb) from error
+
     def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
         """Return the state of socket units; those that are not there have load "not-found".
 
@@ -132,13 +139,11 @@ class Systemd:
     def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
         """Return the paths of all socket units that the manager has loaded, by unit."""
         # A pattern is for loaded units alone (systemctl(1)); 219 knows it as well.
-        text = self._runner.check([SYSTEMCTL, "show", "--property=" + _LISTEN_PROPERTIES, "--", "*.socket"],
-                                  limit=_ANSWER)
+        text = self._ask("show", "--property=" + _LISTEN_PROPERTIES, "--", "*.socket")
         return {_one(one, "Id"): listen_paths(one)[0] for one in parse_show(text) if _one(one, "Id")}
 
     def _show(self, units: Sequence[str]) -> Dict[str, Properties]:
-        text = self._runner.check([SYSTEMCTL, "show", "--property=" + _UNIT_PROPERTIES, "--"] + list(units),
-                                  limit=_ANSWER)
+        text = self._ask("show", "--property=" + _UNIT_PROPERTIES, "--", *units)
         blocks = parse_show(text)
         if len(blocks) != len(units):
             raise CommandFailed("systemctl show answered for %d units, not for the %d that were asked for"
@@ -164,9 +169,8 @@ class Systemd:
 
     def manager(self) -> Manager:
         """Return what the manager says of itself."""
-        shown = parse_show(self._runner.check([SYSTEMCTL, "show", "--property=Version,SystemState"],
-                                              limit=_ANSWER))[0]
-        jobs = self._runner.check([SYSTEMCTL, "list-jobs", "--no-legend", "--no-pager", "--full"], limit=_ANSWER)
+        shown = parse_show(self._ask("show", "--property=Version,SystemState"))[0]
+        jobs = self._ask("list-jobs", "--no-legend", "--no-pager", "--full")
         targets = []
         for line in jobs.split("\n"):
             words = line.split()
@@ -176,13 +180,11 @@ class Systemd:
 
     def version(self) -> str:
         """Return the Version property of the running manager."""
-        return _one(parse_show(self._runner.check([SYSTEMCTL, "show", "--property=Version"], limit=_ANSWER))[0],
-                    "Version")
+        return _one(parse_show(self._ask("show", "--property=Version"))[0], "Version")
 
     def active_units(self) -> List[str]:
         """Return the names of the units that are active now."""
-        text = self._runner.check([SYSTEMCTL, "list-units", "--state=active", "--no-legend", "--no-pager",
-                                   "--full", "--plain"], limit=_ANSWER)
+        text = self._ask("list-units", "--state=active", "--no-legend", "--no-pager", "--full", "--plain")
         return [line.split()[0] for line in text.split("\n") if line.split()]
 
     def container(self) -> Optional[str]:
