@@ -202,9 +202,11 @@ class Systemd:
     def look_a_label_up(self) -> None:
         """Make PID 1 look a label up, so that a systemd that renews its cache lazily does it now.
 
-        A transient unit does that (seen on 239-44 and later); it leaves nothing behind.
+        A transient unit does that (seen on 239-44 and later); it leaves nothing behind.  It neither waits for
+        basic.target, which in early boot may wait for us, nor needs the D-Bus daemon, as --wait would.
         """
-        self._runner.run(["/usr/bin/systemd-run", "--quiet", "--wait", "--collect", "/bin/true"], limit=_ANSWER)
+        self._runner.run(["/usr/bin/systemd-run", "--quiet", "--collect", "--property=Type=oneshot",
+                          "--property=DefaultDependencies=no", "/bin/true"], limit=_ANSWER)
 
     def daemon_reload(self) -> None:
         """Run ``systemctl daemon-reload``."""
