@@ -418,14 +418,22 @@ class Converge:
             return self._refused(refusal)
         if dry_run:
             return Result(plan.DAEMON_REEXEC, plan.INIT, DONE)
+        try:
+            # Of several runs at once the first does it, and the others find that it is done.
+            with ownership.locked(self.host.root, self.runner.deadline):
+                now = observe.look_at_cache(selinuxlib.label_directory(self.host.root, self.host.policy or ""))
+                if now.state == FRESH:
+                    return self._refused(guards.Refusal(guards.CACHE_NOT_STALE, "PID 1's label cache is fresh"))
+                return self._reexec_alone()
+        except HelperError as error:
+            return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
+
+    def _reexec_alone(self) -> Result:
         before = set(self.systemd.active_units())
         self._reexecuted = True
-        try:
-            self.systemd.daemon_reexec()
-            self.systemd.look_a_label_up()
-            lost = before - set(self.systemd.active_units())
-        except CommandFailed as error:
-            return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
+        self.systemd.daemon_reexec()
+        self.systemd.look_a_label_up()
+        lost = before - set(self.systemd.active_units())
         lost = {unit for unit in lost if unit.endswith((".service", ".socket", ".mount"))}
         if lost:
             self.log.warning("active before the re-exec of PID 1 and not after it: %s" % " ".join(sorted(lost)))
