@@ -1,0 +1,165 @@
+"""What docs/permissions.md says: its sandbox is enough for everything, and each part of what it leaves is needed.
+
+The command line is the page's own.
+"""
+
+import re
+import shlex
+from typing import Iterator, List
+
+import pytest
+
+from ..packages.build import TOP
+from .guest import Guest, Result
+from .test_lifecycle import denials, kinds
+
+PATH, RULE = "/run/foo/foo.sock", "/run/foo/foo\\.sock"
+RIGHT, WRONG = "httpd_runtime_t", "var_run_t"
+COMMAND = "/usr/sbin/foreman-selinux-helpers"
+ROUNDS = 2
+
+
+def command_line() -> List[str]:
+    """Return the page's command line, without the verb, a pipe for its output added."""
+    page = (TOP / "docs/permissions.md").read_text(encoding="utf-8")
+    found = re.search(r"(?s)\n(    systemd-run .*?) repair\n", page)
+    assert found
+    program, *rest = shlex.split(found.group(1).replace("\\\n", ""))
+    return [program, "--pipe", *rest]
+
+
+def without(part: str) -> List[str]:
+    """Return it without a capability or a path."""
+    line = command_line()
+    left = [re.sub(r"(?<=[= ])%s( |$)" % re.escape(part), "", one) for one in line]
+    assert left != line
+    return left
+
+
+@pytest.fixture(scope="module")
+def guest(boot) -> Iterator[Guest]:
+    """Return a host with a stale PID 1, and a socket of another user's in a directory of that user's."""
+    with boot(stale_pid1=True) as booted:
+        booted.put("/etc/foreman-selinux-helpers/profiles.d/foo.conf", b"[foo.socket]\ntype = httpd_runtime_t\n")
+        booted.put("/etc/systemd/system/foo.socket", ("[Socket]\nListenStream=%s\nSocketUser=nobody\n" % PATH).encode())
+        booted.put("/etc/systemd/system/foo.service", b"[Service]\nExecStart=/bin/sleep infinity\n")
+        booted.check("install -d -o nobody -m 700 /run/foo && systemctl daemon-reload && systemctl start foo.socket"
+                     " && systemctl start foo.service")
+        yield booted
+
+
+def local_rules(guest: Guest) -> List[str]:
+    return sorted(line.split()[0] for line in guest.rules())
+
+
+def confined(guest: Guest, verb: str, line: List[str], *options: str) -> Result:
+    """Run our command in the sandbox."""
+    return guest.run([*line, "--json", verb, *options])
+
+
+def test_everything_is_done_in_the_sandbox(guest):
+    """The rule, the audit record, the policy load, the re-exec of a stale PID 1, the socket; and nothing is denied."""
+    denied, records = denials(guest), len(guest.rule_records())
+    assert guest.label(PATH) != RIGHT
+    done = confined(guest, "repair", command_line())
+    assert done.status == 0, done
+    assert (guest.label(PATH), local_rules(guest), guest.reexec_count()) == (RIGHT, [RULE], 1)
+    assert [one["op"] for one in guest.rule_records()[records:]] == ["add"]
+    assert confined(guest, "unregister", command_line()).status == 0
+    assert local_rules(guest) == []
+    assert guest.tool("repair")["status"] == 0
+    assert kinds(denials(guest)) - kinds(denied) == set()
+
+
+def test_each_capability_is_needed(guest):
+    assert guest.tool("repair")["status"] == 0
+    assert '"state": "fresh"' in confined(guest, "status", command_line()).out
+    assert '"state": "fresh"' not in confined(guest, "status", without("CAP_SYS_PTRACE")).out
+
+    # A socket of another user's, to be relabelled in place.
+    guest.check("systemctl start foo.service && chcon -t %s %s && chown nobody %s" % (WRONG, PATH, PATH))
+    done = confined(guest, "repair", without("CAP_FOWNER"))
+    assert done.status == 1
+    assert "Operation not permitted" in done.out
+    confined(guest, "repair", without("CAP_DAC_READ_SEARCH"))
+    assert guest.label(PATH) == WRONG
+    assert confined(guest, "repair", command_line()).status == 0
+    assert guest.label(PATH) == RIGHT
+
+    records = len(guest.rule_records())
+    assert confined(guest, "unregister", without("CAP_AUDIT_WRITE")).status == 0
+    assert (local_rules(guest), len(guest.rule_records())) == ([], records)
+
+
+@pytest.mark.parametrize("path", ["/etc/selinux", "/var/lib/selinux", "/var/lib/foreman-selinux-helpers"])
+def test_each_path_is_written(guest, path):
+    """The next run makes right what one could not finish."""
+    assert guest.tool("unregister")["status"] == 0
+    done = confined(guest, "register", without(path))
+    assert done.status == 1
+    assert "Read-only file system" in done.out + done.err
+    assert local_rules(guest) == []
+    assert guest.tool("register")["status"] == 0
+    assert local_rules(guest) == [RULE]
+
+
+def test_no_new_privileges_keeps_setfiles_out_of_its_domain(guest):
+    """It works all the same, but each commit leaves a denial."""
+    assert guest.tool("unregister")["status"] == 0
+    denied = len(denials(guest))
+    line = command_line()
+    line[1:1] = ["-p", "NoNewPrivileges=yes"]
+    assert confined(guest, "register", line).status == 0
+    assert any("nnp_transition" in one for one in denials(guest)[denied:])
+
+
+def start(guest: Guest, name: str, command: str) -> None:
+    """Start a shell command that goes on beside others."""
+    guest.check(["systemd-run", "--quiet", "--unit=" + name, "--property=Type=oneshot", "--remain-after-exit",
+                 "--no-block", "/bin/sh", "-c", command])
+
+
+def ended(guest: Guest, *names: str) -> None:
+    """Wait for them; each must succeed."""
+    for name in names:
+        done = guest.run("while s=$(systemctl show -P ActiveState %s); [ \"$s\" = activating ]; do sleep 1; done; echo $s"
+                         % name, timeout=240)
+        assert done.out == "active\n", (name, done, guest.check("journalctl -b --no-pager -n 30 -u " + name))
+        guest.check("systemctl stop " + name)
+
+
+@pytest.fixture
+def busy(guest, base_packages) -> Iterator[str]:
+    """Let PID 1 reload all the time; return the command of a transaction that calls our scriptlets."""
+    (package,) = guest.put_files("/root/rpms", base_packages[1:2])
+    guest.check("systemd-run --quiet --unit=reloads /bin/sh -c 'while :; do systemctl daemon-reload; sleep 0.5; done'")
+    yield "rpm --force-debian -U --replacepkgs " + package
+    guest.check("systemctl stop reloads.service")
+
+
+def test_repairs_at_once_re_execute_pid_1_once(guest, busy):
+    """Two by hand, and that of a transaction, while PID 1 reloads."""
+    assert guest.tool("unregister")["status"] == 0
+    guest.check("chcon -t %s %s" % (WRONG, PATH))
+    commits, before = guest.commits(), guest.reexec_count()
+    for name, command in (("one", COMMAND + " repair"), ("two", COMMAND + " repair"), ("transaction", busy)):
+        start(guest, name, command)
+    ended(guest, "one", "two", "transaction")
+    assert (guest.label(PATH), local_rules(guest)) == (RIGHT, [RULE])
+    assert (guest.commits() - commits, guest.reexec_count() - before) == (1, 1)
+
+
+def test_a_repair_beside_semanage_and_rpm(guest, busy):
+    """No rule is lost, whoever is first; semanage gives up where it has to wait too long, and is asked again."""
+    theirs: List[str] = []
+    for number in range(ROUNDS):
+        assert guest.tool("unregister")["status"] == 0
+        theirs.append("/srv/a%d" % number)
+        start(guest, "semanage", "for i in 1 2 3 4 5 6; do semanage fcontext -a -t var_t %s && exit; sleep 1; done; exit 1"
+              % theirs[-1])
+        # Status 1: what it has made right was outdated by the other's commit before it had looked again.
+        start(guest, "repair", COMMAND + " repair || [ $? = 1 ]")
+        start(guest, "transaction", busy)
+        ended(guest, "repair", "transaction", "semanage")
+        assert local_rules(guest) == [RULE, *theirs]
+    assert guest.tool("repair")["status"] == 0
