@@ -122,6 +122,7 @@ def test_the_life_of_the_packages(boot, base_packages, demo, tmp_path):
         # Nobody is called: what is due is done by the next transaction in which somebody is.
         life.unchanged("-e", "--noscripts", "baz-demo")
         life.has("baz")
+        guest.check("systemctl stop baz.socket baz.service && systemctl daemon-reload")
         life.unchanged("-i", "--noscripts", bar1)
         life.rpm("-U", "--replacepkgs", bar1)
         life.has("bar")
