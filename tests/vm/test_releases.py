@@ -33,14 +33,15 @@ def observed_refresh(guest: Guest) -> str:
     return "ON_DAEMON_RELOAD" if label_after(guest, "systemctl daemon-reload") == FIRST else "NEVER"
 
 
-@pytest.mark.parametrize(("release", "systemd", "libselinux", "python"), [
-    ("bullseye", "247.3", "3.1", "3.9"), ("trixie", "257.", "3.8.1", "3.13")])
-def test_pid1_does_what_is_predicted(boot, install, demo, release, systemd, libselinux, python):
+@pytest.mark.parametrize(("release", "systemd", "libselinux", "python", "substitution"), [
+    ("bullseye", "247.3", "3.1", "3.9", "last"), ("trixie", "257.", "3.8.1", "3.13", "first")])
+def test_pid1_does_what_is_predicted(boot, install, demo, release, systemd, libselinux, python, substitution):
     """Detected, observed, repaired without a re-exec, and served by a transaction with a profile."""
     with boot(release) as guest:
         assert guest.check("getenforce").strip() == "Enforcing"
         assert guest.check("dpkg-query -W -f '${Version}' libselinux1").split("-")[0] == libselinux
         assert guest.check("python3 -V").startswith("Python %s." % python)
+        assert substitution_that_counts(guest) == substitution
         detected = guest.tool("detect")
         assert detected["status"] == 0
         assert detected["running"]["version"].startswith(systemd)
@@ -62,14 +63,32 @@ def test_pid1_does_what_is_predicted(boot, install, demo, release, systemd, libs
         assert guest.label(PATH) == SECOND
         assert all_is_well(guest) == ["foo.socket"]
 
-        # The scriptlets and file triggers of this release's rpm register the rule of a profile that comes along.
+        # The scriptlets and file triggers of this release's rpm register the rule of a profile, and take it back.
         install(guest, demo("bar", variant=NO_RULE, requires=False))
         assert guest.label("/run/bar.sock") == "bar_var_run_t"
         assert client_connects(guest, "/run/bar.sock")
         assert all_is_well(guest) == ["bar.socket", "foo.socket"]
+        assert guest.denials('comm="setfiles"') + guest.denials("foreman-selinux") == []
+        assert guest.rpm("-e", "bar-demo") == (0, "", "")
+        assert [rule.split()[0] for rule in guest.rules()] == [r"/run/foo\.sock"]
         assert guest.reexec_count() == 0
         guest.check("systemctl daemon-reexec")
         assert guest.reexec_count() == 1  # it would have been counted
+
+
+def substitution_that_counts(guest: Guest) -> str:
+    """Tell which of two substitutions libselinux applies, and assert that a rule would be written accordingly."""
+    targets = {"/etc": ("etc_t", "first"), "/var/lib": ("var_lib_t", "last")}
+    substitutions = "/etc/selinux/default/contexts/files/file_contexts.subs"
+    profile = "/etc/foreman-selinux-helpers/profiles.d/x.conf"
+    guest.put(substitutions, "".join("/srv/alias %s\n" % target for target in targets).encode())
+    guest.put(profile, b"[x.socket]\ntype = %s\npath = /srv/alias/x.sock\n" % FIRST.encode())
+    answer = guest.check(["matchpathcon", "-n", "/srv/alias/x.sock"]).split(":")[2]
+    rule, = guest.tool("register", "--dry-run", "x.socket")["rules"]
+    guest.check(["rm", substitutions, profile])
+    target = rule["regex"][:-len(r"/x\.sock")]
+    assert targets[target][0] == answer
+    return targets[target][1]
 
 
 def client_connects(guest: Guest, path: str) -> bool:

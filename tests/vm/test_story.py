@@ -75,6 +75,7 @@ def test_stock_systemd_needs_no_reexec(boot, install, demo):
         install(guest, demo("foreman", 2, helper="macros", edition=2))
         assert_right(guest, "foreman")
         assert guest.reexec_count() == 0
+        assert guest.tool("detect")["running"]["refresh"] == "ON_POLICY_LOAD"
 
 
 @pytest.mark.parametrize(("layout", "stale"), [("debian", False), ("el", True)])
