@@ -2,7 +2,20 @@
 
 from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import guards, interrupts, labelcache, observe, ownership, plan, policystore, rules, selinuxlib, sockets, systemd
+from . import (
+    guards,
+    interrupts,
+    labelcache,
+    observe,
+    ownership,
+    plan,
+    policystore,
+    rules,
+    selinuxlib,
+    sockets,
+    stopped,
+    systemd,
+)
 from . import host as hosts
 from .errors import CommandFailed, CommitFailed, HelperError, RulesChanged, RulesRefused
 from .filecontexts import SOCKET, Rule, type_of
@@ -100,23 +113,27 @@ class Converge:
     def status(self) -> Outcome:
         """Look and judge; change nothing."""
         seen = self.look()
-        return self._outcome(seen, [], [])
+        return self._outcome(seen, [], [], ["%s: %s; repair starts it again" % (step.target, step.reason)
+                                            for step in self._start_steps()])
 
     def repair(self, dry_run: bool) -> Outcome:
         """Register, refresh PID 1, restart or relabel, verify."""
         seen = self.look()
         steps = plan.rule_steps(seen.decisions) + self._cache_steps(seen)
+        starts = self._start_steps()
         socket_actions, rest = self._socket_actions(seen)
-        steps += plan.socket_steps(socket_actions)
+        steps += starts + plan.socket_steps(socket_actions)
         if dry_run or not (steps or seen.record.pending):
             return self._outcome(seen, steps, [], rest)
         results = self._register(seen)
         if any(one.outcome == FAILED for one in results):
             # With the old rules a refreshed PID 1 or a new socket would be as wrong as before.
             results += [Result(step.step, step.target, NOT_NEEDED, None, "nothing was registered")
-                        for step in steps if step.step not in (plan.REGISTER, plan.UNREGISTER)]
+                        for step in steps if step.step not in (plan.REGISTER, plan.UNREGISTER, plan.START)]
+            results += self._start(starts)
         else:
             results += self._refresh(seen, [step for step in steps if step.target in (plan.INIT, "kernel")])
+            results += self._start(starts)
             results += self._mend_sockets(seen, socket_actions, results)
         after = self.look()
         return self._outcome(after, steps, results, self._socket_actions(after)[1])
@@ -153,11 +170,13 @@ class Converge:
 
     def restart(self) -> Outcome:
         """Take the socket step alone."""
+        starts = self._start_steps()
+        results = self._start(starts)
         seen = self.look()
         socket_actions, rest = self._socket_actions(seen)
-        results = self._mend_sockets(seen, socket_actions, [])
+        results += self._mend_sockets(seen, socket_actions, [])
         after = self.look() if socket_actions else seen
-        return self._outcome(after, plan.socket_steps(socket_actions), results, rest)
+        return self._outcome(after, starts + plan.socket_steps(socket_actions), results, rest)
 
     def look(self, rules_alone: bool = False) -> Observation:
         """Look at everything again, or at the rules alone."""
@@ -495,17 +514,40 @@ class Converge:
         if service is None or service.requires_socket:
             self.systemd.order("restart", unit.unit)
             return
-        try:
-            self.systemd.order("stop", unit.unit)
-            self.systemd.order("stop", service.unit)
-        finally:
-            # Whatever failed: neither stays down for the other's sake.
-            with interrupts.held():
+        comes_back = [unit.unit, service.unit] if service.active else [unit.unit]
+        with stopped.noted(comes_back, self.runner.deadline) as forget:
+            try:
+                self.systemd.order("stop", unit.unit)
+                self.systemd.order("stop", service.unit)
+            finally:
+                # Whatever failed: neither stays down for the other's sake.
+                with interrupts.held():
+                    try:
+                        self.systemd.order("start", unit.unit)
+                        forget(unit.unit)
+                    finally:
+                        if service.active:
+                            self.systemd.order("start", service.unit)
+                            forget(service.unit)
+
+    def _start_steps(self) -> List[Step]:
+        return plan.start_steps([] if self.host.offline else stopped.units())
+
+    def _start(self, steps: Sequence[Step]) -> List[Result]:
+        """Start what a run that was killed in the middle of a restart has left down."""
+        results: List[Result] = []
+        if not steps:
+            return results
+        with stopped.noted([], self.runner.deadline) as forget:
+            for step in steps:
                 try:
-                    self.systemd.order("start", unit.unit)
-                finally:
-                    if service.active:
-                        self.systemd.order("start", service.unit)
+                    self.systemd.order("start", step.target)
+                    forget(step.target)
+                except CommandFailed as error:
+                    results.append(self._tell(Result(step.step, step.target, FAILED, None, str(error))))
+                else:
+                    results.append(self._tell(Result(step.step, step.target, DONE, None, step.reason)))
+        return results
 
     def _judge_by_label(self, restarted: Sequence[sockets.Action], taken: Set[str]) -> List[Result]:
         """Where PID 1's cache cannot be seen, the restarted socket's label says whether it is fresh."""

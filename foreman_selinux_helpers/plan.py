@@ -14,6 +14,7 @@ LOOK_A_LABEL_UP = "look-a-label-up"
 LOAD_POLICY = "load-policy"
 DAEMON_RELOAD = "daemon-reload"
 DAEMON_REEXEC = "daemon-reexec"
+START = "start"
 
 DONE = "done"
 NOT_NEEDED = "not-needed"
@@ -72,6 +73,11 @@ def cache_steps(observation: Observation, load_due: bool, refresh: str) -> List[
         steps.append(Step(LOAD_POLICY, "kernel", "no policy was loaded since the rules on disk changed"))
     still = "only if PID 1's label cache is stale after that"
     return steps + [Step(DAEMON_RELOAD, INIT, still), Step(DAEMON_REEXEC, INIT, still)]
+
+
+def start_steps(units: Sequence[str]) -> List[Step]:
+    """Return the steps that start what a run which was cut short had stopped."""
+    return [Step(START, unit, "a restart that was cut short had stopped it") for unit in units]
 
 
 def socket_steps(actions: Sequence[Action]) -> List[Step]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from foreman_selinux_helpers import converge, guards, observe, plan, rules, selinuxlib
+from foreman_selinux_helpers import converge, guards, observe, plan, rules, selinuxlib, stopped
 from foreman_selinux_helpers import systemd as door
 from foreman_selinux_helpers.converge import Converge
 from foreman_selinux_helpers.deadline import Deadline
@@ -25,6 +25,11 @@ from .test_sockets import BAD, RIGHT
 HOST = Host("/", "targeted", True, True, True)
 ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"), rules.ADD, "no-rule: why",
                "foo.socket", "/run/foo.sock", rules.NO_RULE)
+
+
+@pytest.fixture(autouse=True)
+def notes(monkeypatch, tmp_path):
+    monkeypatch.setattr(stopped, "DIRECTORY", str(tmp_path / "notes"))
 
 
 class World:
@@ -139,6 +144,7 @@ def test_the_socket_comes_back_when_stopping_the_service_fails(monkeypatch):
     assert world.done == ["stop foo.socket", "start foo.socket", "start foo.service"]
     assert outcomes(outcome) == [("restart", "failed", None)]
     assert not outcome.ok
+    assert stopped.units() == []
 
 
 def test_the_service_comes_back_when_starting_the_socket_fails(monkeypatch):
@@ -148,6 +154,38 @@ def test_the_service_comes_back_when_starting_the_socket_fails(monkeypatch):
     outcome = world.flow.restart()
     assert world.done == ["stop foo.socket", "stop foo.service", "start foo.service"]
     assert not outcome.ok
+    assert stopped.units() == ["foo.socket"]
+
+
+@pytest.mark.parametrize("verb", ["repair", "restart"])
+def test_what_a_killed_run_had_stopped_is_started(monkeypatch, verb):
+    world = World(monkeypatch, state=FRESH)
+    with stopped.noted(["foo.service", "foo.socket"], Deadline(5)):
+        pass
+    told = world.flow.status()
+    assert not told.ok
+    assert told.rest[0].startswith("foo.socket: a restart that was cut short had stopped it; repair")
+    if verb == "repair":
+        assert outcomes(world.flow.repair(True)) == []
+        outcome = world.flow.repair(False)
+    else:
+        outcome = world.flow.restart()
+    assert world.done == ["start foo.socket", "start foo.service"]
+    assert outcomes(outcome) == [("start", "done", None)] * 2
+    assert [one.target for one in outcome.plan] == ["foo.socket", "foo.service"]
+    assert outcome.changed
+    assert (stopped.units(), world.flow.status().ok) == ([], True)
+
+
+def test_what_does_not_start_is_tried_again_by_the_next_run(monkeypatch):
+    world = World(monkeypatch, state=FRESH)
+    with stopped.noted(["foo.socket"], Deadline(5)):
+        pass
+    world.failing = {"start foo.socket"}
+    outcome = world.flow.repair(False)
+    assert outcomes(outcome) == [("start", "failed", None)]
+    assert not outcome.ok
+    assert stopped.units() == ["foo.socket"]
 
 
 def test_an_invisible_cache_is_judged_by_the_restarted_socket(monkeypatch):
