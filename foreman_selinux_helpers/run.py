@@ -25,12 +25,13 @@ def forget_the_caller(kept: Sequence[str]) -> None:
     os.environ.clear()
     os.environ.update(ENVIRONMENT)
     os.environ.update(wanted)
-    while True:
-        descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
-        if descriptor > 2:
-            os.close(descriptor)
-            return
-        os.set_inheritable(descriptor, True)
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Of what is closed the lowest number comes first.  An image may be without /dev.
+            place = os.devnull if os.path.exists(os.devnull) else "/"
+            os.set_inheritable(os.open(place, os.O_RDWR if place == os.devnull else os.O_RDONLY), True)
 
 
 class Output(NamedTuple):
