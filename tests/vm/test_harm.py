@@ -85,14 +85,14 @@ def test_a_restart_that_is_killed_is_finished_by_the_next_run(boot, install, dem
                   b"[bar.socket]\ntype = bar_var_run_t\nrestart = always\n")
         guest.put("/run/systemd/system/bar.service.d/slow.conf", b"[Service]\nExecStop=/bin/sleep 5\n")
         guest.check("systemctl daemon-reload; chcon -t var_run_t /run/bar.sock; systemctl is-active bar.service")
-        guest.check("foreman-selinux-helpers repair bar >/dev/null 2>&1 & repair=$!\n"
-                    "while systemctl -q is-active bar.socket; do sleep 0.1; done; kill -9 $repair; wait $repair || :")
-        guest.check("while systemctl -q is-active bar.service; do sleep 0.5; done")
+        guest.check("foreman-selinux-helpers repair bar.socket >/dev/null 2>&1 & repair=$!\n"
+                    "for one in $(seq 300); do systemctl -q is-active bar.socket || break; sleep 0.1; done; kill -9 $repair; wait $repair || :")
+        guest.check("for one in $(seq 100); do [ $(systemctl is-active bar.service) = inactive ] && exit 0; sleep 0.5; done; exit 1")
         assert states(guest) == "inactive\ninactive\n"
-        told = guest.run("foreman-selinux-helpers status bar")
+        told = guest.run("foreman-selinux-helpers status bar.socket")
         assert told.status == 1
         assert "bar.socket: a restart that was cut short had stopped it" in told.err
-        done = guest.tool("repair", "bar")
+        done = guest.tool("repair", "bar.socket")
         assert (done["status"], [(one["step"], one["target"], one["outcome"]) for one in done["results"]][:2]) == (
             0, [("start", "bar.socket", "done"), ("start", "bar.service", "done")])
         assert states(guest) == "active\nactive\n"
