@@ -71,6 +71,7 @@ def demo(directory: Path, unit: str, number: int, variant: str = RIGHT, layout: 
 def _build(directory: Path, spec: str, defines: Dict[str, str]) -> Path:
     name = hashlib.sha256(repr((spec, sorted(defines.items()))).encode()).hexdigest()[:12]
     top = directory.resolve() / name
+    top.mkdir(parents=True, exist_ok=True)  # two rpmbuilds that make one directory at once: one fails
     argv: List[str] = ["rpmbuild", "-bb", "--nodeps", "--load", str(TOP / "spec/macros.foreman-selinux-helpers"),
                        "--define", "_topdir %s" % top, "--define", "sources %s" % HERE]
     for key, value in defines.items():
