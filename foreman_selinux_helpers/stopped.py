@@ -42,14 +42,33 @@ def noted(more: Sequence[str], deadline: Deadline) -> Iterator[Callable[[str], N
 
     Nobody else restarts anything meanwhile.  Raises OSError where nothing can be noted.
     """
-    os.makedirs(DIRECTORY, 0o755, exist_ok=True)
-    descriptor = _open()
+    descriptor = _locked(deadline)
     try:
-        interrupts.lock(descriptor, deadline, _AT_WORK)
         for unit in more:
             os.close(os.open(unit, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=descriptor))
         yield lambda unit: _forget(descriptor, unit)
     finally:
+        try:
+            os.rmdir(DIRECTORY)
+        except OSError:
+            pass  # a unit is down still
+        os.close(descriptor)
+
+
+def _locked(deadline: Deadline) -> int:
+    while True:
+        os.makedirs(DIRECTORY, 0o755, exist_ok=True)
+        try:
+            descriptor = _open()
+        except FileNotFoundError:
+            continue  # who had it has just removed it
+        try:
+            interrupts.lock(descriptor, deadline, _AT_WORK)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 

@@ -38,3 +38,15 @@ def test_a_link_is_not_followed(directory, tmp_path):
     with pytest.raises(OSError, match="Not a directory"), stopped.noted(["b.socket"], Deadline(1)):
         pass
     assert [one.name for one in (tmp_path / "else").iterdir()] == ["a.socket"]
+
+
+def test_nothing_is_left_when_all_is_started(directory):
+    with stopped.noted(["a.socket"], Deadline(5)) as forget:
+        waiting = stopped._open()  # of another run, that waits for the lock
+        forget("a.socket")
+    assert not directory.exists()
+    assert stopped.os.fstat(waiting).st_nlink == 0
+    stopped.os.close(waiting)
+    with stopped.noted(["b.socket"], Deadline(5)):
+        assert (directory / "b.socket").is_file()
+    assert stopped.units() == ["b.socket"]
