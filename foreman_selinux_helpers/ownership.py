@@ -16,6 +16,7 @@ from .errors import HelperError
 from .filecontexts import FILE_TYPES, Rule
 
 STATE_DIR = "var/lib/foreman-selinux-helpers"
+LOCK = STATE_DIR + "/lock"
 _SUFFIX = ".json"
 _SCHEMA = 1
 
@@ -77,17 +78,17 @@ def policies(root: str) -> List[str]:
 def locked(root: str, deadline: Deadline) -> Iterator[None]:
     """Keep other runs of ours out, from looking at the record to having written it.
 
-    Signals that ask us to stop are held back meanwhile.  The lock is on the directory: nothing is
-    left behind, and it is gone with its holder.
+    Signals that ask us to stop are held back meanwhile.  The lock is gone with its holder.  It is on a
+    file that only root may open: whoever may read a file can lock it, and keep everybody else out.
     """
-    directory = os.path.join(root, STATE_DIR)
+    file = os.path.join(root, LOCK)
     _trusted(root)
     with interrupts.held():
         try:
-            os.makedirs(directory, mode=0o755, exist_ok=True)
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            os.makedirs(os.path.dirname(file), mode=0o755, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise HelperError("%s: cannot be written: %s" % (directory, error.strerror)) from error
+            raise HelperError("%s: cannot be written: %s" % (file, error.strerror)) from error
         try:
             interrupts.lock(descriptor, deadline, "another run of foreman-selinux-helpers is at work")
             yield

@@ -69,6 +69,7 @@ def test_files_and_modes(ours):
         "/usr/share/foreman-selinux-helpers/profiles.d/foreman.conf": data,
         "/usr/share/foreman-selinux-helpers/profiles.d/pulpcore.conf": data,
         "/var/lib/foreman-selinux-helpers": directory,
+        "/var/lib/foreman-selinux-helpers/lock": "-rw-------",
     }
     ours_there = {library.sub("", path): mode for path, (mode, _) in found.items() if library.match(path)}
     assert {path.split("/")[0] for path in ours_there} == {

@@ -108,7 +108,7 @@ def left_behind(root: Path) -> List[str]:
     found += [one for one in (store / POLICY / "tmp", store / POLICY / "previous", store / "final" / POLICY)
               if one.exists()]
     for name in [store / POLICY / "semanage.trans.LOCK", store / POLICY / "semanage.read.LOCK",
-                 root / "var/lib/foreman-selinux-helpers"]:
+                 root / "var/lib/foreman-selinux-helpers/lock"]:
         if name.exists():
             descriptor = os.open(str(name), os.O_RDONLY)
             try:

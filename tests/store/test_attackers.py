@@ -91,6 +91,36 @@ def test_a_link_in_the_place_of_what_is_written(small, tmp_path):
     assert victim.read_text() == "precious"
 
 
+LOCK_ALL = """
+import fcntl, os, sys
+taken = []
+for directory, _, files in os.walk(sys.argv[1]):
+    for path in [directory] + [os.path.join(directory, name) for name in files]:
+        try:
+            taken.append(os.open(path, os.O_RDONLY))
+            fcntl.flock(taken[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass
+print(len(taken), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_nobody_else_can_hold_a_lock_that_we_wait_for(small):
+    """Who can read a file can lock it: another user locks all that there is, for ever."""
+    for parent in [small.path, *small.path.parents][:3]:
+        parent.chmod(0o755)
+    small.profile("foo", PROFILE)
+    assert tool(small.path, "register").returncode == tool(small.path, "unregister").returncode == 0
+    holder = subprocess.Popen(["setpriv", "--reuid=%d" % NOBODY, "--clear-groups", sys.executable, "-Ic", LOCK_ALL,
+                               str(small.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert int(holder.stdout.readline()) > 10
+    for verb in ("register", "unregister"):
+        done = tool(small.path, "--timeout", "5", verb)
+        assert (done.returncode, done.stderr) == (0, "")
+    holder.communicate()
+
+
 def test_no_rule_but_for_the_type_and_the_paths_of_a_profile(small):
     """What is wrong on the host never becomes a wider rule."""
     small.profile("foo", PROFILE)

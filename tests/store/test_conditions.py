@@ -81,7 +81,8 @@ def another_program_holds_the_lock(root):
 def another_run_is_at_work(root):
     """another run of this command is at work until the time is up"""
     (root.path / STATE).mkdir(parents=True)
-    with locked(root.path / STATE):
+    (root.path / STATE / "lock").touch()
+    with locked(root.path / STATE / "lock"):
         return run(root, "--timeout", "1", "register")
 
 
@@ -131,8 +132,8 @@ def no_space_in_the_store(root):
 def no_space_for_the_record(root):
     """no space is left for the record of our rules"""
     (root.path / STATE).mkdir(parents=True)
-    size = ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2,mode=755", "none", str(root.path / STATE)]
-    script = "%s && : > %s/full && exec \"$@\"" % (" ".join(size), root.path / STATE)
+    size = ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=3,mode=755", "none", str(root.path / STATE)]
+    script = "%s && : > %s/lock && : > %s/full && exec \"$@\"" % (" ".join(size), root.path / STATE, root.path / STATE)
     return run(root, "register", before=["unshare", "--mount", "/bin/sh", "-c", script, "sh"])
 
 

@@ -103,7 +103,7 @@ def test_killed_before_each_step(small, place, verb):
         if state in states:
             continue
         states.add(state)
-        held = [one for one in steps.left_behind(scene.root) if one.endswith(("LOCK", "helpers"))]
+        held = [one for one in steps.left_behind(scene.root) if one.endswith(("LOCK", "lock"))]
         assert held == [], step
         theirs = ADMINS
         if (scene.root / "var/lib/selinux" / POLICY / "active").exists():
@@ -275,7 +275,7 @@ def test_a_scriptlet_that_is_killed(small, place, scriptlet, victim):
 
 
 def locked_or_left(root, victim):
-    return [one for one in steps.left_behind(root) if victim == "it" or one.endswith(("LOCK", "helpers"))]
+    return [one for one in steps.left_behind(root) if victim == "it" or one.endswith(("LOCK", "lock"))]
 
 
 def children(pid):

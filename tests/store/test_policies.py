@@ -24,7 +24,7 @@ def rules(root: PolicyRoot, policy: str) -> List[str]:
 
 
 def records(root: PolicyRoot) -> List[str]:
-    return sorted(one.name for one in (root.path / "var/lib/foreman-selinux-helpers").glob("*"))
+    return sorted(one.name for one in (root.path / "var/lib/foreman-selinux-helpers").glob("*.json"))
 
 
 def run(root: PolicyRoot, *arguments: str, status: int = 0) -> Dict[str, Any]:
