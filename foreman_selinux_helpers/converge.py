@@ -40,6 +40,7 @@ RESTART_COMMAND = "foreman-selinux-helpers restart"
 REEXEC_COMMAND = "foreman-selinux-helpers reexec"
 # How often a transaction is tried while others change the local rules.
 _CHANCES = 10
+_RELABELLED = "PID 1 would give it the wrong label again: relabelled in place"
 
 
 class SocketReport(NamedTuple):
@@ -134,7 +135,7 @@ class Converge:
         else:
             results += self._refresh(seen, [step for step in steps if step.target in (plan.INIT, "kernel")])
             results += self._start(starts)
-            results += self._mend_sockets(seen, socket_actions, results)
+            results += self._mend_sockets(socket_actions, results)
         after = self.look()
         return self._outcome(after, steps, results, self._socket_actions(after)[1])
 
@@ -160,9 +161,9 @@ class Converge:
             milder = self._milder(seen, cache)
             results = [self._tell(self._reexec(cache, "%s: %s" % milder if milder else None, dry_run))]
             if cache.state != FRESH and not dry_run:
-                seen = seen._replace(cache=observe.look_at_cache(seen.cache_directory))
-            else:
-                seen = seen._replace(cache=cache)
+                cache = observe.look_at_cache(seen.cache_directory)
+            results += self._once_more(cache)
+            seen = seen._replace(cache=cache)
         if dry_run:
             would = [] if results[0].outcome != DONE else [step]
             return self._outcome(seen._replace(views=()), would, [] if would else results)
@@ -174,7 +175,9 @@ class Converge:
         results = self._start(starts)
         seen = self.look()
         socket_actions, rest = self._socket_actions(seen)
-        results += self._mend_sockets(seen, socket_actions, [])
+        if socket_actions and seen.cache.state == STALE:
+            self.systemd.look_a_label_up()  # it renews its cache now, if it does so by itself
+        results += self._mend_sockets(socket_actions, [])
         after = self.look() if socket_actions else seen
         return self._outcome(after, starts + plan.socket_steps(socket_actions), results, rest)
 
@@ -262,7 +265,8 @@ class Converge:
         refresh = self._prediction().refresh if seen.cache.state == labelcache.UNKNOWN else UNKNOWN
         return plan.cache_steps(seen, observe.policy_load_due(seen.cache_directory), refresh)
 
-    def _socket_actions(self, seen: Observation) -> Tuple[List[sockets.Action], List[str]]:
+    def _socket_actions(self, seen: Observation,
+                        cache_stale: bool = False) -> Tuple[List[sockets.Action], List[str]]:
         if self.host.offline:
             return [], []
         found: List[sockets.Action] = []
@@ -270,7 +274,7 @@ class Converge:
         for unit in dict.fromkeys(view.unit for view in seen.views if view.listening or view.foreign):
             views = [view for view in seen.views if view.unit == unit and (view.listening or view.foreign)]
             executable = seen.executables.get(unit) if any(view.listening for view in views) else None
-            one, left = sockets.actions(views, executable, self._same)
+            one, left = sockets.actions(views, executable, self._same, cache_stale)
             found += one
             rest += left
         return found, rest
@@ -400,7 +404,7 @@ class Converge:
             if result.outcome == DONE:
                 result = result._replace(detail="PID 1's label cache is %s" % cache.state)
             results.append(self._tell(result))
-        return results
+        return results + self._once_more(cache)
 
     def _remedy_step(self, step: Step, cache: LabelCache) -> Result:
         """Take one remedy, and give systemd the occasion to renew its cache after it."""
@@ -447,6 +451,11 @@ class Converge:
         except HelperError as error:
             return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
 
+    def _once_more(self, cache: LabelCache) -> List[Result]:
+        """Have the guard say so where a re-exec has not helped."""
+        stale_still = self._reexecuted and cache.state == STALE
+        return [self._tell(self._reexec(cache, None, False))] if stale_still else []
+
     def _reexec_alone(self) -> Result:
         before = set(self.systemd.active_units())
         self._reexecuted = True
@@ -476,21 +485,35 @@ class Converge:
 
     # -- sockets -----------------------------------------------------------------------------
 
-    def _mend_sockets(self, seen: Observation, actions: Sequence[sockets.Action],
-                      before: Sequence[Result]) -> List[Result]:
-        """Relabel or restart, as planned, what still is wrong."""
-        results = [self._mend(action, seen) for action in actions]
-        restarted = [action for action in actions if action.step == sockets.RESTART]
+    def _mend_sockets(self, actions: Sequence[sockets.Action], before: Sequence[Result]) -> List[Result]:
+        """Relabel or restart, as planned, what still is wrong once no other run is doing it."""
+        if not actions:
+            return []
+        try:
+            with stopped.alone(self.runner.deadline) as notes:
+                return self._mend_alone(actions, {one.step for one in before if one.outcome == DONE}, notes)
+        except HelperError as error:
+            return [self._tell(Result(one.step, one.target, FAILED, None, str(error))) for one in actions]
+
+    def _mend_alone(self, actions: Sequence[sockets.Action], taken: Set[str], notes: stopped.Notes) -> List[Result]:
+        seen = self.look()
+        stale = seen.cache.state == STALE
+        due = self._socket_actions(seen, stale)[0]
+        targets = [(one.step, one.target) for one in due]
+        results = [Result(one.step, one.target, NOT_NEEDED, None, _RELABELLED if stale else "it is right by now")
+                   for one in actions if (one.step, one.target) not in targets]
+        results += [self._mend(action, seen, notes) for action in due]
+        restarted = [action for action in due if action.step == sockets.RESTART]
         if restarted and seen.cache.state == labelcache.UNKNOWN:
-            results += self._judge_by_label(restarted, {one.step for one in before if one.outcome == DONE})
+            results += self._judge_by_label(restarted, taken, notes)
         return results
 
-    def _mend(self, action: sockets.Action, seen: Observation) -> Result:
+    def _mend(self, action: sockets.Action, seen: Observation, notes: stopped.Notes) -> Result:
         import stat
 
         try:
             if action.step == sockets.RESTART:
-                self._restart(seen.units[action.target])
+                self._restart(seen.units[action.target], notes)
             elif action.step == sockets.RELABEL:
                 view = next(one for one in seen.views if one.path == action.target)
                 selinuxlib.relabel(action.target, view.wanted or "", stat.S_IFSOCK)
@@ -503,7 +526,7 @@ class Converge:
             return self._tell(Result(action.step, action.target, FAILED, None, str(error)))
         return self._tell(Result(action.step, action.target, DONE, None, action.reason))
 
-    def _restart(self, unit: systemd.SocketUnit) -> None:
+    def _restart(self, unit: systemd.SocketUnit, notes: stopped.Notes) -> None:
         """Restart a socket unit so that it comes back whoever connects meanwhile.
 
         A service that requires its socket is restarted along.  Another one would be started
@@ -515,20 +538,20 @@ class Converge:
             self.systemd.order("restart", unit.unit)
             return
         comes_back = [unit.unit, service.unit] if service.active else [unit.unit]
-        with stopped.noted(comes_back, self.runner.deadline) as forget:
-            try:
-                self.systemd.order("stop", unit.unit)
-                self.systemd.order("stop", service.unit)
-            finally:
-                # Whatever failed: neither stays down for the other's sake.
-                with interrupts.held():
-                    try:
-                        self.systemd.order("start", unit.unit)
-                        forget(unit.unit)
-                    finally:
-                        if service.active:
-                            self.systemd.order("start", service.unit)
-                            forget(service.unit)
+        notes.note(comes_back)
+        try:
+            self.systemd.order("stop", unit.unit)
+            self.systemd.order("stop", service.unit)
+        finally:
+            # Whatever failed: neither stays down for the other's sake.
+            with interrupts.held():
+                try:
+                    self.systemd.order("start", unit.unit)
+                    notes.forget(unit.unit)
+                finally:
+                    if service.active:
+                        self.systemd.order("start", service.unit)
+                        notes.forget(service.unit)
 
     def _start_steps(self) -> List[Step]:
         return plan.start_steps([] if self.host.offline else stopped.units())
@@ -538,18 +561,21 @@ class Converge:
         results: List[Result] = []
         if not steps:
             return results
-        with stopped.noted([], self.runner.deadline) as forget:
+        with stopped.alone(self.runner.deadline) as notes:
             for step in steps:
                 try:
                     self.systemd.order("start", step.target)
-                    forget(step.target)
+                    notes.forget(step.target)
                 except CommandFailed as error:
+                    if not self.systemd.may_start(step.target):
+                        notes.forget(step.target)  # systemd tells who looks; to try for ever helps nobody
                     results.append(self._tell(Result(step.step, step.target, FAILED, None, str(error))))
                 else:
                     results.append(self._tell(Result(step.step, step.target, DONE, None, step.reason)))
         return results
 
-    def _judge_by_label(self, restarted: Sequence[sockets.Action], taken: Set[str]) -> List[Result]:
+    def _judge_by_label(self, restarted: Sequence[sockets.Action], taken: Set[str],
+                        notes: stopped.Notes) -> List[Result]:
         """Where PID 1's cache cannot be seen, the restarted socket's label says whether it is fresh."""
         results: List[Result] = []
         for remedy in (plan.DAEMON_RELOAD, plan.DAEMON_REEXEC):
@@ -564,7 +590,7 @@ class Converge:
             results.append(self._tell(self._remedy_step(step, after.cache)))
             if results[-1].outcome != DONE:
                 break
-            results += [self._mend(action, after) for action in wrong]
+            results += [self._mend(action, after, notes) for action in wrong]
         return results
 
     def _tell(self, result: Result) -> Result:

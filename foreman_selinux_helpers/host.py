@@ -17,7 +17,7 @@ _TRUE = ("1", "yes", "true", "on", "y", "t")
 
 
 WHY_OFFLINE = {
-    CHROOT_OR_IMAGE: "this is a chroot or an image, not the root directory of PID 1",
+    CHROOT_OR_IMAGE: "this is a chroot, an image or a sandbox: / is not seen to be PID 1's root directory",
     NOT_BOOTED: "this host was not booted with systemd",
     SELINUX_DISABLED: "SELinux is disabled in the running kernel",
 }

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from . import labelcache, ownership, procfs, rules, selinuxlib
 from .filecontexts import NONE_CONTEXT, SOCKET, Rule, type_of
@@ -172,7 +172,8 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
             wanted = decided.rule.context
         listening = bool(listeners and loaded and unit and unit.listening and path in unit.paths)
         foreign = bool(listeners and not listening and listeners.anybody(path) and listeners.descriptor(path) is None)
-        made_at, label = _look_at(path) if live else (None, None)
+        inode = _look_at(path) if live else _Inode(False)
+        made_at, label = inode.made_at, inode.label
         keeps_labels = not label or not wanted or label == wanted or procfs.keeps_labels(os.path.realpath(path))
         held, socket_label = None, None
         if listening and listeners:
@@ -180,7 +181,7 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
             held = descriptor is not None if os.geteuid() == 0 else None
             socket_label = selinuxlib.socket_label(1, descriptor) if descriptor is not None else None
         views.append(SocketView(
-            profile.unit, profile.profile, path, profile.type, listening, made_at is not None, held, expected, wanted,
+            profile.unit, profile.profile, path, profile.type, listening, inode.exists, held, expected, wanted,
             label, socket_label, expected_socket_label, cause, profile.restart,
             bool(unit and unit.service and unit.service.active),
             bool(loaded and unit and path in unit.paths),
@@ -210,16 +211,25 @@ def _expected_socket_label(executable: Executable) -> Optional[str]:
     return selinuxlib.created_socket_label(creator, label) if creator and label else None
 
 
-def _look_at(path: str) -> Tuple[Optional[float], Optional[str]]:
-    """Return when the socket at this path was made (None: there is none), and its label."""
+class _Inode(NamedTuple):
+    """The socket at a path: is there one (None: we may not look), when was it made, and its label."""
+
+    exists: Optional[bool]
+    made_at: Optional[float] = None
+    label: Optional[str] = None
+
+
+def _look_at(path: str) -> _Inode:
     try:
         status = os.lstat(path)
         if not stat.S_ISSOCK(status.st_mode):
-            return None, None
+            return _Inode(False)
         # Nobody writes to a socket's inode: it was last modified when it was bound.
-        return status.st_mtime, selinuxlib.path_label(path)
+        return _Inode(True, status.st_mtime, selinuxlib.path_label(path))
+    except PermissionError:
+        return _Inode(None)
     except OSError:
-        return None, None
+        return _Inode(False)
 
 
 def look_at_cache(directory: str) -> LabelCache:

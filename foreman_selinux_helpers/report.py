@@ -34,7 +34,7 @@ def outcome_document(command: str, outcome: Outcome) -> Document:
             "unit": one.view.unit, "profile": one.view.profile, "path": one.view.path,
             "expected": one.view.expected, "path_label": one.view.path_label,
             "socket_label": one.view.socket_label, "problem": one.problem, "remedy": one.remedy,
-            "in_use": one.view.in_use,
+            "in_use": one.view.in_use, "exists": one.view.exists,
         } for one in outcome.sockets]
     return document
 
@@ -156,7 +156,7 @@ def _sockets(found: Sequence[Document], colour: bool) -> List[str]:
         return _socket(found[0], colour)
     rows = layout.table([(one["unit"], one["path"]) for one in found])
     widest = max([len(row) for row in rows] or [0])
-    lines = ["%s  %s" % (row.ljust(widest), verdict(one["problem"], one["in_use"], colour))
+    lines = ["%s  %s" % (row.ljust(widest), verdict(one, colour))
              for one, row in zip(found, rows)]
     for one in found:
         if one["problem"]:
@@ -164,15 +164,17 @@ def _sockets(found: Sequence[Document], colour: bool) -> List[str]:
     return lines + [""] if any(one["problem"] for one in found) else lines
 
 
-def verdict(cause: Optional[str], in_use: bool, colour: bool) -> str:
+def verdict(socket: Document, colour: bool) -> str:
     """Return in a word or two what is the matter."""
-    if cause:
-        return layout.paint("WRONG: %s" % cause, "bad", colour)
-    return layout.paint("ok" if in_use else "ok, not in use", "good", colour)
+    if socket["problem"]:
+        return layout.paint("WRONG: %s" % socket["problem"], "bad", colour)
+    if socket["in_use"] and socket["exists"] is None:
+        return "not seen: permission denied"
+    return layout.paint("ok" if socket["in_use"] else "ok, not in use", "good", colour)
 
 
 def _socket(one: Document, colour: bool) -> List[str]:
-    said = verdict(one["problem"], one["in_use"], colour)
+    said = verdict(one, colour)
     lines = ["%s  %s  %s" % (one["unit"], layout.printable(one["path"]), said)]
     if not one["in_use"] and not one["problem"] and not one["expected"]:
         return lines

@@ -42,7 +42,7 @@ class SocketView(NamedTuple):
     path: str
     type: str
     listening: bool
-    exists: bool
+    exists: Optional[bool]
     held_by_init: Optional[bool]
     expected: Optional[str]
     wanted: Optional[str]
@@ -60,7 +60,7 @@ class SocketView(NamedTuple):
 
     def path_wrong(self, same: SameType) -> bool:
         """Tell whether the inode has another label than it should have."""
-        return (self.listening or self.foreign) and self.exists and self.wanted is not None and (
+        return (self.listening or self.foreign) and bool(self.exists) and self.wanted is not None and (
             self.path_label is None or not same(type_of(self.path_label), type_of(self.wanted)))
 
     def socket_wrong(self, same: SameType) -> bool:
@@ -99,35 +99,47 @@ class Action(NamedTuple):
     reason: str
 
 
-def actions(views: Sequence[SocketView], executable: Optional[Executable],
-            same: SameType) -> Tuple[List[Action], List[str]]:
-    """Return what mends the sockets of one unit, and what is left for somebody to do."""
+def actions(views: Sequence[SocketView], executable: Optional[Executable], same: SameType,
+            cache_stale: bool = False) -> Tuple[List[Action], List[str]]:
+    """Return what mends the sockets of one unit, and what is left for somebody to do.
+
+    ``cache_stale``: PID 1 would give a new socket the wrong label again, so paths are relabelled in place.
+    """
     found: List[Action] = []
-    wrong_paths = [view for view in views
-                   if view.path_wrong(same) and view.path_label is not None and view.keeps_labels]
+    wrong_paths = [view for view in views if view.path_wrong(same) and _labelled(view)]
     wrong_sockets = [view for view in views if view.socket_wrong(same)]
     if executable and executable.label and executable.expected \
             and not same(type_of(executable.label), type_of(executable.expected)):
         found.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
                             % (executable.label, executable.expected)))
-    found += [Action(RELABEL, view.path, "%s should be %s; another program than systemd made it"
-                     % (view.path_label, view.wanted)) for view in wrong_paths if view.foreign]
+    found += [_relabel(view, "another program than systemd made it") for view in wrong_paths if view.foreign]
     wrong_paths = [view for view in wrong_paths if not view.foreign]
     if not wrong_paths and not wrong_sockets:
         return found, []
     unit = views[0].unit
     policy = views[0].restart
-    if policy == "never" or (policy == "auto" and not wrong_sockets and any(view.service_active for view in views)):
-        found.extend(Action(RELABEL, view.path, "%s should be %s; %s" % (
-            view.path_label, view.wanted, "the profile forbids a restart" if policy == "never"
-            else "no service is interrupted")) for view in wrong_paths)
-        rest = ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
-                % (_socket_object(view), unit) for view in wrong_sockets]
-        return found, rest
-    reasons = ["%s is %s, should be %s" % (view.path, view.path_label, view.wanted) for view in wrong_paths]
-    reasons += [_socket_object(view) for view in wrong_sockets]
-    found.append(Action(RESTART, unit, "; ".join(reasons)))
-    return found, []
+    reasons = [_socket_object(view) for view in wrong_sockets]
+    if policy == "never":
+        found += [_relabel(view, "the profile forbids a restart") for view in wrong_paths]
+        return found, ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
+                       % (one, unit) for one in reasons]
+    if cache_stale:
+        if reasons:
+            found.append(Action(RESTART, unit, "; ".join(reasons)))
+            wrong_paths = [view for view in views if view.listening and view.wanted and _labelled(view)]
+        return found + [_relabel(view, "PID 1 would give it the wrong label again") for view in wrong_paths], []
+    if policy == "auto" and not wrong_sockets and any(view.service_active for view in views):
+        return found + [_relabel(view, "no service is interrupted") for view in wrong_paths], []
+    reasons = ["%s is %s, should be %s" % (view.path, view.path_label, view.wanted) for view in wrong_paths] + reasons
+    return [*found, Action(RESTART, unit, "; ".join(reasons))], []
+
+
+def _labelled(view: SocketView) -> bool:
+    return view.path_label is not None and view.keeps_labels
+
+
+def _relabel(view: SocketView, why: str) -> Action:
+    return Action(RELABEL, view.path, "%s should be %s; %s" % (view.path_label, view.wanted, why))
 
 
 def _socket_object(view: SocketView) -> str:

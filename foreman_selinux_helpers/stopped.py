@@ -3,14 +3,14 @@
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, Sequence
+from typing import Iterator, List, Optional, Sequence
 
 from . import interrupts
 from .deadline import Deadline
 
 # Gone with the next boot, which starts everything anyway.  Each file in it has the name of a unit.
 DIRECTORY = "/run/foreman-selinux-helpers"
-_AT_WORK = "another run of foreman-selinux-helpers is restarting a socket"
+_AT_WORK = "another run of foreman-selinux-helpers is mending sockets"
 
 
 def units() -> List[str]:
@@ -36,28 +36,55 @@ def _noted(descriptor: int) -> List[str]:
     return sorted(os.listdir(descriptor), key=lambda unit: (not unit.endswith(".socket"), unit))
 
 
-@contextmanager
-def noted(more: Sequence[str], deadline: Deadline) -> Iterator[Callable[[str], None]]:
-    """Note units before they are stopped; gives a function that forgets one when it was started again.
+class Notes:
+    """What the one run that restarts sockets now has noted."""
 
-    Nobody else restarts anything meanwhile.  Raises OSError where nothing can be noted.
+    def __init__(self, descriptor: Optional[int], failure: Optional[OSError]) -> None:
+        self._descriptor = descriptor
+        self._failure = failure
+
+    def note(self, units: Sequence[str]) -> None:
+        """Note units before they are stopped; raises OSError where nothing can be noted."""
+        if self._failure is not None:
+            raise self._failure
+        for unit in units:
+            os.close(os.open(unit, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
+                             dir_fd=self._descriptor))
+
+    def forget(self, unit: str) -> None:
+        """Forget a unit that was started again, or that nobody can start."""
+        if self._descriptor is not None:
+            try:
+                os.unlink(unit, dir_fd=self._descriptor)
+            except FileNotFoundError:
+                pass
+
+
+@contextmanager
+def alone(deadline: Deadline) -> Iterator[Notes]:
+    """Keep other runs of ours from mending sockets meanwhile.
+
+    Where /run is full nobody is kept out, and nothing can be noted.
     """
-    descriptor = _locked(deadline)
+    descriptor, failure = None, None
     try:
-        for unit in more:
-            os.close(os.open(unit, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=descriptor))
-        yield lambda unit: _forget(descriptor, unit)
+        descriptor = _locked(deadline)
+    except OSError as error:
+        failure = error
+    try:
+        yield Notes(descriptor, failure)
     finally:
-        try:
-            os.rmdir(DIRECTORY)
-        except OSError:
-            pass  # a unit is down still
-        os.close(descriptor)
+        if descriptor is not None:
+            try:
+                os.rmdir(DIRECTORY)
+            except OSError:
+                pass  # a unit is down still
+            os.close(descriptor)
 
 
 def _locked(deadline: Deadline) -> int:
     while True:
-        os.makedirs(DIRECTORY, 0o755, exist_ok=True)
+        os.makedirs(DIRECTORY, 0o700, exist_ok=True)  # for nobody else to open and lock
         try:
             descriptor = _open()
         except FileNotFoundError:
@@ -70,10 +97,3 @@ def _locked(deadline: Deadline) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
-
-
-def _forget(descriptor: int, unit: str) -> None:
-    try:
-        os.unlink(unit, dir_fd=descriptor)
-    except FileNotFoundError:
-        pass

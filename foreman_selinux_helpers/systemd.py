@@ -187,6 +187,11 @@ class Systemd:
         text = self._ask("list-units", "--state=active", "--no-legend", "--no-pager", "--full", "--plain")
         return [line.split()[0] for line in text.split("\n") if line.split()]
 
+    def may_start(self, unit: str) -> bool:
+        """Tell whether another start might succeed: the unit is there, and systemd has not given it up."""
+        shown = parse_show(self._ask("show", "--property=LoadState,ActiveState", "--", unit))[0]
+        return _one(shown, "LoadState") == "loaded" and _one(shown, "ActiveState") != "failed"
+
     def container(self) -> Optional[str]:
         """Return the kind of container that this host runs in, or None."""
         done = self._runner.run(["/usr/bin/systemd-detect-virt", "--container"], limit=_ANSWER)

@@ -21,6 +21,7 @@ from foreman_selinux_helpers.systemd import Service, SocketUnit
 
 from .test_guards import CLEAR
 from .test_sockets import BAD, RIGHT
+from .test_stopped import left
 
 HOST = Host("/", "targeted", True, True, True)
 ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"), rules.ADD, "no-rule: why",
@@ -46,7 +47,8 @@ class World:
         patch(self.flow, "look", self.look)
         patch(self.flow, "_same", str.__eq__)
         patch(self.flow, "_prediction", lambda: Prediction(refresh, ["because"]))
-        patch(self.flow, "_facts", lambda cache, milder: Facts(cache.state, milder, *self.facts[2:]))
+        patch(self.flow, "_facts", lambda cache, milder: Facts(
+            cache.state, milder, *self.facts[2:])._replace(already_done=self.flow._reexecuted))
         patch(observe, "look_at_cache", lambda directory: LabelCache(self.state, ["evidence"]))
         patch(observe, "policy_load_due", lambda directory: load_due)
         patch(door, "load_policy", lambda runner: self.do("load-policy"))
@@ -55,6 +57,8 @@ class World:
                            ("daemon_reexec", "daemon-reexec")):
             patch(self.flow.systemd, name, lambda step=step: self.do(step))
         patch(self.flow.systemd, "order", lambda verb, unit: self.do("%s %s" % (verb, unit)))
+        self.hopeless = set()
+        patch(self.flow.systemd, "may_start", lambda unit: unit not in self.hopeless)
         patch(self.flow.systemd, "active_units", lambda: ["a.service"])
 
     def do(self, what):
@@ -104,6 +108,45 @@ def test_a_cure_that_does_not_help_is_tried_once(monkeypatch):
     outcome = world.flow.repair(False)
     assert world.acts() == ["daemon-reload", "daemon-reexec"]
     assert (outcome.ok, outcome.sockets[0].problem) == (False, "label-cache-stale")
+    assert outcomes(outcome)[-2:] == [("daemon-reexec", "done", None),
+                                      ("daemon-reexec", "refused", guards.ALREADY_DONE)]
+    world = World(monkeypatch, refresh=NEVER)
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "done", None),
+                                                  ("daemon-reexec", "refused", guards.ALREADY_DONE)]
+
+
+@pytest.mark.parametrize("verb", ["repair", "restart"])
+def test_where_pid1_stays_stale_an_idle_socket_is_relabelled_in_place(monkeypatch, verb):
+    """Made anew it would be wrong again, in every run."""
+    world = World(monkeypatch, facts=CLEAR._replace(manager_state="starting"), view=RIGHT._replace(path_label=BAD))
+    outcome = world.flow.repair(False) if verb == "repair" else world.flow.restart()
+    assert "restart foo.socket" not in world.done
+    assert "relabel /run/foo.sock" in world.done
+    assert outcomes(outcome)[-2:] == [("restart", "not-needed", None), ("relabel", "done", None)]
+
+
+def test_what_another_run_has_mended_meanwhile_is_left_alone(monkeypatch):
+    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD))
+    looked = []
+
+    def look(rules_alone=False):
+        world.view = RIGHT if looked else world.view
+        looked.append(1)
+        return World.look(world)
+    monkeypatch.setattr(world.flow, "look", look)
+    outcome = world.flow.repair(False)
+    assert world.done == []
+    assert outcomes(outcome) == [("restart", "not-needed", None)]
+    assert outcome.ok
+
+
+def test_who_mends_sockets_too_long_is_not_waited_for(monkeypatch):
+    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD))
+    world.flow.runner = Runner(Deadline(0.5))
+    with stopped.alone(Deadline(5)):
+        outcome = world.flow.repair(False)
+    assert outcomes(outcome) == [("restart", "failed", None)]
+    assert "another run of foreman-selinux-helpers is mending sockets" in outcome.results[0].detail
 
 
 def test_a_refused_reexec_is_named_and_nothing_is_touched(monkeypatch):
@@ -160,8 +203,7 @@ def test_the_service_comes_back_when_starting_the_socket_fails(monkeypatch):
 @pytest.mark.parametrize("verb", ["repair", "restart"])
 def test_what_a_killed_run_had_stopped_is_started(monkeypatch, verb):
     world = World(monkeypatch, state=FRESH)
-    with stopped.noted(["foo.service", "foo.socket"], Deadline(5)):
-        pass
+    left("foo.service", "foo.socket")
     told = world.flow.status()
     assert not told.ok
     assert told.rest[0].startswith("foo.socket: a restart that was cut short had stopped it; repair")
@@ -179,13 +221,15 @@ def test_what_a_killed_run_had_stopped_is_started(monkeypatch, verb):
 
 def test_what_does_not_start_is_tried_again_by_the_next_run(monkeypatch):
     world = World(monkeypatch, state=FRESH)
-    with stopped.noted(["foo.socket"], Deadline(5)):
-        pass
+    left("foo.socket")
     world.failing = {"start foo.socket"}
     outcome = world.flow.repair(False)
     assert outcomes(outcome) == [("start", "failed", None)]
     assert not outcome.ok
     assert stopped.units() == ["foo.socket"]
+    world.hopeless = {"foo.socket"}
+    assert not world.flow.repair(False).ok
+    assert stopped.units() == [], "it is masked, gone, or systemd gave it up: not for ever"
 
 
 def test_an_invisible_cache_is_judged_by_the_restarted_socket(monkeypatch):

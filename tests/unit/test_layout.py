@@ -33,7 +33,8 @@ def test_values_stand_below_each_other():
 
 def socket(unit, problem, in_use=True):
     return {"unit": unit, "profile": "p", "path": "/run/%s" % unit, "expected": LABEL, "path_label": LABEL,
-            "socket_label": None, "problem": problem, "remedy": problem and "do this", "in_use": in_use}
+            "socket_label": None, "problem": problem, "remedy": problem and "do this", "in_use": in_use,
+            "exists": True}
 
 
 def status(*found):
@@ -48,6 +49,12 @@ def test_many_sockets_are_a_table_and_one_is_a_story():
     assert lines[4] == "bcdef.socket  /run/bcdef.socket  WRONG: no-rule"
     assert "    remedy        do this" in lines
     assert report.text(status(found[0])).startswith("a.socket  /run/a.socket  ok\n    expected      " + LABEL)
+
+
+def test_what_may_not_be_looked_at_is_not_called_right():
+    hidden = dict(socket("a.socket", None), exists=None, path_label=None)
+    assert report.text(status(hidden)).startswith("a.socket  /run/a.socket  not seen: permission denied\n")
+    assert "not in use" in report.text(status(dict(hidden, in_use=False)))
 
 
 def test_every_cause_has_its_words():

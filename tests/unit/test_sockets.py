@@ -59,6 +59,20 @@ def test_the_mildest_thing_that_mends_it(change, expected):
     assert steps(RIGHT._replace(**change)) == expected
 
 
+@pytest.mark.parametrize(("change", "expected"), [
+    ({"path_label": BAD}, (["relabel"], 0)),
+    ({"path_label": BAD, "restart": "always"}, (["relabel"], 0)),
+    ({"path_label": BAD, "socket_label": BAD}, (["restart", "relabel"], 0)),
+    ({"socket_label": BAD}, (["restart", "relabel"], 0)),
+    ({"socket_label": BAD, "restart": "never"}, ([], 1)),
+    ({"socket_label": BAD, "keeps_labels": False}, (["restart"], 0)),
+    ({}, ([], 0)),
+])
+def test_nothing_is_made_anew_by_outdated_rules_without_being_relabelled(change, expected):
+    found, rest = actions([RIGHT._replace(**change)], None, str.__eq__, cache_stale=True)
+    assert ([one.step for one in found], len(rest)) == expected
+
+
 def test_the_executable_is_relabelled_before_the_restart():
     wrong = Executable("/usr/bin/foo", BAD, GOOD)
     assert steps(RIGHT._replace(socket_label=BAD), wrong) == (["relabel-executable", "restart"], 0)

@@ -13,21 +13,27 @@ def directory(monkeypatch, tmp_path):
     return tmp_path / "notes"
 
 
+def left(*units):
+    """Leave notes as a run does that is killed."""
+    with stopped.alone(Deadline(5)) as notes:
+        notes.note(units)
+
+
 def test_noted_until_it_is_started(directory):
     assert stopped.units() == []
-    with stopped.noted(["a.service", "z.socket"], Deadline(5)) as forget:
+    with stopped.alone(Deadline(5)) as notes:
+        notes.note(["a.service", "z.socket"])
         assert stopped.units() == [], "that run is at work still"
-        with pytest.raises(PolicyStoreError, match="another run .* is restarting a socket; the time limit"), \
-                stopped.noted(["b.socket"], Deadline(0.3)):
+        with pytest.raises(PolicyStoreError, match="another run .* is mending sockets; the time limit"), \
+                stopped.alone(Deadline(0.3)):
             pass
-        forget("a.service")
-        forget("a.service")
+        notes.forget("a.service")
+        notes.forget("a.service")
     assert stopped.units() == ["z.socket"]
-    with stopped.noted(["b.service", "b.socket"], Deadline(5)):
-        pass
+    left("b.service", "b.socket")
     assert stopped.units() == ["b.socket", "z.socket", "b.service"], "sockets first"
-    assert (directory.stat().st_mode & 0o777, sorted(one.name for one in directory.iterdir())) == (
-        0o755, ["b.service", "b.socket", "z.socket"])
+    assert sorted(one.name for one in directory.iterdir()) == ["b.service", "b.socket", "z.socket"]
+    assert directory.stat().st_mode & 0o777 == 0o700, "who can open it can lock it"
 
 
 def test_a_link_is_not_followed(directory, tmp_path):
@@ -35,18 +41,22 @@ def test_a_link_is_not_followed(directory, tmp_path):
     (tmp_path / "else" / "a.socket").touch()
     directory.symlink_to(tmp_path / "else")
     assert stopped.units() == []
-    with pytest.raises(OSError, match="Not a directory"), stopped.noted(["b.socket"], Deadline(1)):
-        pass
+    with stopped.alone(Deadline(1)) as notes:
+        notes.forget("a.socket")
+        with pytest.raises(OSError, match="Not a directory"):
+            notes.note(["b.socket"])
     assert [one.name for one in (tmp_path / "else").iterdir()] == ["a.socket"]
 
 
 def test_nothing_is_left_when_all_is_started(directory):
-    with stopped.noted(["a.socket"], Deadline(5)) as forget:
+    with stopped.alone(Deadline(5)) as notes:
+        notes.note(["a.socket"])
         waiting = stopped._open()  # of another run, that waits for the lock
-        forget("a.socket")
+        notes.forget("a.socket")
     assert not directory.exists()
     assert stopped.os.fstat(waiting).st_nlink == 0
     stopped.os.close(waiting)
-    with stopped.noted(["b.socket"], Deadline(5)):
+    with stopped.alone(Deadline(5)) as notes:
+        notes.note(["b.socket"])
         assert (directory / "b.socket").is_file()
     assert stopped.units() == ["b.socket"]
