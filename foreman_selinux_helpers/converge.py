@@ -558,21 +558,37 @@ class Converge:
 
     def _start(self, steps: Sequence[Step]) -> List[Result]:
         """Start what a run that was killed in the middle of a restart has left down."""
-        results: List[Result] = []
         if not steps:
-            return results
+            return []
+        results: List[Result] = []
+        waiting = [step.target for step in steps]
         with stopped.alone(self.runner.deadline) as notes:
-            for step in steps:
+            while waiting:
+                unit = waiting.pop(0)
                 try:
-                    self.systemd.order("start", step.target)
-                    notes.forget(step.target)
-                except CommandFailed as error:
-                    if not self.systemd.may_start(step.target):
-                        notes.forget(step.target)  # systemd tells who looks; to try for ever helps nobody
-                    results.append(self._tell(Result(step.step, step.target, FAILED, None, str(error))))
+                    waiting += [one for one in self._make_way(unit, notes) if one not in waiting]
+                    self.systemd.order("start", unit)
+                    notes.forget(unit)
+                except (CommandFailed, OSError) as error:
+                    if not self.systemd.may_start(unit):
+                        notes.forget(unit)  # systemd tells who looks; to try for ever helps nobody
+                    results.append(self._tell(Result(plan.START, unit, FAILED, None, str(error))))
                 else:
-                    results.append(self._tell(Result(step.step, step.target, DONE, None, step.reason)))
+                    results.append(self._tell(Result(plan.START, unit, DONE, None, plan.CUT_SHORT)))
         return results
+
+    def _make_way(self, unit: str, notes: stopped.Notes) -> List[str]:
+        """Stop an active service whose socket is to be started; return what is to be started then.
+
+        systemd refuses to start a socket beside its service.
+        """
+        found = self.systemd.socket_units([unit])[unit] if unit.endswith(".socket") else None
+        service = found.service if found and not found.listening else None
+        if service is None or not service.active or service.requires_socket:
+            return []
+        notes.note([service.unit])
+        self.systemd.order("stop", service.unit)
+        return [service.unit]
 
     def _judge_by_label(self, restarted: Sequence[sockets.Action], taken: Set[str],
                         notes: stopped.Notes) -> List[Result]:

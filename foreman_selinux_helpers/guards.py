@@ -3,7 +3,7 @@
 from typing import NamedTuple, Optional, Tuple
 
 from .labelcache import FRESH
-from .systemd import RUN_SPACE_NEEDED
+from .systemd import RUN_INODES_NEEDED, RUN_SPACE_NEEDED
 
 SELINUX_DISABLED = "selinux-disabled"
 NOT_BOOTED = "not-booted-with-systemd"
@@ -28,7 +28,7 @@ class Refusal(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the guards ask about."""
+    """What the guards ask about; ``free_inodes`` is None where there is no limit."""
 
     cache: str
     milder: Optional[str]
@@ -38,7 +38,7 @@ class Facts(NamedTuple):
     manager_state: str
     target_jobs: Tuple[str, ...]
     free_bytes: int
-    free_inodes: bool
+    free_inodes: Optional[int]
     binary_failure: Optional[str]
 
 
@@ -61,8 +61,9 @@ def refuse(facts: Facts) -> Optional[Refusal]:
     if facts.free_bytes < RUN_SPACE_NEEDED:
         return Refusal(RUN_FULL, "only %d KiB are free on /run/systemd; PID 1 needs %d MiB for its state"
                        % (facts.free_bytes // 1024, RUN_SPACE_NEEDED >> 20))
-    if not facts.free_inodes:
-        return Refusal(RUN_FULL, "no inodes are left on /run/systemd")
+    if facts.free_inodes is not None and facts.free_inodes < RUN_INODES_NEEDED:
+        return Refusal(RUN_FULL, "only %d inodes are free on /run/systemd; PID 1 may need %d for its state"
+                       % (facts.free_inodes, RUN_INODES_NEEDED))
     if facts.binary_failure:
         return Refusal(SYSTEMD_BROKEN, facts.binary_failure)
     return None

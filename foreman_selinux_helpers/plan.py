@@ -22,6 +22,7 @@ REFUSED = "refused"
 FAILED = "failed"
 
 INIT = "PID 1"
+CUT_SHORT = "a restart that was cut short had stopped it"
 
 
 class Step(NamedTuple):
@@ -77,7 +78,7 @@ def cache_steps(observation: Observation, load_due: bool, refresh: str) -> List[
 
 def start_steps(units: Sequence[str]) -> List[Step]:
     """Return the steps that start what a run which was cut short had stopped."""
-    return [Step(START, unit, "a restart that was cut short had stopped it") for unit in units]
+    return [Step(START, unit, CUT_SHORT) for unit in units]
 
 
 def socket_steps(actions: Sequence[Action]) -> List[Step]:

@@ -10,6 +10,10 @@ from .run import Runner
 SYSTEMCTL = "/usr/bin/systemctl"
 # An answer of the manager that takes longer than this is not coming.
 _ANSWER = 30.0
+# While it executes itself, for a second or two, it takes no questions, and drops those that it was asked.
+_AWAY = re.compile("disconnected from message bus|[Cc]onnection (?:refused|reset)|endpoint is not connected")
+_POLL = 0.2
+_CHANCES = 50
 # systemctl itself waits twice 90 s for a re-exec.
 _REEXEC = 200.0
 # Time enough to queue a job; two of them fit between the scriptlets' deadlines.
@@ -17,6 +21,8 @@ _START = 4.0
 _STATE_DIRECTORY = "/run/systemd"
 # systemd refuses below this (RELOAD_DISK_SPACE_MIN, since 233); 219 would freeze.
 RUN_SPACE_NEEDED = 16 * 1024 * 1024
+# One for its state; and generators make their units anew, mounts among them, which are lost where they cannot.
+RUN_INODES_NEEDED = 100
 
 Properties = Dict[str, List[str]]
 
@@ -114,11 +120,19 @@ class Systemd:
     # -- questions ---------------------------------------------------------------------------
 
     def _ask(self, verb: str, *arguments: str) -> str:
-        """Ask the manager with one of systemctl's verbs."""
-        try:
-            return self._runner.check([SYSTEMCTL, verb, *arguments], limit=_ANSWER)
-        except TimedOut as error:
-            raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does" % verb) from error
+        """Ask the manager with one of systemctl's verbs; ask again while it is executing itself."""
+        for _ in range(_CHANCES):
+            try:
+                return self._runner.check([SYSTEMCTL, verb, *arguments], limit=_ANSWER)
+            except TimedOut as error:
+                raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does"
+                               % verb) from error
+            except CommandFailed as error:
+                if not _AWAY.search(str(error)):
+                    raise
+                last = error
+                self._runner.deadline.pause(_POLL)
+        raise last
 
     def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
         """Return the state of socket units; those that are not there have load "not-found".
@@ -229,7 +243,7 @@ class Systemd:
                 self.version()
                 return
             except CommandFailed:
-                self._runner.deadline.pause(0.2)
+                self._runner.deadline.pause(_POLL)
 
     def order(self, verb: str, unit: str) -> None:
         """Start, stop or restart one unit; raise CommandFailed if that fails.
@@ -246,10 +260,10 @@ def booted() -> bool:
     return os.path.isdir("/run/systemd/system") and not os.path.islink("/run/systemd/system")
 
 
-def state_directory_space() -> Tuple[int, bool]:
-    """Return the free bytes below /run/systemd and whether inodes are left there."""
+def state_directory_space() -> Tuple[int, Optional[int]]:
+    """Return the free bytes and the free inodes (None: there is no limit) below /run/systemd."""
     status = os.statvfs(_STATE_DIRECTORY)
-    return status.f_bfree * status.f_bsize, status.f_files == 0 or status.f_ffree > 0
+    return status.f_bfree * status.f_bsize, status.f_ffree if status.f_files else None
 
 
 def load_policy(runner: Runner) -> None:

@@ -59,6 +59,7 @@ class World:
         patch(self.flow.systemd, "order", lambda verb, unit: self.do("%s %s" % (verb, unit)))
         self.hopeless = set()
         patch(self.flow.systemd, "may_start", lambda unit: unit not in self.hopeless)
+        patch(self.flow.systemd, "socket_units", lambda units: dict.fromkeys(units, self.unit))
         patch(self.flow.systemd, "active_units", lambda: ["a.service"])
 
     def do(self, what):
@@ -217,6 +218,17 @@ def test_what_a_killed_run_had_stopped_is_started(monkeypatch, verb):
     assert [one.target for one in outcome.plan] == ["foo.socket", "foo.service"]
     assert outcome.changed
     assert (stopped.units(), world.flow.status().ok) == ([], True)
+
+
+def test_a_service_that_keeps_the_stopped_socket_from_starting_makes_way(monkeypatch):
+    """It was killed before it had stopped the service, or a client has started that since."""
+    world = World(monkeypatch, state=FRESH, service=Service("foo.service", True, False, None))
+    world.unit = world.unit._replace(active="inactive")
+    left("foo.socket")
+    outcome = world.flow.repair(False)
+    assert world.done == ["stop foo.service", "start foo.socket", "start foo.service"]
+    assert outcomes(outcome) == [("start", "done", None)] * 2
+    assert stopped.units() == []
 
 
 def test_what_does_not_start_is_tried_again_by_the_next_run(monkeypatch):

@@ -5,11 +5,12 @@ from foreman_selinux_helpers.guards import Facts, refuse
 from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN
 
 CLEAR = Facts(cache=STALE, milder=None, switched_off=None, container=None, already_done=False, manager_state="running",
-              target_jobs=(), free_bytes=1 << 30, free_inodes=True, binary_failure=None)
+              target_jobs=(), free_bytes=1 << 30, free_inodes=100, binary_failure=None)
 
 
 @pytest.mark.parametrize("facts", [CLEAR, CLEAR._replace(cache=UNKNOWN), CLEAR._replace(manager_state="degraded"),
-                                   CLEAR._replace(manager_state="maintenance"), CLEAR._replace(free_bytes=16 << 20)])
+                                   CLEAR._replace(manager_state="maintenance"), CLEAR._replace(free_bytes=16 << 20),
+                                   CLEAR._replace(free_inodes=None)])
 def test_nothing_is_in_the_way(facts):
     assert refuse(facts) is None
 
@@ -25,7 +26,7 @@ def test_nothing_is_in_the_way(facts):
     ({"manager_state": "stopping"}, guards.MANAGER_BUSY),
     ({"target_jobs": ("reboot.target",)}, guards.MANAGER_BUSY),
     ({"free_bytes": (16 << 20) - 1}, guards.RUN_FULL),
-    ({"free_inodes": False}, guards.RUN_FULL),
+    ({"free_inodes": 99}, guards.RUN_FULL),
     ({"binary_failure": "does not run"}, guards.SYSTEMD_BROKEN),
 ])
 def test_each_guard_refuses_and_says_why(change, guard):

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from foreman_selinux_helpers import systemd
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded
 from foreman_selinux_helpers.run import Output, Runner
@@ -48,6 +49,26 @@ def test_a_socket_and_its_service_are_asked_for_at_once():
         "foo.service", True, True, "/usr/bin/foo"), False)}
     assert units["foo.socket"].listening
     assert fake.asked[0][-3:] == ["--", "foo.socket", "foo.service"]
+    assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize("said", [
+    "Failed to get properties: Message recipient disconnected from message bus without replying",
+    "Failed to connect to bus: Connection refused", "Failed to list jobs: Connection reset by peer",
+    "Failed to get properties: Transport endpoint is not connected"])
+def test_while_pid_1_executes_itself_it_is_asked_again(monkeypatch, said):
+    monkeypatch.setattr(systemd, "_POLL", 0.001)
+    away = Output(1, "", said + "\n")
+    fake = Fake(away, away, "Version=252\n")
+    assert Systemd(fake).version() == "252"
+    with pytest.raises(CommandFailed, match="disconnected|refused|reset|not connected"):
+        Systemd(Fake(*[away] * 99, seconds=60.0)).version()
+
+
+def test_any_other_failure_is_told_at_once():
+    fake = Fake(Output(1, "", "Failed to connect to bus: No such file or directory\n"))
+    with pytest.raises(CommandFailed, match="No such file"):
+        Systemd(fake).version()
     assert len(fake.asked) == 1
 
 

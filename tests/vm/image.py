@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 PACKAGES = (
     "systemd-sysv dbus udev kmod procps selinux-policy-default policycoreutils policycoreutils-python-utils "
     "semodule-utils python3-selinux python3-semanage python3-rpm python3-distro python3-packaging python3-audit "
-    "auditd rpm linux-image-cloud-amd64"
+    "auditd rpm strace linux-image-cloud-amd64"
 ).split()
 LAYOUTS = ("debian", "el")
 POLICY = "default"

@@ -3,6 +3,7 @@
 The command line is the page's own.
 """
 
+import os
 import re
 import shlex
 from typing import Iterator, List
@@ -16,7 +17,7 @@ from .test_lifecycle import denials, kinds
 PATH, RULE = "/run/foo/foo.sock", "/run/foo/foo\\.sock"
 RIGHT, WRONG = "httpd_runtime_t", "var_run_t"
 COMMAND = "/usr/sbin/foreman-selinux-helpers"
-ROUNDS = 1
+ROUNDS = int(os.environ.get("ROUNDS", "1"))
 
 
 def command_line() -> List[str]:
@@ -34,6 +35,9 @@ def without(part: str) -> List[str]:
     left = [re.sub(r"(?<=[= ])%s( |$)" % re.escape(part), "", one) for one in line]
     assert left != line
     return left
+
+
+pytestmark = pytest.mark.xdist_group("sandbox")  # one guest, so one worker
 
 
 @pytest.fixture(scope="module")

@@ -212,19 +212,6 @@ def test_running_services_are_interrupted_only_where_needed(boot, install, demo)
         assert_right(guest, "bar")
 
 
-def test_selinux_disabled(boot, install, demo):
-    """Only what is permanent is done, quietly, and status says why."""
-    with boot(selinux="disabled") as guest:
-        install(guest, demo("bar", variant=NO_RULE))
-        assert [rule.split()[0] for rule in guest.rules()] == ["/run/bar\\.sock"]
-        assert guest.reexec_count() == 0
-        status = guest.tool("status")
-        assert (status["status"], status["ok"]) == (0, True)
-        assert any("SELinux is disabled" in note for note in status["notes"])
-        refused = guest.tool("reexec")
-        assert (refused["status"], refused["results"][0]["guard"]) == (4, "selinux-disabled")
-
-
 def test_dry_run_changes_nothing(boot, install, demo):
     """Neither the store nor PID 1 is touched, and what was planned is what is done."""
     with boot(stale_pid1=True) as guest:
@@ -243,40 +230,4 @@ def test_dry_run_changes_nothing(boot, install, demo):
         done = guest.tool("repair")
         assert done["plan"] == planned["plan"]
         assert {one["step"] for one in done["results"]} == {one["step"] for one in planned["plan"]}
-        assert_right(guest, "foreman")
-
-
-def test_guards_refuse_and_repair_works_later(boot, install, demo):
-    """A refused re-exec is named, PID 1 is not touched, and the command that is printed works once it may."""
-    with boot(stale_pid1=True) as guest:
-        install(guest, demo("foreman", helper="none"))
-
-        def refused_by(verb: str = "reexec") -> str:
-            document = guest.tool(verb)
-            assert document["status"] == 4
-            return next(one["guard"] for one in document["results"] if one["outcome"] == "refused")
-
-        guest.put("/etc/foreman-selinux-helpers/foreman-selinux-helpers.conf", b"[daemon-reexec]\nallowed = no\n")
-        assert refused_by() == "switched-off"
-        assert refused_by("repair") == "switched-off"
-        guest.check("rm /etc/foreman-selinux-helpers/foreman-selinux-helpers.conf")
-
-        guest.check("dd if=/dev/zero of=/run/full bs=1M status=none || :")
-        assert refused_by() == "run-full"
-        guest.check("rm /run/full")
-
-        guest.check("mv /usr/lib/systemd/systemd /usr/lib/systemd/systemd.kept && "
-                    "printf '#!/bin/false\\n' >/usr/lib/systemd/systemd && chmod +x /usr/lib/systemd/systemd")
-        assert refused_by() == "systemd-broken"
-        guest.check("mv /usr/lib/systemd/systemd.kept /usr/lib/systemd/systemd")
-
-        guest.put("/run/systemd/system/slow.target", b"[Unit]\nAfter=slow.service\nWants=slow.service\n")
-        guest.put("/run/systemd/system/slow.service", b"[Service]\nType=oneshot\nExecStart=/bin/sleep 600\n")
-        guest.check("systemctl daemon-reload; systemctl start --no-block slow.target")
-        assert refused_by() == "manager-busy"
-        guest.check("systemctl stop slow.target slow.service")
-
-        assert guest.reexec_count() == 0
-        assert guest.tool("repair")["status"] == 0
-        assert guest.reexec_count() == 1
         assert_right(guest, "foreman")
