@@ -541,16 +541,16 @@ class Converge:
         notes.note(comes_back)
         try:
             self.systemd.order("stop", unit.unit)
-            self.systemd.order("stop", service.unit)
+            self.systemd.order("stop", service.unit, surely=True)  # beside it the socket would not start again
         finally:
             # Whatever failed: neither stays down for the other's sake.
             with interrupts.held():
                 try:
-                    self.systemd.order("start", unit.unit)
+                    self.systemd.order("start", unit.unit, surely=True)
                     notes.forget(unit.unit)
                 finally:
                     if service.active:
-                        self.systemd.order("start", service.unit)
+                        self.systemd.order("start", service.unit, surely=True)
                         notes.forget(service.unit)
 
     def _start_steps(self) -> List[Step]:
@@ -567,7 +567,7 @@ class Converge:
                 unit = waiting.pop(0)
                 try:
                     waiting += [one for one in self._make_way(unit, notes) if one not in waiting]
-                    self.systemd.order("start", unit)
+                    self.systemd.order("start", unit, surely=True)
                     notes.forget(unit)
                 except (CommandFailed, OSError) as error:
                     if not self.systemd.may_start(unit):

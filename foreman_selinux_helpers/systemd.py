@@ -16,8 +16,8 @@ _POLL = 0.2
 _CHANCES = 50
 # systemctl itself waits twice 90 s for a re-exec.
 _REEXEC = 200.0
-# Time enough to queue a job; two of them fit between the scriptlets' deadlines.
-_START = 4.0
+# Time enough to queue a job; three of them fit between the scriptlets' deadlines.
+_SURELY = 3.0
 _STATE_DIRECTORY = "/run/systemd"
 # systemd refuses below this (RELOAD_DISK_SPACE_MIN, since 233); 219 would freeze.
 RUN_SPACE_NEEDED = 16 * 1024 * 1024
@@ -245,13 +245,13 @@ class Systemd:
             except CommandFailed:
                 self._runner.deadline.pause(_POLL)
 
-    def order(self, verb: str, unit: str) -> None:
+    def order(self, verb: str, unit: str, surely: bool = False) -> None:
         """Start, stop or restart one unit; raise CommandFailed if that fails.
 
-        A start is ordered even when the time is used up, so that what was stopped comes back:
-        systemd keeps the job when systemctl is not waited for.
+        ``surely``: also when the time is used up, as what was stopped must come back. systemd keeps the
+        job when systemctl is not waited for.
         """
-        runner = Runner(self._runner.deadline.at_least(_START)) if verb == "start" else self._runner
+        runner = Runner(self._runner.deadline.at_least(_SURELY)) if surely else self._runner
         runner.check([SYSTEMCTL, verb, "--", unit])
 
 

@@ -139,9 +139,9 @@ def not_loaded(guest):
 def shutting_down(guest):
     """the host is being shut down"""
     guest.put("/run/systemd/system/guest-agent.service.d/stay.conf", b"[Unit]\nDefaultDependencies=no\n")
-    guest.put("/run/systemd/system/slow.service", b"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+    guest.put("/run/systemd/system/hold.service", b"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
               b"ExecStop=/bin/sleep 600\n")
-    guest.check("systemctl daemon-reload; systemctl start slow.service; systemctl start --no-block poweroff.target")
+    guest.check("systemctl daemon-reload; systemctl start hold.service; systemctl start --no-block poweroff.target")
     yield "{}"
     guest.check("systemctl cancel; systemctl start foo.socket")
 
@@ -200,7 +200,8 @@ def refused_then_done(guest: Guest, words: str, reexecs: int) -> None:
         assert done.status == told(words, done.err), done
         if guard != "milder-remedy-works":  # which a scriptlet takes
             assert guest.run(way.format(SCRIPTLET)) == (0, "", ""), words
-            assert refusals(guest, guard) == logged + (2 if ours else 0), words
+            if ours:
+                assert refusals(guest, guard) == logged + 2, words
             assert guest.label(PATH) == (RIGHT if ours else WRONG), words
         assert pid1(guest) == before, words
     later = re.search(r"later: (.*)\n", done.err)

@@ -95,7 +95,7 @@ def next_one_makes_all_right(guest: Guest, about: str) -> None:
 @pytest.mark.parametrize(("scene", "kinds"), [
     (CACHE, ["systemd-run", "load_policy", "daemon-reload", "daemon-reexec"]),
     (SOCKETS, ["bin_t", "httpd_runtime_t", "stop -- foo.socket", "stop -- foo.service", "start -- foo.socket",
-               "start -- foo.service"])])
+               "start -- foo.service"])], ids=["PID 1", "sockets"])
 def test_killed_before_each_step(guest, scene, kinds):
     """KILL_AT=all: also where the same is done a second time."""
     guest.check("setenforce 0; " + scene)  # the policy has no program traced into another domain
@@ -143,13 +143,14 @@ def test_a_program_that_fails(guest, failure):
     guest.put("/usr/local/sbin/failing", *FAILURES[failure])
     for program in PROGRAMS:
         print(program, failure, flush=True)
-        guest.check(CACHE + "; " + SOCKETS + "; mount --bind /usr/local/sbin/failing " + program)
+        guest.check(CACHE + "; " + SOCKETS + "; setenforce 0; mount --bind /usr/local/sbin/failing %s; setenforce 1" % program)
         started = time.monotonic()
         done = guest.run(COMMAND + " --timeout 10 repair")
         taken = time.monotonic() - started
-        guest.check("umount " + program)
+        guest.check("setenforce 0; umount %s; setenforce 1" % program)
         assert done.status in (0, 1, 4), done
         assert re.fullmatch("(foreman-selinux-helpers: .*\n)*", done.err), done
         assert "internal error" not in done.err
-        assert (done.status == 0 or program in done.err or "PID 1 did not answer" in done.err, taken < 40) == (True, True), done
+        assert done.status == 0 or any(one in done.err for one in (program, "PID 1 did not answer", "the time limit")), done
+        assert taken < 40
         next_one_makes_all_right(guest, "%s %s" % (program, failure))
