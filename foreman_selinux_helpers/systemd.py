@@ -10,7 +10,7 @@ from .run import Runner
 SYSTEMCTL = "/usr/bin/systemctl"
 # An answer of the manager that takes longer than this is not coming.
 _ANSWER = 30.0
-# While it executes itself, for a second or two, it takes no questions, and drops those that it was asked.
+# While PID 1 executes itself, for a second or two, it hears nothing, and forgets what it was just told.
 _AWAY = re.compile("disconnected from message bus|[Cc]onnection (?:refused|reset)|endpoint is not connected")
 _POLL = 0.2
 _CHANCES = 50
@@ -111,6 +111,21 @@ def _executable(properties: Properties) -> Optional[str]:
     return found.group(1) if found else None
 
 
+def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = None) -> str:
+    """Have something said to the manager that may be said twice: again, while it executes itself."""
+    for _ in range(_CHANCES):
+        try:
+            return runner.check(argv, limit=limit)
+        except TimedOut:
+            raise
+        except CommandFailed as error:
+            if not _AWAY.search(str(error)):
+                raise
+            last = error
+            runner.deadline.pause(_POLL)
+    raise last
+
+
 class Systemd:
     """Questions and orders to the manager of this host."""
 
@@ -120,19 +135,12 @@ class Systemd:
     # -- questions ---------------------------------------------------------------------------
 
     def _ask(self, verb: str, *arguments: str) -> str:
-        """Ask the manager with one of systemctl's verbs; ask again while it is executing itself."""
-        for _ in range(_CHANCES):
-            try:
-                return self._runner.check([SYSTEMCTL, verb, *arguments], limit=_ANSWER)
-            except TimedOut as error:
-                raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does"
-                               % verb) from error
-            except CommandFailed as error:
-                if not _AWAY.search(str(error)):
-                    raise
-                last = error
-                self._runner.deadline.pause(_POLL)
-        raise last
+        """Ask the manager with one of systemctl's verbs."""
+        try:
+            return _patiently(self._runner, [SYSTEMCTL, verb, *arguments], _ANSWER)
+        except TimedOut as error:
+            raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does"
+                           % verb) from error
 
     def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
         """Return the state of socket units; those that are not there have load "not-found".
@@ -229,7 +237,7 @@ class Systemd:
 
     def daemon_reload(self) -> None:
         """Run ``systemctl daemon-reload``."""
-        self._runner.check([SYSTEMCTL, "daemon-reload"])
+        _patiently(self._runner, [SYSTEMCTL, "daemon-reload"])
 
     def daemon_reexec(self) -> None:
         """Run ``systemctl daemon-reexec`` and wait until the manager answers again.
@@ -252,7 +260,10 @@ class Systemd:
         job when systemctl is not waited for.
         """
         runner = Runner(self._runner.deadline.at_least(_SURELY)) if surely else self._runner
-        runner.check([SYSTEMCTL, verb, "--", unit])
+        if verb == "restart":
+            runner.check([SYSTEMCTL, verb, "--", unit])  # it may have been heard, and once is enough
+        else:
+            _patiently(runner, [SYSTEMCTL, verb, "--", unit])
 
 
 def booted() -> bool:

@@ -61,6 +61,12 @@ def test_while_pid_1_executes_itself_it_is_asked_again(monkeypatch, said):
     away = Output(1, "", said + "\n")
     fake = Fake(away, away, "Version=252\n")
     assert Systemd(fake).version() == "252"
+    fake = Fake(away, away, "", away, "", away)
+    Systemd(fake).daemon_reload()
+    Systemd(fake).order("stop", "foo.socket")
+    with pytest.raises(CommandFailed):
+        Systemd(fake).order("restart", "foo.socket")
+    assert [one[1] for one in fake.asked] == ["daemon-reload"] * 3 + ["stop"] * 2 + ["restart"]
     with pytest.raises(CommandFailed, match="disconnected|refused|reset|not connected"):
         Systemd(Fake(*[away] * 99, seconds=60.0)).version()
 

@@ -117,11 +117,16 @@ def test_no_new_privileges_keeps_setfiles_out_of_its_domain(guest):
 
 
 def at_once(guest: Guest, *commands: str) -> List[str]:
-    """Run shell commands beside each other while PID 1 reloads again and again; return what each ended with."""
+    """Run shell commands beside each other while PID 1 reloads again and again; return what each ended with.
+
+    What they said is printed, to be shown if the test fails.
+    """
     reloads = "(while :; do systemctl daemon-reload; sleep 2; done) & reloads=$!; "
     started = "".join("(%s) >&2 & p%d=$!; " % (command, number) for number, command in enumerate(commands))
     awaited = "".join("wait $p%d; echo $?; " % number for number in range(len(commands)))
-    return guest.check(reloads + started + awaited + "kill $reloads", timeout=300).split()
+    done = guest.run(reloads + started + awaited + "kill $reloads", timeout=300)
+    print(done.err)
+    return done.out.split()
 
 
 @pytest.fixture
