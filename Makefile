@@ -35,7 +35,7 @@ test-rpm: needs
 	$(PYTEST) tests/rpm
 
 vm: needs
-	$(PYTEST) -vv -n 2 --dist loadgroup tests/vm  # two guests at a time
+	$(PYTEST) -vv -n 2 --dist loadgroup --durations=30 tests/vm  # two guests at a time
 
 bench: needs
 	build/venv/system/bin/python -m tests.bench
