@@ -54,7 +54,7 @@ class Tree:
 
     def records(self) -> List[str]:
         """Return the names of what we keep in /var/lib."""
-        return sorted(one.name for one in self.state.glob("*")) if self.state.exists() else []
+        return sorted(one.name for one in self.state.glob("*.json")) if self.state.exists() else []
 
     def modules(self) -> List[str]:
         """Return the policy modules that demonstration packages brought."""
