@@ -4,7 +4,7 @@
 
 PYTEST = build/venv/system/bin/python -m pytest -q
 
-.PHONY: all demo transcript test lint unit store rpm test-rpm vm bench needs clean
+.PHONY: all demo transcript test lint unit store rpm test-rpm guests vm bench needs clean
 
 all: test
 
@@ -17,7 +17,9 @@ demo: needs rpm
 transcript: needs rpm  # the demo's output into README
 	build/venv/system/bin/python -m tests.vm.demo --write
 
-test: lint unit store test-rpm vm
+test: lint unit store
+	$(MAKE) -j 2 test-rpm guests  # each on a processor of its own
+	$(MAKE) vm
 
 lint: needs
 	tests/lint
@@ -33,6 +35,9 @@ rpm: needs
 
 test-rpm: needs
 	$(PYTEST) tests/rpm
+
+guests: needs
+	build/venv/system/bin/python -m tests.vm
 
 vm: needs
 	$(PYTEST) -vv -n 2 --dist loadgroup --durations=30 tests/vm  # two guests at a time
