@@ -17,8 +17,10 @@ demo: needs rpm
 transcript: needs rpm  # the demo's output into README
 	build/venv/system/bin/python -m tests.vm.demo --write
 
-test: lint unit store
-	$(MAKE) -j 2 test-rpm guests  # each on a processor of its own
+test: needs
+	$(MAKE) -j 2 lint unit  # each on a processor of its own
+	$(MAKE) store
+	$(MAKE) -j 2 test-rpm guests
 	$(MAKE) vm
 
 lint: needs

@@ -96,16 +96,6 @@ def test_the_whole_story_without_a_profile(boot, install, demo, told):
         assert guest.reexec_count() == 1
 
 
-def test_a_stale_cache_is_named_and_repaired_with_a_profile(boot, install, demo, told):
-    """The right rule came with the package; PID 1 has not read it, and one command mends it all."""
-    with boot(stale_pid1=True) as guest:
-        install(guest, demo("foreman", helper="none"))
-        found = told(guest, "label-cache-stale", mend=True)
-        assert found["command_to_run"] == "foreman-selinux-helpers repair foreman.socket"
-        told(guest, None)
-        assert_right(guest, "foreman")
-
-
 def test_every_other_cause(boot, install, demo, told):
     """All with one stock guest; each is mended by what is printed before the next one comes."""
     with boot() as guest:
