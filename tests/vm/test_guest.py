@@ -51,16 +51,6 @@ def test_emulated_old_pid1_keeps_the_old_label_until_it_is_re_executed(boot, add
         assert guest.reexec_count() == 1
 
 
-def test_stock_pid1_follows_a_policy_load(boot, add_socket):
-    """The other side of the emulation: what ships needs nothing."""
-    with boot(install=False) as guest:
-        add_socket(guest)
-        assert guest.label("/run/foo.sock") == WRONG
-        assert label_after(guest, RULE) == RIGHT
-        assert not outdated(guest)
-        assert guest.reexec_count() == 0
-
-
 def test_el_layout_survives_a_rebuild_of_the_policy(boot):
     """The rules are turned round in the store's modules, so that no rebuild turns them back."""
     module = b'(filecon "/var/run/foo\\.sock" any (system_u object_r httpd_runtime_t ((s0) (s0))))\n'
