@@ -99,7 +99,7 @@ def in_chroot(rounds: int) -> Found:
     root = BUILD / "bench-root"
     shutil.rmtree(str(root), ignore_errors=True)
     root.mkdir(parents=True)
-    base = image.base(BUILD / "guests")
+    base = image.base()
     subprocess.check_call(["tar", "-xf", str(base), "-C", str(root), "--exclude=./dev/*", "--exclude=./usr/share/doc"])
     (root / "etc/selinux/config").write_text("SELINUX=enforcing\nSELINUXTYPE=default\n")
     package = build.our_package(BUILD / "bench-rpm")
@@ -129,7 +129,7 @@ def in_guest(rounds: int) -> Found:
         "repair, all is right": {"argv": [OURS, "--quiet", "repair", "foreman.socket"]},
         "semanage fcontext -l -C": {"argv": ["/usr/sbin/semanage", "fcontext", "-l", "-C"]},
     }
-    with Guest(image.build(BUILD / "guests", "debian")) as guest:
+    with Guest(image.build("debian")) as guest:
         files = guest.put_files("/root", [build.host(packages), build.our_package(packages), build.demo(
             packages, "foreman", 2, helper="macros", variant=build.NO_RULE)])
         assert guest.rpm("-i", *files).status == 0

@@ -1,6 +1,5 @@
 """Our package, and hosts to install it on: a Debian tree each, with a real policy and rpm's database."""
 
-import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -83,11 +82,8 @@ class Tree:
 
 def prepared_tree() -> Path:
     """Return the tree to copy from: the guests' packages, without kernel and documentation."""
-    guests = BUILD / "guests"
-    guests.mkdir(parents=True, exist_ok=True)
-    with open(str(BUILD / "rpm-tree.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        archive = image.base(guests)
+    with image.one_at_a_time(BUILD / "rpm-tree.lock"):
+        archive = image.base()
         tree = BUILD / "rpm-tree"
         mark = tree / "made-of"
         if not mark.exists() or mark.read_text() != archive.name:

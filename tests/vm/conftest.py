@@ -2,9 +2,10 @@
 
 import os
 import re
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
@@ -24,18 +25,30 @@ def base_packages() -> List[Path]:
 
 
 @pytest.fixture(scope="session")
-def boot(base_packages: List[Path]) -> Callable[..., Any]:
-    """Return a function that boots a guest (a policy layout of bookworm, or a release) with our package installed."""
-    @contextmanager
-    def booted(layout: str = "debian", install: bool = True, **options: Any) -> Iterator[Guest]:
-        options["name"] = re.sub(r"\W+", "-", layout)
-        built = releases.build if layout in releases.RELEASES else image.build
-        with Guest(built(BUILD / "guests", layout), **options) as guest:
-            if install:
-                done = guest.rpm("-i", *guest.put_files("/root/rpms", base_packages))
-                assert (done.status, done.out + done.err) == (0, "")
-            yield guest
-    return booted
+def boot(base_packages: List[Path]) -> Iterator[Callable[..., Any]]:
+    """Return a function that gives a guest (a policy layout of bookworm, or a release) with our package installed.
+
+    Each kind of guest is booted once by a worker, and saved; the tests go on from there.
+    """
+    with tempfile.TemporaryDirectory(prefix="saved-guests-") as directory:
+        saved: Dict[str, Path] = {}
+
+        @contextmanager
+        def booted(layout: str = "debian", install: bool = True, **options: Any) -> Iterator[Guest]:
+            built = (releases.build if layout in releases.RELEASES else image.build)(layout)
+            options["name"] = re.sub(r"\W+", "-", layout)
+            kind = repr((layout, install, options))
+            if kind not in saved:
+                file = Path(directory) / str(len(saved))
+                with Guest(built, **options) as guest:
+                    if install:
+                        done = guest.rpm("-i", *guest.put_files("/root/rpms", base_packages))
+                        assert (done.status, done.out + done.err) == (0, "")
+                    guest.save(file)
+                saved[kind] = file
+            with Guest(built, saved=saved[kind], **options) as guest:
+                yield guest
+        yield booted
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def tell() -> Story:
                 build.demo(packages, "foreman", 2, helper="none"),
                 build.demo(packages, "foreman", 2, helper="macros", edition=2)]
     heading("the guest's image: built the first time, kept in build/guests")
-    disk = image.build(BUILD / "guests", "debian")
+    disk = image.build("debian")
     heading("booting it, SELinux enforcing; PID 1 behaves as before systemd 245")
     with Guest(disk, stale_pid1=True) as guest:
         files = guest.put_files("/root", ours + versions)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ from .image import Image
 
 _BOOT_LIMIT = 300.0  # four times what a busy machine was seen to take; a dead guest ends it at once
 _CONSOLE_TAIL = 3000
+_SAVED = "saved"  # qemu's name for the one state in a disk
 
 
 class Result(NamedTuple):
@@ -30,15 +32,22 @@ class Guest:
     """A running guest; what it writes to its disk is thrown away when it ends.
 
     ``selinux`` is "enforcing", "permissive" or "disabled"; ``stale_pid1`` makes PID 1 keep the
-    label database that it read at boot; ``files`` (name to content) are put below /root.
+    label database that it read at boot; ``saved`` is a guest of the same image and options that
+    this one goes on from, instead of being booted.
     """
 
     def __init__(self, image: Image, selinux: str = "enforcing", stale_pid1: bool = False, memory: int = 1024,
-                 arguments: Sequence[str] = (), name: str = "guest") -> None:
+                 arguments: Sequence[str] = (), name: str = "guest", saved: Optional[Path] = None) -> None:
         self.image = image
         self.name = name
         self._directory = tempfile.TemporaryDirectory(prefix="guest-")
         self.console = Path(self._directory.name) / "console.log"
+        self._disk = Path(self._directory.name) / "disk.qcow2"
+        if saved:
+            shutil.copy(str(saved), str(self._disk))
+        else:
+            subprocess.check_call(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk),
+                                   str(self._disk)])
         kernel = ["root=/dev/vda", "rw", "console=ttyS0", "loglevel=4", "panic=-1", "audit=1", "audit_backlog_limit=8192",
                   "systemd.show_status=0"]
         # Debian's kernel has no selinux=0: another module, itself switched off, takes its place.
@@ -47,18 +56,19 @@ class Guest:
         kernel += ["LD_PRELOAD=/usr/lib/stale_pid1.so"] if stale_pid1 else []
         # One processor: two emulated ones were seen to wait for each other for ever at boot (soft
         # lockup on both), and two guests at a time are faster so, each on a core of its own.
-        port = str(Path(self._directory.name) / "agent.socket")
+        port, self._monitor = (str(Path(self._directory.name) / name) for name in ("agent.socket", "monitor.socket"))
         self._process = subprocess.Popen(
             ["qemu-system-x86_64", *_acceleration(), "-smp", "1", "-m", str(memory), "-display", "none",
              "-no-reboot", "-nodefaults", "-nic", "none", "-serial", "file:%s" % self.console,
              "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", " ".join([*kernel, *arguments]),
-             "-drive", "file=%s,format=raw,if=virtio,snapshot=on,cache=unsafe" % image.disk,
+             "-drive", "file=%s,format=qcow2,if=virtio,cache=unsafe" % self._disk,
+             "-monitor", "unix:%s,server=on,wait=off" % self._monitor, *(["-loadvm", _SAVED] if saved else []),
              "-device", "virtio-serial", "-chardev", "socket,id=agent,path=%s,server=on,wait=off" % port,
              "-device", "virtserialport,chardev=agent,name=agent", "-device", "virtio-rng-pci"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self._pending = b""
         try:
-            self._connect(port)
+            self._connect(port, saved is not None)
         except BaseException:
             self.close()
             raise
@@ -75,7 +85,15 @@ class Guest:
         self._process.wait()
         self._directory.cleanup()
 
-    def _connect(self, port: str) -> None:
+    def save(self, file: Path) -> None:
+        """End the guest, and keep its memory and disk for others to go on from."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(self._monitor)
+            monitor.sendall(b"savevm %s\nquit\n" % _SAVED.encode())
+            self._process.wait(60)
+        shutil.move(str(self._disk), str(file))
+
+    def _connect(self, port: str, ready: bool) -> None:
         end = time.monotonic() + _BOOT_LIMIT
         self._socket = socket.socket(socket.AF_UNIX)
         while True:
@@ -85,8 +103,8 @@ class Guest:
             except OSError:
                 self._alive(end)
                 time.sleep(0.1)
-        while not json.loads(self._line(end)).get("ready"):
-            pass
+        while not ready:
+            ready = json.loads(self._line(end)).get("ready", False)
 
     def _alive(self, end: float) -> None:
         if self._process.poll() is not None or time.monotonic() > end:

@@ -14,10 +14,12 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Iterator, NamedTuple, Sequence
 
 HERE = Path(__file__).resolve().parent
+DIRECTORY = HERE.parent.parent / "build/guests"
 PACKAGES = (
     "systemd-sysv dbus udev kmod procps selinux-policy-default policycoreutils policycoreutils-python-utils "
     "semodule-utils python3-selinux python3-semanage python3-rpm python3-distro python3-packaging python3-audit "
@@ -67,24 +69,31 @@ def say(message: str) -> None:
     print("[%s] %s" % (time.strftime("%H:%M:%S"), message), file=sys.stderr, flush=True)
 
 
-def build(directory: Path, layout: str) -> Image:
-    """Return the image of a layout, built if it is not there yet (by one process at a time)."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(str(directory / "lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return _build(directory, layout)
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Keep other processes out of what is built meanwhile."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(str(lock), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
-def _build(directory: Path, layout: str) -> Image:
-    archive = base(directory)
+def build(layout: str) -> Image:
+    """Return the image of a layout, built if it is not there yet."""
+    with one_at_a_time(DIRECTORY / "lock"):
+        return _build(layout)
+
+
+def _build(layout: str) -> Image:
+    archive = base()
     recipe = hashlib.sha256(b"".join(
         [archive.name.encode()] + [(HERE / name).read_bytes() for name in ("image.py", "agent.py", "stale_pid1.c")]))
     name = "%s-%s" % (layout, recipe.hexdigest()[:16])
-    image = Image(layout, *(directory / (name + suffix) for suffix in (".img", ".kernel", ".initrd")))
+    image = Image(layout, *(DIRECTORY / (name + suffix) for suffix in (".img", ".kernel", ".initrd")))
     if image.disk.exists():
         return image
     say("building the guest image with the %s policy layout" % layout)
-    root = directory / ("%s.root" % name)
+    root = DIRECTORY / ("%s.root" % name)
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     try:
@@ -99,7 +108,7 @@ def _build(directory: Path, layout: str) -> Image:
         temporary = image.disk.with_suffix(".tmp")
         _run(["mke2fs", "-q", "-t", "ext4", "-F", "-O", "^has_journal", "-d", str(root), str(temporary), _DISK_SIZE])
         temporary.rename(image.disk)
-        for old in directory.glob("%s-*" % layout):
+        for old in DIRECTORY.glob("%s-*" % layout):
             if old.suffix in (".img", ".kernel", ".initrd") and not old.name.startswith(name):
                 old.unlink()
     finally:
@@ -107,15 +116,16 @@ def _build(directory: Path, layout: str) -> Image:
     return image
 
 
-def base(directory: Path) -> Path:
+def base() -> Path:
     """Return the tar archive of the installed packages; takes a minute to make."""
     name = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:16]
-    archive = directory / ("base-%s.tar" % name)
-    if not archive.exists():
-        say("installing Debian for the guests (about a minute)")
-        temporary = archive.with_name("unfinished-" + archive.name)
-        _run(["mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(PACKAGES), "bookworm", str(temporary)])
-        temporary.rename(archive)
+    archive = DIRECTORY / ("base-%s.tar" % name)
+    with one_at_a_time(DIRECTORY / "lock-base"):
+        if not archive.exists():
+            say("installing Debian for the guests (about a minute)")
+            temporary = archive.with_name("unfinished-" + archive.name)
+            _run(["mmdebstrap", "--quiet", "--variant=apt", "--include=" + ",".join(PACKAGES), "bookworm", str(temporary)])
+            temporary.rename(archive)
     return archive
 
 

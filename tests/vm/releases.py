@@ -4,7 +4,6 @@ Each has its own policy and tools below bookworm's kernel: trixie's own panics u
 of qemu 7.2.  What bookworm's images are named after stays apart, so that they are not built again.
 """
 
-import fcntl
 import hashlib
 import shutil
 from pathlib import Path
@@ -20,19 +19,18 @@ SELinuxContext=unconfined_u:unconfined_r:unconfined_t:s0
 """
 
 
-def build(directory: Path, release: str) -> image.Image:
+def build(release: str) -> image.Image:
     """Return the image of a release, built if it is not there yet (two releases may be built at a time)."""
-    bookworm = image.build(directory, "debian")
-    with open(str(directory / ("lock-" + release)), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return image.Image(release, _disk(directory, release), bookworm.kernel, bookworm.initrd)
+    bookworm = image.build("debian")
+    with image.one_at_a_time(image.DIRECTORY / ("lock-" + release)):
+        return image.Image(release, _disk(release), bookworm.kernel, bookworm.initrd)
 
 
-def _disk(directory: Path, release: str) -> Path:
-    modules = image.base(directory)
+def _disk(release: str) -> Path:
+    modules = image.base()
     recipe = hashlib.sha256(b"".join([modules.name.encode()] + [
         (image.HERE / name).read_bytes() for name in ("releases.py", "image.py", "agent.py", "stale_pid1.c")]))
-    disk = directory / ("%s-%s.img" % (release, recipe.hexdigest()[:16]))
+    disk = image.DIRECTORY / ("%s-%s.img" % (release, recipe.hexdigest()[:16]))
     if disk.exists():
         return disk
     image.say("building the guest image of %s (about a minute)" % release)
@@ -50,7 +48,7 @@ def _disk(directory: Path, release: str) -> Path:
         image._run(["mke2fs", "-q", "-t", "ext4", "-F", "-O", "^has_journal", "-d", str(root), str(temporary),
                     image._DISK_SIZE])
         temporary.rename(disk)
-        for old in directory.glob("%s-*.img" % release):
+        for old in image.DIRECTORY.glob("%s-*.img" % release):
             if old != disk:
                 old.unlink()
     finally:

@@ -37,7 +37,7 @@ def outdated(guest: Guest) -> bool:
 
 def test_emulated_old_pid1_keeps_the_old_label_until_it_is_re_executed(boot, add_socket):
     """As releases before 245: neither the policy load nor a daemon-reload helps."""
-    with boot(install=False, stale_pid1=True) as guest:
+    with boot(stale_pid1=True) as guest:
         assert guest.check("getenforce").strip() == "Enforcing"
         add_socket(guest)
         assert guest.label("/run/foo.sock") == WRONG
@@ -54,7 +54,7 @@ def test_emulated_old_pid1_keeps_the_old_label_until_it_is_re_executed(boot, add
 def test_el_layout_survives_a_rebuild_of_the_policy(boot):
     """The rules are turned round in the store's modules, so that no rebuild turns them back."""
     module = b'(filecon "/var/run/foo\\.sock" any (system_u object_r httpd_runtime_t ((s0) (s0))))\n'
-    with boot("el", install=False) as guest:
+    with boot("el") as guest:
         contexts = ["cat", "/etc/selinux/default/contexts/files/file_contexts"]
         before = set(guest.check(contexts).split("\n"))
         guest.put("/root/foo.cil", module)
@@ -68,7 +68,7 @@ def test_el_layout_survives_a_rebuild_of_the_policy(boot):
 
 def test_a_time_limit_ends_the_children_too(boot):
     """The channel is free again at once, whatever the command left running."""
-    with boot(install=False) as guest:
+    with boot() as guest:
         start = time.monotonic()
         assert guest.run("sleep 100; true", timeout=2).status is None
         assert time.monotonic() - start < 20
