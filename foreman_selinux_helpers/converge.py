@@ -500,7 +500,7 @@ class Converge:
         stale = seen.cache.state == STALE
         due = self._socket_actions(seen, stale)[0]
         targets = [(one.step, one.target) for one in due]
-        results = [Result(one.step, one.target, NOT_NEEDED, None, _RELABELLED if stale else "it is right by now")
+        results = [Result(one.step, one.target, NOT_NEEDED, None, _RELABELLED if stale else "not needed by now")
                    for one in actions if (one.step, one.target) not in targets]
         results += [self._mend(action, seen, notes) for action in due]
         restarted = [action for action in due if action.step == sockets.RESTART]

@@ -139,8 +139,7 @@ class Systemd:
         try:
             return _patiently(self._runner, [SYSTEMCTL, verb, *arguments], _ANSWER)
         except TimedOut as error:
-            raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does"
-                           % verb) from error
+            raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does" % verb) from error
 
     def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
         """Return the state of socket units; those that are not there have load "not-found".

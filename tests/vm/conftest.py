@@ -13,9 +13,8 @@ from ..packages import build
 from . import image, releases
 from .guest import Guest
 
-BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 # Each worker builds its own: they are quick, and rpmbuild shares no directory.
-PACKAGES = BUILD / "test-rpms" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+PACKAGES = build.TOP / "build/test-rpms" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
 @pytest.fixture(scope="session")

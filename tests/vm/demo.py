@@ -13,8 +13,7 @@ from ..packages import build
 from . import image
 from .guest import Guest
 
-BUILD = Path(__file__).resolve().parent.parent.parent / "build"
-README = BUILD.parent / "README.md"
+README = build.TOP / "README.md"
 SOCKET = "/run/foreman.sock"
 # What README shows: a block of indented lines between two remarks.
 _BLOCK = re.compile(r"(<!-- printed by make demo: (\w+) -->\n\n)(.*?)(\n<!-- so far -->\n)", re.S)
@@ -87,7 +86,7 @@ def tell() -> Story:
     """Tell the story as it happens."""
     printed = {}
     heading("building our package and the demonstration's")
-    packages = BUILD / "test-rpms"
+    packages = build.TOP / "build/test-rpms"
     ours = [build.host(packages), build.our_package(packages), build.client(packages)]
     versions = [build.demo(packages, "foreman", 1, helper="none", policy=False),
                 build.demo(packages, "foreman", 2, helper="none"),

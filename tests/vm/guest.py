@@ -17,6 +17,7 @@ from .image import Image
 
 _BOOT_LIMIT = 300.0  # four times what a busy machine was seen to take; a dead guest ends it at once
 _CONSOLE_TAIL = 3000
+COMMAND = "/usr/sbin/foreman-selinux-helpers"
 _SAVED = "saved"  # qemu's name for the one state in a disk
 
 
@@ -165,7 +166,7 @@ class Guest:
 
     def tool(self, *arguments: str, timeout: float = 240.0) -> Dict[str, Any]:
         """Run our command with --json; return its document and, as "status", its exit status."""
-        done = self.run(["/usr/sbin/foreman-selinux-helpers", "--json", *arguments], timeout)
+        done = self.run([COMMAND, "--json", *arguments], timeout)
         try:
             document: Dict[str, Any] = json.loads(done.out)
         except ValueError:

@@ -7,15 +7,16 @@ from typing import Callable, ContextManager, Dict, Iterator
 
 from .. import pages
 from ..packages.build import NO_RULE
-from .guest import Guest
+from .guest import COMMAND, Guest
 
-COMMAND = "/usr/sbin/foreman-selinux-helpers"
 SCRIPTLET = "/usr/libexec/foreman-selinux-helpers/posttrans"
 ROWS = {row[0]: row[1:] for row in pages.table("conditions.md", "PID 1")}
 PATH, RIGHT, WRONG = "/run/foo.sock", "httpd_runtime_t", "var_run_t"
 DATABASE = "/etc/selinux/default/contexts/files/file_contexts.bin"
 # As a commit does, but quickly: it is another file, and PID 1 does not notice.
 OUTDATE = "cp -a --preserve=all {0} {0}.new && mv {0}.new {0}".format(DATABASE)
+# Waits until PID 1 executes itself.
+UNTIL_EXECUTED = 'at=$(head -n 1 /proc/1/maps); while [ "$(head -n 1 /proc/1/maps)" = "$at" ]; do :; done'
 # A root of its own, with this host's programs.
 CHROOT = ("mkdir -p /srv/c/proc /srv/c/sys && cp -a /bin /lib /lib64 /sbin /srv/c/ && cd / && for one in usr etc var proc sys;"
           " do mkdir -p /srv/c/$one && mount --rbind /$one /srv/c/$one || exit 1; done")
@@ -69,7 +70,7 @@ def no_space(guest):
 @condition
 def no_inodes(guest):
     """no inodes are left on /run"""
-    guest.check("mount -o remount,nr_inodes=$(stat -f -c '%c - %d' /run | (read total free; echo $((total - ${free#- })))) /run")
+    guest.check("mount -o remount,nr_inodes=$(($(stat -f -c '%c - %d' /run))) /run")
     yield "{}"
     guest.check("mount -o remount,nr_inodes=0 /run")
 
@@ -237,8 +238,8 @@ def never_twice(guest: Guest) -> None:
     """The database is replaced again and again, from the moment on that PID 1 is executed."""
     before = guest.reexec_count()
     guest.check(OUTDATE + "; load_policy")
-    done = guest.run('(at=$(head -n 1 /proc/1/maps); while [ "$(head -n 1 /proc/1/maps)" = "$at" ]; do :; done; '
-                     "for i in $(seq 100); do %s; done) & %s reexec; ended=$?; wait; exit $ended" % (OUTDATE, COMMAND))
+    done = guest.run("(%s; for i in $(seq 100); do %s; done) & %s reexec; ended=$?; wait; exit $ended" % (
+        UNTIL_EXECUTED, OUTDATE, COMMAND))
     assert done.status == told(STALE_STILL, done.err), done
     assert guest.reexec_count() == before + 1
 

@@ -10,10 +10,9 @@ from typing import Iterator, List, NamedTuple
 
 import pytest
 
-from .guest import Guest
-from .test_conditions import OUTDATE
+from .guest import COMMAND, Guest
+from .test_conditions import OUTDATE, UNTIL_EXECUTED
 
-COMMAND = "/usr/sbin/foreman-selinux-helpers"
 REPAIR = COMMAND + " --json repair"
 # Ours are stopped and started both, for foo's service does not require its socket; bar is relabelled in place.
 UNITS = {
@@ -129,8 +128,7 @@ def test_killed_in_the_middle_of_a_re_exec(guest):
     """PID 1 has just executed itself and answers nobody yet; the next run waits for it."""
     guest.check(CACHE)
     before = guest.reexec_count()
-    guest.check("at=$(head -n 1 /proc/1/maps)\n%s >/dev/null 2>&1 & repair=$!\n"
-                'while [ "$(head -n 1 /proc/1/maps)" = "$at" ]; do :; done; kill -9 $repair; wait $repair; [ $? = 137 ]' % REPAIR)
+    guest.check("%s >/dev/null 2>&1 & repair=$!; %s; kill -9 $repair; wait $repair; [ $? = 137 ]" % (REPAIR, UNTIL_EXECUTED))
     next_one_makes_all_right(guest, "in the middle of the re-exec")
     assert guest.reexec_count() == before + 1
 

@@ -11,13 +11,12 @@ from typing import Iterator, List
 import pytest
 
 from ..packages.build import TOP
-from .guest import Guest, Result
+from .guest import COMMAND, Guest, Result
 from .test_conditions import OUTDATE
 from .test_lifecycle import denials, kinds
 
 PATH, RULE = "/run/foo/foo.sock", "/run/foo/foo\\.sock"
 RIGHT, WRONG = "httpd_runtime_t", "var_run_t"
-COMMAND = "/usr/sbin/foreman-selinux-helpers"
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 
 
