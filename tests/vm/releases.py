@@ -67,7 +67,7 @@ def _furnish(root: Path) -> None:
 
 
 def _trim_policy(root: Path) -> None:
-    """Disable the policy's modules that no guest needs, by the release's own tools: each writes its own formats."""
+    """Remove the policy's modules that no guest needs, by the release's own tools: each writes its own formats."""
     semodule = ["chroot", str(root), "semodule", "-s", image.POLICY]
     unneeded = set(image._run([*semodule, "-l"]).split()) - image._MODULES
-    image._run([*semodule, "-n", *(word for module in sorted(unneeded) for word in ("-d", module))])
+    image._run([*semodule, "-n", "-X", "100", *(word for module in sorted(unneeded) for word in ("-r", module))])
