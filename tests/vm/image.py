@@ -36,6 +36,9 @@ _MODULES = frozenset((
     "xdg xserver"
 ).split())
 _DISK_SIZE = "1800M"
+# Of systemd's generators those that stay: the mounts, and systemd.wants= of the kernel's command line.
+# Each of the others takes time at every daemon-reload and daemon-reexec, and has nothing to generate.
+_GENERATORS = frozenset(("systemd-fstab-generator", "systemd-debug-generator"))
 # Not needed for anything that is tested, and slow without hardware virtualisation.
 _MASKED = (
     "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer "
@@ -142,10 +145,10 @@ def _furnish(root: Path) -> None:
     for unit in _MASKED:
         (units / unit).unlink() if (units / unit).is_symlink() else None
         (units / unit).symlink_to("/dev/null")
-    generators = root / "etc/systemd/system-generators"  # half of the time of a daemon-reload, and nothing to generate
+    generators = root / "etc/systemd/system-generators"
     generators.mkdir(exist_ok=True)
     for generator in (root / "usr/lib/systemd/system-generators").iterdir():
-        if generator.name != "systemd-fstab-generator":
+        if generator.name not in _GENERATORS:
             (generators / generator.name).symlink_to("/dev/null")
     (root / "etc/fstab").write_text("/dev/vda / ext4 rw,noatime 0 0\n")
     (root / "etc/hostname").write_text("guest\n")
