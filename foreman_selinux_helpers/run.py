@@ -1,6 +1,7 @@
 """The only door to other programs."""
 
 import os
+import signal
 from typing import Dict, NamedTuple, Optional, Sequence
 
 from .deadline import Deadline
@@ -18,9 +19,11 @@ ENVIRONMENT: Dict[str, str] = {
 def forget_the_caller(kept: Sequence[str]) -> None:
     """Take nothing from who calls us but the named variables, for us and for what libraries start.
 
-    Neither where temporary files go, nor which libraries a program loads; and what is opened later
-    must not become a standard file that was closed.
+    Neither where temporary files go, nor which libraries a program loads, nor that the ends of children
+    or of the time are ignored; and what is opened later must not become a standard file that was closed.
     """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD, signal.SIGALRM))
     wanted = {name: os.environ[name] for name in kept if name in os.environ}
     os.environ.clear()
     os.environ.update(ENVIRONMENT)

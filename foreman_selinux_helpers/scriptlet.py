@@ -14,9 +14,10 @@ from typing import List, Sequence
 
 from .log import IDENTIFIER, Log
 
-# All in all; the child is told to give up a little earlier, and in good order.
+# All in all; the child is told to give up earlier, and in good order: a commit that it has begun by
+# then, and that nothing should cut short, has time to end.
 DEADLINE = 90.0
-_CHILD_DEADLINE = 80.0
+_CHILD_DEADLINE = 60.0
 _POLL = 0.05
 # Of what the work prints, the last of it.
 _KEPT = 1 << 16
@@ -45,6 +46,7 @@ def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
 def main(name: str, argv: Sequence[str]) -> int:
     """Run a scriptlet.  Always returns 0."""
     try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody learns how a child ended
         arguments = arguments_for(name, argv)
         if arguments:
             _supervise(arguments, Log(stderr=False))

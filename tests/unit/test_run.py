@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 import time
 
@@ -6,6 +8,8 @@ import pytest
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded
 from foreman_selinux_helpers.run import Runner
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def runner(seconds=30.0):
@@ -23,6 +27,17 @@ def test_standard_input_is_empty_and_the_environment_fixed(monkeypatch):
     assert runner().check(["/bin/cat"]) == ""
     assert runner().check(["/usr/bin/env"]).split("\n")[0] == "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
     assert "LD_PRELOAD" not in runner().check(["/usr/bin/env"])
+
+
+def test_a_caller_that_ignores_the_ends_of_children(tmp_path):
+    code = ("import signal, sys; sys.path.insert(0, %r)\n"
+            "from foreman_selinux_helpers import deadline, run\n"
+            "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))\n"
+            "run.forget_the_caller(())\n"
+            "assert run.Runner(deadline.Deadline(9)).run(['/bin/false']).status == 1\n"
+            "assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())\n") % TOP
+    subprocess.check_call([sys.executable, "-c", code])
 
 
 def test_failures_are_one_line():

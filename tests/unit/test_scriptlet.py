@@ -1,7 +1,10 @@
 import os
+import re
+import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -29,6 +32,15 @@ def run(body, **options):
     code = "import sys; sys.path.insert(0, %r)\nfrom foreman_selinux_helpers import cli, scriptlet\n%s" % (TOP, body)
     return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
                           check=False, **options)
+
+
+@contextmanager
+def journal(directory):
+    """Listen where the journal is told something."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as device:
+        device.bind(str(directory / "log"))
+        device.settimeout(10)
+        yield device
 
 
 @pytest.mark.parametrize("accident", [
@@ -59,13 +71,41 @@ def test_unknown_scriptlets_and_closed_files():
 
 
 def test_what_is_said_reaches_the_journal_when_files_are_closed(tmp_path):
-    said = tmp_path / "said"
-    done = run("import os, syslog\ndef work(*_):\n import sys\n print('noise')\n sys.stderr.write('news\\n')\ncli.run = work\n"
-               "syslog.syslog = lambda priority, text: open(%r, 'a').write(text)\n"
-               "for one in (0, 1, 2): os.close(one)\n"
-               "os._exit(scriptlet.main('posttrans', []))" % str(said))
-    assert done.returncode == 0
-    assert said.read_text() == "news"
+    with journal(tmp_path) as device:
+        done = run("import os\nfrom foreman_selinux_helpers import log\nlog._DEVICE = %r\n"
+                   "def work(*_):\n import sys\n print('noise')\n sys.stderr.write('news\\n')\ncli.run = work\n"
+                   "for one in (0, 1, 2): os.close(one)\n"
+                   "os._exit(scriptlet.main('posttrans', []))" % device.getsockname())
+        assert done.returncode == 0
+        said = device.recv(1000).decode()
+    assert re.match(r"<30>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} foreman-selinux-helpers\[[0-9]+\]: news\Z", said), said
+
+
+def test_a_journal_that_is_stuck_is_not_waited_for(tmp_path):
+    """syslog(3) would wait for ever, in who is to end the others in time."""
+    start = time.monotonic()
+    with journal(tmp_path) as device, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as flood:
+        flood.connect(device.getsockname())
+        flood.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                flood.send(b"x")
+        done = run("import time\nfrom foreman_selinux_helpers import log\nlog._DEVICE = %r\n"
+                   "def work(_, told):\n for _ in range(100): told.info('news')\n time.sleep(50)\ncli.run = work\n"
+                   "scriptlet.DEADLINE = 2.0\n"
+                   "sys.exit(scriptlet.main('posttrans', []))" % device.getsockname())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert time.monotonic() - start < 30
+
+
+def test_who_ignores_its_children_is_told_how_ours_end(tmp_path):
+    with journal(tmp_path) as device:
+        done = run("import signal\nfrom foreman_selinux_helpers import deadline, log, run\nlog._DEVICE = %r\n"
+                   "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+                   "def work(*_):\n sys.stderr.write('status %%d\\n' %% run.Runner(deadline.Deadline(9)).run(['/bin/false']).status)\n"
+                   "cli.run = work\nsys.exit(scriptlet.main('posttrans', []))" % device.getsockname())
+        assert done.returncode == 0
+        assert device.recv(1000).endswith(b": status 1")
 
 
 @pytest.mark.parametrize("name", ["post", "posttrans", "preun", "postun", "trigger"])
