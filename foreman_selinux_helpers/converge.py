@@ -1,5 +1,6 @@
 """Look, plan, apply, verify: the whole flow.  Doing it again does nothing."""
 
+import shlex
 from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import (
@@ -27,7 +28,7 @@ from .observe import Observation
 from .plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
 from .policydb import CompiledPolicy
 from .profiles import SocketProfile
-from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
+from .refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
 from .run import Runner
 from .systemd import Systemd
 
@@ -40,6 +41,7 @@ RESTART_COMMAND = "foreman-selinux-helpers restart"
 REEXEC_COMMAND = "foreman-selinux-helpers reexec"
 # How often a transaction is tried while others change the local rules.
 _CHANCES = 10
+_UNSEEN = "PID 1's label cache cannot be seen, and this systemd is not known to keep an outdated one"
 _RELABELLED = "PID 1 would give it the wrong label again: relabelled in place"
 
 
@@ -159,7 +161,10 @@ class Converge:
                 self.systemd.look_a_label_up()
                 cache = observe.look_at_cache(seen.cache_directory)
             milder = self._milder(seen, cache)
-            results = [self._tell(self._reexec(cache, "%s: %s" % milder if milder else None, dry_run))]
+            if cache.state == labelcache.UNKNOWN and not milder and self._prediction().refresh != NEVER:
+                results = [self._tell(self._refused(guards.Refusal(guards.CACHE_NOT_STALE, _UNSEEN)))]
+            else:
+                results = [self._tell(self._reexec(cache, "%s: %s" % milder if milder else None, dry_run))]
             if cache.state != FRESH and not dry_run:
                 cache = observe.look_at_cache(seen.cache_directory)
             results += self._once_more(cache)
@@ -228,9 +233,7 @@ class Converge:
         if denied.target == access.SOCKET_OBJECT:
             words, command = self._remedy(view, sockets.SOCKET_LABEL, (), seen)
             return SocketReport(view, sockets.SOCKET_LABEL, words or command, command)
-        from shlex import quote
-
-        command = "restorecon -vF %s" % quote(denied.target)
+        command = "restorecon -vF %s" % shlex.quote(denied.target)
         return SocketReport(view, sockets.MADE_BEFORE_RULE, command, command)
 
     def _remedy(self, view: sockets.SocketView, cause: str, admins: Sequence[str],
@@ -238,18 +241,19 @@ class Converge:
         """Return the remedy: words, where a command does not say it all, and the command, where there is one."""
         if cause == rules.NO_SUCH_TYPE:
             return "install the policy module that defines %s" % view.type, None
+        unit = shlex.quote(view.unit)
         if admins:
             return "%s; change or delete it with semanage fcontext" % admins[0], None
         if cause == sockets.NO_LABEL_SUPPORT:
             return "the file system of %s keeps no labels: the socket has to be elsewhere" % view.path, None
         if view.restart == "never" and view.socket_wrong(self._same):
-            command = "systemctl restart %s" % view.unit
+            command = "systemctl restart %s" % unit
             return "%s (the profile forbids to do it for you)" % command, command
         if view.profile:
-            return None, "%s %s" % (REPAIR_COMMAND, view.unit)
+            return None, "%s %s" % (REPAIR_COMMAND, unit)
         # No profile, no repair: one step at a time.
         if cause != sockets.LABEL_CACHE_STALE:
-            return None, "%s %s" % (RESTART_COMMAND, view.unit)
+            return None, "%s %s" % (RESTART_COMMAND, unit)
         milder = self._milder(seen, seen.cache)
         return None, milder.command if milder else REEXEC_COMMAND
 
@@ -378,10 +382,13 @@ class Converge:
         finally:
             database.close()
         if dead:
+            keys = {one.rule.key for one, _ in dead}
+            record = ownership.load(store.root, store.policy)
+            kept = {key: owned for key, owned in record.rules.items() if key not in keys}
+            going = {key: owned for key, owned in record.rules.items() if key in keys}
+            ownership.save(store.root, store.policy, ownership.Record(kept, going))
             store.apply([policystore.Change(policystore.REMOVE, one.rule) for one, _ in dead],
                         self.host.offline is None, self.runner)
-            record = ownership.load(store.root, store.policy)
-            kept = {key: owned for key, owned in record.rules.items() if key not in {one.rule.key for one, _ in dead}}
             ownership.save(store.root, store.policy, ownership.Record(kept, {}))
         return dead
 
@@ -442,12 +449,12 @@ class Converge:
         if dry_run:
             return Result(plan.DAEMON_REEXEC, plan.INIT, DONE)
         try:
-            # Of several runs at once the first does it, and the others find that it is done.
+            # Of several runs at once the first does it, and the others find that it is done.  They may have
+            # waited long: everything is asked again.
             with ownership.locked(self.host.root, self.runner.deadline):
                 now = observe.look_at_cache(selinuxlib.label_directory(self.host.root, self.host.policy or ""))
-                if now.state == FRESH:
-                    return self._refused(guards.Refusal(guards.CACHE_NOT_STALE, "PID 1's label cache is fresh"))
-                return self._reexec_alone()
+                refusal = guards.refuse(self._facts(now, milder))
+                return self._refused(refusal) if refusal else self._reexec_alone()
         except HelperError as error:
             return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
 

@@ -17,7 +17,8 @@ SYSTEMD_BROKEN = "systemd-broken"
 ALREADY_DONE = "already-done"
 SWITCHED_OFF = "switched-off"
 
-_BUSY_STATES = ("initializing", "starting", "stopping")
+# Any other means that it starts, stops, or cannot tell (systemctl(1), is-system-running).
+_SETTLED_STATES = ("running", "degraded", "maintenance")
 
 
 class Refusal(NamedTuple):
@@ -54,8 +55,8 @@ def refuse(facts: Facts) -> Optional[Refusal]:
         return Refusal(SWITCHED_OFF, facts.switched_off)
     if facts.container:
         return Refusal(CONTAINER, "this is a container (%s); PID 1 may forget its services" % facts.container)
-    if facts.manager_state in _BUSY_STATES:
-        return Refusal(MANAGER_BUSY, "the manager is %s" % facts.manager_state)
+    if facts.manager_state not in _SETTLED_STATES:
+        return Refusal(MANAGER_BUSY, "the manager is %s" % (facts.manager_state or "in a state that it does not tell"))
     if facts.target_jobs:
         return Refusal(MANAGER_BUSY, "jobs are queued for %s" % ", ".join(facts.target_jobs))
     if facts.free_bytes < RUN_SPACE_NEEDED:

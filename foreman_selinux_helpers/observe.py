@@ -4,7 +4,7 @@ import os
 import stat
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from . import labelcache, ownership, procfs, rules, selinuxlib
+from . import labelcache, ownership, procfs, rules, selinuxlib, trust
 from .filecontexts import NONE_CONTEXT, SOCKET, Rule, type_of
 from .host import Host
 from .labelcache import LabelCache
@@ -142,10 +142,11 @@ def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
     service = unit.service
     if not service or not service.executable or unit.own_label or not unit.paths:
         return None
-    path = os.path.realpath(service.executable)
     try:
+        path = trust.real_path(service.executable)
+        path.encode("utf-8")  # libselinux's Python binding takes no other
         label = selinuxlib.path_label(path)
-    except OSError:
+    except (OSError, UnicodeError):
         return None
     expected = policies.database.lookup(path, stat.S_IFREG)
     if label and selinuxlib.is_customizable(label):

@@ -6,7 +6,6 @@ next run can tell our rules from the administrator's.
 """
 
 import os
-import stat
 from contextlib import contextmanager
 from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
@@ -101,7 +100,7 @@ def load(root: str, policy: str) -> Record:
     file = file_of(root, policy)
     _trusted(root)
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = trust.open_regular(file)
     except FileNotFoundError:
         return NOTHING
     except OSError as error:
@@ -109,9 +108,8 @@ def load(root: str, policy: str) -> Record:
     import json
 
     with os.fdopen(descriptor, encoding="utf-8") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or not trust.roots_alone(status):
-            raise HelperError("%s: must be a file, owned by root and written by nobody else" % file)
+        if not trust.roots_alone(os.fstat(descriptor)):
+            raise HelperError("%s: must be owned by root and written by nobody else" % file)
         try:
             document = json.load(stream)
             return Record(_rules(document["rules"]), _rules(document["pending"]))

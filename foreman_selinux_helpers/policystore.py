@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import re
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 from . import auditlog, interrupts, policydb
@@ -22,6 +23,9 @@ _LETTERS = {ALL_FILES: "a", "file": "f", "directory": "d", "character device": "
             SOCKET: "s", "symlink": "l", "pipe": "p"}
 # What libsemanage renames at a commit: the store as it is, and as it was before.
 _ACTIVE, _PREVIOUS = "active", "previous"
+# As long as a commit may take; one takes seconds.
+_COMMIT = 60.0
+_STORE_ROOT = re.compile(r"(?m)^[ \t]*store-root[ \t]*=[ \t]*(/.*?)[ \t]*$")
 _LOCKED = "the policy store is locked by another program (semanage, semodule, Ansible, Puppet)"
 
 
@@ -45,13 +49,20 @@ class Store(NamedTuple):
 
     @property
     def directory(self) -> str:
-        """Where the store keeps its modules and its locks (semanage.conf(5), store-root)."""
-        return os.path.join(self.root, "var/lib/selinux", self.policy)
+        """Where the store keeps its modules and its locks: semanage.conf(5), store-root; or EL 7's place."""
+        try:
+            with open(os.path.join(self.root, "etc/selinux/semanage.conf"), errors="replace") as stream:
+                configured = _STORE_ROOT.findall(stream.read())
+        except OSError:
+            configured = []
+        places = [os.path.join(self.root, place.lstrip("/"), self.policy)
+                  for place in (configured or ["/var/lib/selinux"])[-1:] + ["/etc/selinux"]]
+        return next((place for place in places if _is_store(place)), places[0])
 
     @property
     def exists(self) -> bool:
         """Tell whether there is a store to change, or one to be put back (see _put_back)."""
-        return any(os.path.isdir(os.path.join(self.directory, name)) for name in (_ACTIVE, _PREVIOUS))
+        return _is_store(self.directory)
 
     def local_rules(self) -> List[Rule]:
         """Return the local rules that are committed, oldest first."""
@@ -74,12 +85,13 @@ class Store(NamedTuple):
         rules since they were seen, CommitFailed where not even libsemanage knows what was done,
         and PolicyStoreError, with nothing changed, for anything else.
         """
+        self._wait_for_lock(runner)
+        runner.deadline.remaining()  # none is begun when the time is up
         try:
             import semanage
         except ImportError:
             _import(self, changes, load, runner)
             return
-        self._wait_for_lock(runner)
         with standard_error_kept() as said:
             done = False
             try:
@@ -151,6 +163,10 @@ class Store(NamedTuple):
                                        % (previous, active, error.strerror)) from error
 
 
+def _is_store(directory: str) -> bool:
+    return any(os.path.isdir(os.path.join(directory, name)) for name in (_ACTIVE, _PREVIOUS))
+
+
 def _last_words(said: str) -> str:
     lines = [line for line in said.split("\n") if line and "not in password file" not in line]
     return " (%s)" % "; ".join(lines[-3:]) if lines else ""
@@ -191,14 +207,14 @@ def _in_a_child(act: Callable[[], None]) -> None:
 def _transaction(semanage: Any, store: Store, changes: Sequence[Change], load: bool,
                  seen: Optional[Sequence[Rule]]) -> None:
     types = {ALL_FILES: semanage.SEMANAGE_FCONTEXT_ALL, SOCKET: semanage.SEMANAGE_FCONTEXT_SOCK}
+    if store.root != "/":  # before the handle, which reads semanage.conf
+        _checked(semanage.semanage_set_root(store.root), "use the root directory %s" % store.root)
     handle = semanage.semanage_handle_create()
     if handle is None:
         raise PolicyStoreError("libsemanage gives no handle")
     connected = False
     doing = "open the store"
     try:
-        if store.root != "/":
-            _checked(semanage.semanage_set_root(store.root), "use the root directory %s" % store.root)
         semanage.semanage_select_store(handle, store.policy, semanage.SEMANAGE_CON_DIRECT)
         _checked(semanage.semanage_connect(handle), "connect")
         connected = True
@@ -280,7 +296,8 @@ def _import(store: Store, changes: Sequence[Change], load: bool, runner: Runner)
         return
     argv = [_SEMANAGE, "import", "-S", store.policy] + ([] if load else ["-N"])
     try:
-        done = runner.run(argv, stdin="\n".join(lines) + "\n")
+        # It commits, and should not be killed at that.
+        done = Runner(runner.deadline.at_least(_COMMIT)).run(argv, stdin="\n".join(lines) + "\n")
     except CommandFailed as error:
         raise CommitFailed(str(error)) from error
     if done.status != 0:

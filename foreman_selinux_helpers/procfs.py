@@ -46,11 +46,19 @@ class UnixSocket(NamedTuple):
 
 
 def listening_sockets(text: str) -> Dict[str, List[UnixSocket]]:
-    """Read /proc/net/unix: the sockets that listen (or receive datagrams), by path."""
-    found: Dict[str, List[UnixSocket]] = {}
+    """Read /proc/net/unix: the sockets that listen (or receive datagrams), by path.
+
+    Anybody may give a socket a name with a newline, which is printed as it is (net/unix/af_unix.c), and
+    with what looks like another's line after it.  An inode that is there twice is left out.
+    """
+    lines: Dict[str, List[List[str]]] = {}
     for line in text.split("\n")[1:]:
         # Num RefCount Protocol Flags Type St Inode Path
         words = line.split(None, 7)
+        if len(words) >= 7:
+            lines.setdefault(words[6].lstrip("0"), []).append(words)
+    found: Dict[str, List[UnixSocket]] = {}
+    for words in (same[0] for same in lines.values() if len(same) == 1):
         if len(words) == 8 and words[7].startswith("/"):
             try:
                 stream = int(words[4], 16) in (1, 5)

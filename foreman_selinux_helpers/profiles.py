@@ -3,7 +3,7 @@
 import configparser
 import os
 import re
-import stat
+import warnings
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import trust
@@ -78,6 +78,9 @@ def load(root: str) -> Profiles:
             names = os.listdir(directory)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            broken.append(BrokenProfile(place, directory, 0, "cannot be read: %s" % error.strerror))
+            continue
         for name in names:
             if name.endswith(".conf") and not name.startswith("."):
                 files[name] = os.path.join(directory, name)
@@ -107,15 +110,13 @@ def _read(file: str) -> Optional[str]:
     if os.path.islink(file) and os.readlink(file) == os.devnull:
         return None
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = trust.open_regular(file)
     except OSError as error:
         if os.path.islink(file):
             raise _Refused("is a symbolic link; only a link to /dev/null is accepted") from error
         raise _Refused("cannot be read: %s" % error.strerror) from error
     with os.fdopen(handle, "rb") as stream:
         status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise _Refused("is not a regular file")
         if status.st_uid != 0:
             raise _Refused("is owned by uid %d; a profile must be owned by root (chown root)" % status.st_uid)
         if not trust.roots_alone(status):
@@ -181,7 +182,9 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
             raise refuse("regex = %r repeats a group that ends in a repetition, such as (a+)+: matching it may take"
                          " for ever" % regex, "regex")
         try:
-            re.compile(regex)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what PCRE reads otherwise, such as [[:alnum:]]
+                re.compile(regex)
         except (re.error, RecursionError, OverflowError) as error:
             raise refuse("regex = %r does not compile: %s" % (regex, error), "regex") from error
     return SocketProfile(unit, profile, type_name, paths, regexes, client, restart)

@@ -48,11 +48,29 @@ def distrust(root: str, directory: str) -> Optional[str]:
     return None
 
 
-def open_path(path: str) -> int:
+def real_path(path: str) -> str:
+    """Return where a path leads, following the links of root alone.  Raises OSError: ELOOP for others' links."""
+    handle = open_path(path, follow=True)
+    try:
+        return os.readlink("/proc/self/fd/%d" % handle)
+    finally:
+        os.close(handle)
+
+
+def open_regular(path: str) -> int:
+    """Open a regular file for reading, and no link to one.  Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return handle
+
+
+def open_path(path: str, follow: bool = False) -> int:
     """Open what is at an absolute path, for labelling it, so that nobody but root can choose what that is.
 
-    A link is followed only where root alone can have made it, and never at the end; where others
-    can make names, what has more than one is refused.  Raises OSError: ELOOP for what is refused.
+    A link is followed only where root alone can have made it, and at the end only with ``follow``; where
+    others can make names, what has more than one is refused.  Raises OSError: ELOOP for what is refused.
     """
     names = _names(path)
     links = 0
@@ -63,7 +81,7 @@ def open_path(path: str) -> int:
             safe = roots_alone(os.fstat(handle))
             inner = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
             status = os.fstat(inner)
-            if stat.S_ISLNK(status.st_mode) and names:
+            if stat.S_ISLNK(status.st_mode) and (names or follow):
                 os.close(inner)
                 links += 1
                 if not safe or links > _MOST_LINKS:

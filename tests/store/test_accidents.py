@@ -7,9 +7,15 @@ import random
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
+from foreman_selinux_helpers.deadline import Deadline
+from foreman_selinux_helpers.errors import HelperError
+from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.policystore import ADD, Change, Store
+from foreman_selinux_helpers.run import Runner
 from foreman_selinux_helpers.selinuxlib import LabelDatabase
 
 from ..policyroot import TOP
@@ -287,3 +293,43 @@ def test_modes_of_what_is_written(root, tool):
     assert stat.S_IMODE(record.parent.stat().st_mode) == 0o755
     for name in ("file_contexts.local", "file_contexts.local.bin"):
         assert (root.files / name).stat().st_mode & 0o444 == 0o444
+
+
+@MOMENTS
+def test_a_run_killed_while_it_takes_back_what_has_no_effect(root, tool, moment):
+    """What it was about is not taken for the administrator's decision."""
+    root.profile("foo", PROFILE.replace("/run/foo.sock", "/var/run/lock/foo.sock"))
+    second = DEATH.replace("    if ", "    if [one for one in arguments[0] if one.action != 'remove']:\n"
+                                      "        return original(self, *arguments)\n    if ")
+    assert tool("register", before=second % moment)["status"] == 9
+    assert "administrator" not in str(tool("register")["rules"])
+    assert tool("unregister")["status"] == 0
+    assert root.local_rules() == []
+    assert not (root.path / "var/lib/foreman-selinux-helpers/default.json").exists()
+
+
+def test_no_commit_begins_when_the_time_is_up(root):
+    """It should not be cut short by who waits for us."""
+    over = Runner(Deadline(0.001))
+    time.sleep(0.01)
+    commits = root.commits()
+    rule = Rule("/run/foo\\.sock", ALL_FILES, CONTEXT)
+    with pytest.raises(HelperError, match="time limit"):
+        Store(str(root.path), "default").apply([Change(ADD, rule)], False, over)
+    assert root.commits() == commits
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_a_store_elsewhere(root, tool, configured):
+    """Where semanage.conf says, as on rpm-ostree; or beside the policy, as on EL 7, whose libsemanage knows it."""
+    for name in ("active", "semanage.trans.LOCK", "semanage.read.LOCK"):
+        if (root.path / "var/lib/selinux/default" / name).exists():
+            (root.path / "var/lib/selinux/default" / name).rename(root.path / "etc/selinux/default" / name)
+    root.profile("foo", PROFILE)
+    if configured:
+        with open(str(root.path / "etc/selinux/semanage.conf"), "a") as conf:
+            conf.write("store-root = /etc/selinux\n")
+        done = tool("register")
+        assert done["status"] == 0, done["results"]
+        assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]
+    assert Store(str(root.path), "default").directory == str(root.path / "etc/selinux/default")

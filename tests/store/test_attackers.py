@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from foreman_selinux_helpers import profiles, selinuxlib
+from foreman_selinux_helpers import observe, profiles, selinuxlib
 from foreman_selinux_helpers.errors import HelperError
+from foreman_selinux_helpers.systemd import Service, SocketUnit
 
 from ..policyroot import TOP
 from . import steps
@@ -253,6 +255,30 @@ def test_another_name_of_somebody_elses_inode(shared, place):
     os.link(str(labelled(listening(place / "socket"))), str(shared / "socket"))
     refused(shared / "socket")
     assert label_of(program) == label_of(place / "socket") == SECRET
+
+
+def test_a_services_program_is_not_where_others_say(shared, place):
+    """Who owns its directory links it to what root alone should label, or to a name that is no text."""
+    place.chmod(0o755)
+    secret = place / "secret"
+    secret.write_text("")
+    labelled(secret)
+    (shared / "program").symlink_to(secret)
+    (place / "ours").symlink_to(place / "program")
+    (place / "program").write_text("")
+    os.close(os.open(os.fsencode(str(place)) + b"/\xff", os.O_CREAT, 0o755))
+    os.symlink(b"\xff", os.fsencode(str(place)) + b"/odd")
+    assert executable(shared / "program") is None
+    assert executable(place / "odd") is None
+    assert executable(place / "nothing") is None
+    assert executable(place / "ours").path == str(place / "program")
+
+
+def executable(path):
+    """Return what is seen of a service's program."""
+    unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False,
+                      Service("foo.service", True, False, str(path)), False)
+    return observe._executable(unit, SimpleNamespace(database=SimpleNamespace(lookup=lambda path, kind: LABEL)))
 
 
 def test_links_of_root_are_followed_on_the_way(place):

@@ -1,8 +1,11 @@
 """The flow, with stand-ins for the doors: which remedy is taken when, and in which order."""
 
+import shlex
+from contextlib import contextmanager
+
 import pytest
 
-from foreman_selinux_helpers import converge, guards, observe, plan, rules, selinuxlib, stopped
+from foreman_selinux_helpers import converge, guards, observe, ownership, plan, rules, selinuxlib, stopped
 from foreman_selinux_helpers import systemd as door
 from foreman_selinux_helpers.converge import Converge
 from foreman_selinux_helpers.deadline import Deadline
@@ -15,6 +18,7 @@ from foreman_selinux_helpers.log import Log
 from foreman_selinux_helpers.observe import Observation
 from foreman_selinux_helpers.ownership import Record
 from foreman_selinux_helpers.refresh import NEVER, ON_POLICY_LOAD, Prediction
+from foreman_selinux_helpers.refresh import UNKNOWN as UNSURE
 from foreman_selinux_helpers.rules import Decision
 from foreman_selinux_helpers.run import Runner
 from foreman_selinux_helpers.systemd import Service, SocketUnit
@@ -311,3 +315,33 @@ def test_labels_of_the_reexec_verb(monkeypatch):
     assert world.acts() == ["daemon-reexec"]
     world = World(monkeypatch, load_due=True)
     assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "refused", guards.MILDER_REMEDY_WORKS)]
+
+
+def test_guards_are_asked_again_after_the_wait_for_another_run(monkeypatch):
+    """A shutdown has begun meanwhile."""
+    world = World(monkeypatch, refresh=NEVER)
+
+    @contextmanager
+    def waited(root, deadline):
+        world.facts = world.facts._replace(manager_state="stopping")
+        yield
+
+    monkeypatch.setattr(ownership, "locked", waited)
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "refused", guards.MANAGER_BUSY)]
+    assert world.acts() == []
+
+
+@pytest.mark.parametrize(("refresh", "outcome", "guard"), [
+    (UNSURE, "not-needed", guards.CACHE_NOT_STALE), (ON_POLICY_LOAD, "refused", guards.MILDER_REMEDY_WORKS),
+    (NEVER, "done", None)])
+def test_by_hand_a_cache_that_cannot_be_seen_needs_a_systemd_that_is_known(monkeypatch, refresh, outcome, guard):
+    world = World(monkeypatch, state=UNKNOWN, refresh=refresh)
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", outcome, guard)]
+    assert world.acts() == (["daemon-reexec"] if outcome == "done" else [])
+
+
+def test_a_printed_command_survives_the_shell(monkeypatch):
+    unit = "my\\x2dapp.socket"
+    world = World(monkeypatch, view=RIGHT._replace(unit=unit, path_label=BAD), state=FRESH)
+    command = world.flow.status().sockets[0].command
+    assert shlex.split(command)[-1] == unit

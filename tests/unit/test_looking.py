@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 
 import pytest
 
@@ -57,6 +58,24 @@ broken line
 """
     assert procfs.listening_sockets(table) == {
         "/run/a.sock": [(100, False)], "/run/datagram": [(102, True)], "/run/with space": [(103, False)]}
+
+
+def test_a_name_that_looks_like_another_sockets_line(monkeypatch):
+    """Anybody can bind one: it must not make another socket of a process out to be the one at a path."""
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as ours, \
+            socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as theirs:
+        monkeypatch.chdir(directory)
+        path = directory + "/ours"
+        for one, name in ((other, directory + "/other"), (ours, path)):
+            one.bind(name)
+            one.listen()
+        inode = os.fstat(other.fileno()).st_ino
+        os.makedirs(("d\n0: 0 0 10000 1 1 %d %s" % (inode, path)).rpartition("/")[0])
+        theirs.bind("d\n0: 0 0 10000 1 1 %d %s" % (inode, path))
+        with open("/proc/self/net/unix") as table:
+            assert "\n0: 0 0 10000 1 1 %d %s\n" % (inode, path) in table.read()
+        assert procfs.Listeners(os.getpid()).descriptor(path) == ours.fileno()
+        assert [one.inode for one in procfs.Listeners(os.getpid()).sockets[path]] == [os.fstat(ours.fileno()).st_ino]
 
 
 @pytest.mark.parametrize(("text", "unit"), [
