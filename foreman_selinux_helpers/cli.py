@@ -28,6 +28,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError("%s (%s --help tells more)" % (message, PROGRAM))
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """--help and --version, whose output can fail as any other's."""
+        _write(message)
+
 
 def _seconds(text: str) -> float:
     try:
@@ -314,6 +318,10 @@ def _print(document: Dict[str, Any], arguments: argparse.Namespace,
         content = text(document, _colour())
     else:
         return
+    _write(content)
+
+
+def _write(content: str) -> None:
     if sys.stdout is None:
         return  # closed by who called us: the exit status is what is left
     try:

@@ -49,7 +49,7 @@ def changelog_entry(name: str, number: str, root: str) -> Optional[str]:
     for who, what in zip(header["changelogname"] or (), header["changelogtext"] or ()):
         for line in _text(what).split("\n"):
             if named.search(line):
-                return "%s (%s)" % (line.strip(" -"), _text(who).split()[-1])
+                return "%s (%s)" % (line.strip(" -"), _text(who).rpartition(" ")[2])
     return None
 
 
@@ -84,4 +84,4 @@ def upstream(evr: Optional[str]) -> Optional[str]:
 
 def _text(value: object) -> str:
     # The binding of RHEL 8 and older gives bytes.
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -109,6 +109,17 @@ def test_an_output_that_cannot_be_written_is_at_most_one_line(where, status, sai
     assert done.stderr.count(b"\n") == (1 if said else 0)
 
 
+@pytest.mark.parametrize(("where", "status", "said"), [
+    (">/dev/full", 1, "cannot be written: No space left on device"), ("| :", 1, ""), (">&-", 0, "")])
+def test_help_that_cannot_be_written_is_at_most_one_line(where, status, said):
+    for option in ("--help", "--version", "repair --help"):
+        shell = "set -o pipefail; (sleep 0.3; %s -c '%s' %s) %s" % (
+            sys.executable, OUTPUT.replace("'", '"'), option, where)
+        done = subprocess.run(["/bin/bash", "-c", shell], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr.count(b"\n")) == (status, 1 if said else 0), done
+        assert said in done.stderr.decode()
+
+
 def test_a_locale_that_knows_ascii_alone(root):
     """Python 3.6 has no other encoding in the locale C."""
     directory = os.path.join(root, "usr/share/foreman-selinux-helpers/profiles.d")

@@ -119,3 +119,13 @@ def test_packages_of_an_image(tmp_path):
     if packages.evr_comparison():
         os.makedirs(str(tmp_path / "var/lib/rpm"))
         assert packages.installed_evr("systemd", "rhel", str(tmp_path), runner) is None
+
+
+@pytest.mark.parametrize("who", [b"", b"  ", b"J\xf6rg <j@x> - 239-42", "Somebody <s@x> - 239-42"])
+def test_a_changelog_of_anything(monkeypatch, who):
+    """EL 8's binding gives bytes, which need not be UTF-8."""
+    monkeypatch.setattr(packages, "_header", lambda name, root: {
+        "changelogname": [who], "changelogtext": [b"- caf\xe9 (#1888912)"]})
+    entry = packages.changelog_entry("systemd", "1888912", "/")
+    assert entry.startswith("caf\ufffd (#1888912) (")
+    assert entry.endswith("(239-42)") or not who.strip()

@@ -94,3 +94,9 @@ def test_what_was_pending_is_settled_and_the_rest_kept():
     record = Record(RECORD.rules, {OTHER.key: Owned(OTHER, "bar.socket")})
     assert list(record.settled([OTHER])) == [RULE.key, OTHER.key]
     assert list(record.settled([RULE])) == [RULE.key]
+
+
+def test_a_directory_is_no_record(tmp_path):
+    os.makedirs(ownership.file_of(str(tmp_path), "targeted"))
+    with pytest.raises(HelperError, match="not a regular file"):
+        ownership.load(str(tmp_path), "targeted")

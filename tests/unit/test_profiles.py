@@ -90,6 +90,26 @@ def test_links_and_other_things_are_refused(tmp_path):
     (directory / "link.conf").unlink()
     os.mkfifo(str(directory / "pipe.conf"))
     assert "regular file" in only_refusal(tmp_path).reason
+    (directory / "pipe.conf").unlink()
+    (directory / "directory.conf").mkdir()
+    assert "regular file" in only_refusal(tmp_path).reason
+
+
+def test_a_directory_that_one_may_not_read(tmp_path, monkeypatch):
+    write(tmp_path, GOOD)
+
+    def may_not(directory):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", may_not)
+    refused = profiles.load(str(tmp_path)).broken
+    assert {one.reason for one in refused} == {"cannot be read: Permission denied"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_regex_that_python_reads_otherwise_is_taken_without_a_word():
+    (one,) = profiles.parse("[foo.socket]\ntype = t\nregex = /run/[[:alnum:]]+\\.sock\n", "foo")
+    assert one.regexes == ("/run/[[:alnum:]]+\\.sock",)
 
 
 def test_the_administrator_overrides_and_masks(tmp_path):
