@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 import time
-from typing import List, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 from .log import IDENTIFIER, Log
 
@@ -47,6 +47,9 @@ def main(name: str, argv: Sequence[str]) -> int:
     """Run a scriptlet.  Always returns 0."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody learns how a child ended
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, signal.default_int_handler)
         arguments = arguments_for(name, argv)
         if arguments:
             _supervise(arguments, Log(stderr=False))
@@ -63,26 +66,38 @@ def _supervise(arguments: List[str], log: Log) -> None:
         _work(arguments, writing)
     os.close(writing)
     os.set_blocking(reading, False)
+    try:
+        said, status = _watch(child, reading, end)
+    except KeyboardInterrupt:
+        os.kill(child, signal.SIGTERM)  # it stops in good order
+        return
+    if status is None:
+        os.killpg(child, signal.SIGKILL)  # a session of its own, with what it started
+        log.error("%s did not end within %.0f s and was killed; run: %s repair" % (
+            " ".join(arguments), DEADLINE, IDENTIFIER))
+        return
+    if os.WIFSIGNALED(status):
+        log.error("%s was killed by signal %d" % (" ".join(arguments), os.WTERMSIG(status)))
+    for line in said.decode("utf-8", "replace").split("\n"):
+        if line.strip():
+            log.info(line)
+
+
+def _watch(child: int, reading: int, end: float) -> Tuple[bytes, Optional[int]]:
+    """Return what a child says until it ends, and its status, or None when the time is up."""
     said = b""
     ended = 0
     while not ended:
         ready, _, _ = select.select([reading], [], [], _POLL)
         if time.monotonic() > end:
-            os.killpg(child, signal.SIGKILL)  # a session of its own, with what it started
-            log.error("%s did not end within %.0f s and was killed; run: %s repair" % (
-                " ".join(arguments), DEADLINE, IDENTIFIER))
-            return
+            return said, None
         # Looked at before reading: what it said last is then in the pipe.
         ended, status = os.waitpid(child, os.WNOHANG)
         if ready or ended:
             said = (said + _available(reading))[-_KEPT:]
             if ready and not ended:
                 time.sleep(_POLL / 10)  # a closed pipe is always ready
-    if os.WIFSIGNALED(status):
-        log.error("%s was killed by signal %d" % (" ".join(arguments), os.WTERMSIG(status)))
-    for line in said.decode("utf-8", "replace").split("\n"):
-        if line.strip():
-            log.info(line)
+    return said, status
 
 
 def _available(descriptor: int) -> bytes:

@@ -1,5 +1,6 @@
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -61,6 +62,28 @@ def test_one_that_hangs_is_killed_at_the_deadline():
                "sys.exit(scriptlet.main('posttrans', []))")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_one_that_is_told_to_stop_tells_its_child(number, tmp_path):
+    """And ends with 0: a lost terminal is no failed scriptlet."""
+    began, stopped = str(tmp_path / "began"), str(tmp_path / "stopped")
+    code = ("import sys, time; sys.path.insert(0, %r)\nfrom foreman_selinux_helpers import cli, scriptlet\n"
+            "def work(*_):\n open(%r, 'w').close()\n try:\n  time.sleep(50)\n finally:\n  open(%r, 'w').close()\n"
+            "cli.run = work\nsys.exit(scriptlet.main('posttrans', []))" % (TOP, began, stopped))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_for(began)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, b"", b"")
+    wait_for(stopped)
+
+
+def wait_for(file):
+    end = time.monotonic() + 30
+    while not os.path.exists(file):
+        assert time.monotonic() < end, file
+        time.sleep(0.02)
 
 
 def test_unknown_scriptlets_and_closed_files():
