@@ -4,9 +4,12 @@ import os
 import re
 from typing import Any, Optional
 
+from .quiet import standard_error_kept
 from .refresh import EVR, CompareEVR
 from .run import Runner
 
+# Of rpm's back ends (sqlite, bdb, ndb): what is there if there is a database.
+_DATABASES = ("rpmdb.sqlite", "Packages", "Packages.db")
 _FAMILIES = ("rhel", "fedora", "debian")
 
 
@@ -59,10 +62,23 @@ def _header(name: str, root: str) -> Optional[Any]:
         import rpm
     except ImportError:
         return None
+    # Of this host's rpm, of rpm since 4.17 on Fedora and EL 10, and of all before.
+    places = [rpm.expandMacro("%_dbpath"), "/usr/lib/sysimage/rpm", "/var/lib/rpm"]
+    place = next((one for one in places if _holds_database(os.path.join(root, one.lstrip("/")))), None)
+    if place is None:
+        return None  # librpm would make one
+    rpm.addMacro("_dbpath", place)
     try:
-        return next(iter(rpm.TransactionSet(root).dbMatch("name", name)), None)
+        with standard_error_kept():
+            return next(iter(rpm.TransactionSet(root).dbMatch("name", name)), None)
     except rpm.error:
         return None
+    finally:
+        rpm.delMacro("_dbpath")
+
+
+def _holds_database(directory: str) -> bool:
+    return any(os.path.exists(os.path.join(directory, name)) for name in _DATABASES)
 
 
 def evr_comparison() -> Optional[CompareEVR]:

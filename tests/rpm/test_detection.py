@@ -30,3 +30,23 @@ def test_the_release_and_the_changelog_of_el_8(tmp_path, number, named, refresh)
     assert (installed["evr"], installed["refresh"]) == ("239-" + number, refresh)
     assert ("renew the label cache" in " ".join(installed["evidence"])) == (named.endswith("#1888912"))
     assert (found["running"]["version"], found["reexec_due"]) == (None, False)
+
+
+@pytest.mark.parametrize("place", ["/usr/lib/sysimage/rpm", "/var/lib/rpm"])
+def test_the_database_is_looked_for_and_none_is_made(tmp_path, place):
+    """It is where the image's rpm has it; librpm alone would make one where this host's has it."""
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/os-release").write_text("ID=fedora\n")
+    assert installed(root) is None
+    assert sorted(str(one.relative_to(root)) for one in root.rglob("*")) == ["etc", "etc/os-release"]
+    subprocess.check_call(["rpm", "--force-debian", "--root", str(root), "--dbpath", place, "--justdb", "-i",
+                           str(build.systemd(PACKAGES, "41.el8_3", ""))])
+    assert installed(root) == "239-41.el8_3"
+
+
+def installed(root):
+    done = subprocess.run(["/usr/bin/python3", "-Ic", CODE, "--json", "--root", str(root), "detect"], check=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.stderr == b""
+    return json.loads(done.stdout.decode())["installed"]["evr"]
