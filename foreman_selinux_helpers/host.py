@@ -53,8 +53,10 @@ class Host(NamedTuple):
         if self.policy is None:
             notes.append("no SELinux policy is installed (%s names none that is there)"
                          % os.path.join(self.root, selinuxlib.CONFIG))
-        elif self.store is None and os.access(os.path.dirname(Store(self.root, self.policy).directory), os.X_OK):
-            notes.append("there is no policy store %s" % Store(self.root, self.policy).directory)
+        elif self.store is None:
+            directory = Store(self.root, self.policy).directory
+            if os.access(directory if os.path.isdir(directory) else os.path.dirname(directory), os.X_OK):
+                notes.append("there is no policy store %s" % directory)
         if self.offline:
             notes.append("%s (%s): only rules are registered; PID 1 and sockets are left alone"
                          % (WHY_OFFLINE[self.offline], self.offline))

@@ -12,7 +12,7 @@ from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 from . import interrupts, trust
 from .deadline import Deadline
 from .errors import HelperError
-from .filecontexts import FILE_TYPES, Rule
+from .filecontexts import ALL_FILES, SOCKET, Rule
 
 STATE_DIR = "var/lib/foreman-selinux-helpers"
 LOCK = STATE_DIR + "/lock"
@@ -113,7 +113,7 @@ def load(root: str, policy: str) -> Record:
         try:
             document = json.load(stream)
             return Record(_rules(document["rules"]), _rules(document["pending"]))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise HelperError("%s: is damaged (%s); move it away and run register again: rules made before"
                               " are then left to the administrator" % (file, error)) from error
 
@@ -128,8 +128,8 @@ def _rules(items: Sequence[Dict[str, str]]) -> Dict[Key, Owned]:
     found = {}
     for item in items:
         regex, file_type, context, unit = (item[name] for name in ("regex", "file_type", "context", "unit"))
-        if not all(isinstance(value, str) for value in (regex, context, unit)) \
-                or file_type not in FILE_TYPES.values():
+        texts = [value.encode("utf-8") for value in (regex, context, unit)]
+        if file_type not in (ALL_FILES, SOCKET) or any(b"\0" in text for text in texts):
             raise ValueError("not a rule: %r" % (item,))
         rule = Rule(regex, file_type, context)
         found[rule.key] = Owned(rule, unit)

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
-from . import auditlog, interrupts, policydb
+from . import auditlog, interrupts, policydb, trust
 from .errors import CommandFailed, CommitFailed, PolicyStoreError, RulesChanged, RulesRefused
 from .filecontexts import ALL_FILES, SOCKET, Rule, parse
 from .quiet import standard_error_kept
@@ -50,11 +50,14 @@ class Store(NamedTuple):
     @property
     def directory(self) -> str:
         """Where the store keeps its modules and its locks: semanage.conf(5), store-root; or EL 7's place."""
+        file = os.path.join(self.root, "etc/selinux/semanage.conf")
         try:
-            with open(os.path.join(self.root, "etc/selinux/semanage.conf"), errors="replace") as stream:
+            with os.fdopen(trust.open_regular(os.path.realpath(file)), errors="replace") as stream:
                 configured = _STORE_ROOT.findall(stream.read())
-        except OSError:
+        except (FileNotFoundError, PermissionError):
             configured = []
+        except OSError as error:  # libsemanage would end the process, without a word
+            raise PolicyStoreError("%s: cannot be read: %s" % (file, error.strerror)) from error
         places = [os.path.join(self.root, place.lstrip("/"), self.policy)
                   for place in (configured or ["/var/lib/selinux"])[-1:] + ["/etc/selinux"]]
         return next((place for place in places if _is_store(place)), places[0])

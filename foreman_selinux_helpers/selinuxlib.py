@@ -63,7 +63,8 @@ def policy_type(root: str) -> Optional[str]:
         name, _, value = line.partition("=")
         if name.strip() == "SELINUXTYPE" and value.strip():
             policy = value.split()[0]
-    if "/" in policy or not os.path.exists(os.path.join(root, "etc/selinux", policy, _FILE_CONTEXTS)):
+    file = os.path.join(root, "etc/selinux", policy, _FILE_CONTEXTS)
+    if "/" in policy or not policy.isprintable() or not os.path.exists(file):
         return None
     return policy
 

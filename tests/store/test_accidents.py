@@ -333,3 +333,17 @@ def test_a_store_elsewhere(root, tool, configured):
         assert done["status"] == 0, done["results"]
         assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]
     assert Store(str(root.path), "default").directory == str(root.path / "etc/selinux/default")
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_configuration_of_libsemanage_that_is_no_file(root, tool, make):
+    """Its own parser would end our process, without a word."""
+    root.profile("foo", PROFILE)
+    conf = root.path / "etc/selinux/semanage.conf"
+    conf.unlink()
+    make(str(conf))
+    done = subprocess.run([sys.executable, "-Ic", "import sys; sys.path.insert(0, %r)\nfrom foreman_selinux_helpers.cli "
+                           "import main; sys.exit(main())" % str(TOP), "--root", str(root.path), "register"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert b"semanage.conf: cannot be read: it is not a regular file" in done.stderr

@@ -100,3 +100,17 @@ def test_a_directory_is_no_record(tmp_path):
     os.makedirs(ownership.file_of(str(tmp_path), "targeted"))
     with pytest.raises(HelperError, match="not a regular file"):
         ownership.load(str(tmp_path), "targeted")
+
+
+@pytest.mark.parametrize("text", [
+    "[" * 200000, '{"rules": [], "pending": [{"regex": 1, "file_type": "all", "context": "", "unit": ""}]}',
+    '{"rules": [], "pending": [{"regex": "/a", "file_type": "file", "context": "", "unit": ""}]}',
+    '{"rules": [], "pending": [{"regex": "/\\ud800", "file_type": "all", "context": "", "unit": ""}]}',
+    '{"rules": [], "pending": [{"regex": "/\\u0000", "file_type": "all", "context": "", "unit": ""}]}'])
+def test_a_record_of_what_we_never_wrote_is_damaged(tmp_path, text):
+    file = ownership.file_of(str(tmp_path), "targeted")
+    os.makedirs(os.path.dirname(file))
+    with open(file, "w") as stream:
+        stream.write(text)
+    with pytest.raises(HelperError, match="is damaged"):
+        ownership.load(str(tmp_path), "targeted")
