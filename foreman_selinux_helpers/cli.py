@@ -302,7 +302,11 @@ def _lint(arguments: argparse.Namespace, log: Log) -> int:
 
 
 def _root(arguments: argparse.Namespace) -> str:
-    root: str = os.path.realpath(arguments.root)
+    try:
+        root: str = os.path.realpath(arguments.root)
+        root.encode("utf-8")  # libselinux's Python binding takes no other
+    except (OSError, UnicodeError) as error:
+        raise UsageError("--root %r: the directory cannot be used: %s" % (arguments.root, error)) from error
     if not arguments.root or not os.path.isdir(root):
         raise UsageError("--root %r: there is no such directory" % arguments.root)
     return root

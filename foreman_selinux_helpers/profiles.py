@@ -125,7 +125,7 @@ def _read(file: str) -> Optional[str]:
     if len(content) > MAX_SIZE:
         raise _Refused("is larger than %d bytes" % MAX_SIZE)
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _Refused("is not UTF-8 text", content.count(b"\n", 0, error.start) + 1) from error
 
@@ -171,6 +171,8 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
     for path in paths:
         if not path.startswith("/") or not _PRINTABLE.match(path) or ".." in path.split("/"):
             raise refuse("path = %r is not an absolute path" % path, "path")
+        if re.search(r"[\s,]/", path):
+            raise refuse("path = %r: more paths go on lines of their own" % path, "path")
         if path.endswith("/") or "." in path.split("/"):
             raise refuse("path = %r is a directory's, or not the shortest; a socket's is needed" % path, "path")
     regexes = _lines(section.get("regex", ""))

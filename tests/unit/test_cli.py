@@ -138,6 +138,17 @@ def test_options_come_before_the_verb_and_are_not_guessed(root):
         assert cli.main(argv) == 2
 
 
+def test_a_root_that_cannot_be_used_is_wrong_usage(tmp_path, monkeypatch, capsys):
+    odd, gone = os.fsencode(str(tmp_path)) + b"/\xff", tmp_path / "gone"
+    os.mkdir(odd)
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for root in (os.fsdecode(odd), "."):
+        assert cli.main(["--root", root, "status"]) == 2
+        assert "cannot be used" in capsys.readouterr().err
+
+
 def test_an_empty_root_is_not_the_current_directory(capsys):
     assert cli.main(["--root", "", "status"]) == 2
     assert "no such directory" in capsys.readouterr().err

@@ -95,6 +95,18 @@ def test_links_and_other_things_are_refused(tmp_path):
     assert "regular file" in only_refusal(tmp_path).reason
 
 
+@pytest.mark.parametrize("paths", ["/run/a, /run/b", "/run/a /run/b", "/run/a,/run/b"])
+def test_two_paths_on_a_line_are_not_taken_for_one(tmp_path, paths):
+    write(tmp_path, "[foo.socket]\ntype = t\npath = %s\n" % paths)
+    refused = only_refusal(tmp_path)
+    assert (refused.line, "lines of their own" in refused.reason) == (3, True)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    write(tmp_path, "\ufeff" + GOOD)
+    assert not profiles.load(str(tmp_path)).broken
+
+
 def test_a_directory_that_one_may_not_read(tmp_path, monkeypatch):
     write(tmp_path, GOOD)
 
