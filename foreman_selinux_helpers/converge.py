@@ -154,7 +154,7 @@ class Converge:
         step = Step(plan.DAEMON_REEXEC, plan.INIT, seen.cache.evidence[0] if seen.cache.evidence else "")
         cache = seen.cache
         if self.host.offline:
-            refusal = guards.Refusal(self.host.offline, hosts.WHY_OFFLINE[self.host.offline])
+            refusal = guards.Refusal(self.host.offline, self.host.why_offline)
             results = [self._tell(self._refused(refusal))]
         else:
             if cache.state == STALE and not dry_run:

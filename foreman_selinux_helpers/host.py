@@ -16,21 +16,19 @@ HEEDED = (NO_REEXEC, _SYSTEMD_OFFLINE)
 _TRUE = ("1", "yes", "true", "on", "y", "t")
 
 
-WHY_OFFLINE = {
-    CHROOT_OR_IMAGE: "this is a chroot, an image or a sandbox: / is not seen to be PID 1's root directory",
-    NOT_BOOTED: "this host was not booted with systemd",
-    SELINUX_DISABLED: "SELinux is disabled in the running kernel",
-}
-
-
 class Host(NamedTuple):
-    """The host, or the image, below one root directory."""
+    """The host, or the image, below one root directory; ``elsewhere`` says why it is not PID 1's, or is None."""
 
     root: str
     policy: Optional[str]
     selinux_enabled: bool
     booted: bool
-    own_root: bool
+    elsewhere: Optional[str]
+
+    @property
+    def own_root(self) -> bool:
+        """Tell whether this is the host that PID 1 manages."""
+        return self.elsewhere is None
 
     @property
     def store(self) -> Optional[Store]:
@@ -47,6 +45,13 @@ class Host(NamedTuple):
             return NOT_BOOTED
         return None if self.selinux_enabled else SELINUX_DISABLED
 
+    @property
+    def why_offline(self) -> str:
+        """Say in words what ``offline`` names."""
+        if self.elsewhere:
+            return self.elsewhere
+        return "SELinux is disabled in the running kernel" if self.booted else "this host was not booted with systemd"
+
     def notes(self) -> List[str]:
         """Say in words what is not done here, and why."""
         notes = []
@@ -59,16 +64,25 @@ class Host(NamedTuple):
                 notes.append("there is no policy store %s" % directory)
         if self.offline:
             notes.append("%s (%s): only rules are registered; PID 1 and sockets are left alone"
-                         % (WHY_OFFLINE[self.offline], self.offline))
+                         % (self.why_offline, self.offline))
         return notes
 
 
 def look(root: str) -> Host:
     """Look at the host below ``root`` (an absolute path)."""
-    offline = os.environ.get(_SYSTEMD_OFFLINE, "").lower() in _TRUE
-    own_root = root == "/" and not offline and procfs.shares_root(1)
-    return Host(root, selinuxlib.policy_type(root), own_root and selinuxlib.enabled(),
-                own_root and systemd.booted(), own_root)
+    elsewhere = _elsewhere(root)
+    return Host(root, selinuxlib.policy_type(root), elsewhere is None and selinuxlib.enabled(),
+                elsewhere is None and systemd.booted(), elsewhere)
+
+
+def _elsewhere(root: str) -> Optional[str]:
+    if root != "/":
+        return "%s is an image" % root
+    if os.environ.get(_SYSTEMD_OFFLINE, "").lower() in _TRUE:
+        return "%s is set" % _SYSTEMD_OFFLINE
+    if not procfs.shares_root(1):
+        return "this is a chroot or a sandbox: / is not seen to be PID 1's root directory"
+    return None
 
 
 def reexec_switched_off(root: str) -> Optional[str]:

@@ -27,7 +27,7 @@ from .test_guards import CLEAR
 from .test_sockets import BAD, RIGHT
 from .test_stopped import left
 
-HOST = Host("/", "targeted", True, True, True)
+HOST = Host("/", "targeted", True, True, None)
 ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"), rules.ADD, "no-rule: why",
                "foo.socket", "/run/foo.sock", rules.NO_RULE)
 

@@ -19,7 +19,7 @@ from foreman_selinux_helpers.rules import Decision
 
 from .test_sockets import BAD, RIGHT
 
-HOST = Host("/", "targeted", True, True, True)
+HOST = Host("/", "targeted", True, True, None)
 RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")
 ADD = Decision(RULE, rules.ADD, "no-rule: why", "foo.socket", "/run/foo.sock", rules.NO_RULE)
 STEP = Step("register", str(RULE), "no-rule: why")
