@@ -250,7 +250,7 @@ class Converge:
             command = "systemctl restart %s" % unit
             return "%s (the profile forbids to do it for you)" % command, command
         if view.profile:
-            return None, "%s %s" % (REPAIR_COMMAND, unit)
+            return None, self.host.command("%s %s" % (REPAIR_COMMAND, unit))
         # No profile, no repair: one step at a time.
         if cause != sockets.LABEL_CACHE_STALE:
             return None, "%s %s" % (RESTART_COMMAND, unit)

@@ -211,8 +211,10 @@ class _Explanation:
             if inode and inode.label and expected and not self._same(inode.label, expected):
                 self._note("nobody listens there: what is left of an earlier socket keeps its label until the next")
             return Judgement()
-        return Judgement(report.problem, self._why(report, verdict, listeners), report.remedy,
-                         report.command or self._fcontext(report.view.type, verdict.path, report.problem))
+        command = report.command
+        if report.problem == rules.SHADOWED:  # for the administrator alone to decide
+            command = command or self._fcontext(report.view.type, verdict.path)
+        return Judgement(report.problem, self._why(report, verdict, listeners), report.remedy, command)
 
     def _same(self, one: str, other: str) -> bool:
         return self.policies.compiled.same(type_of(one), type_of(other))
@@ -229,8 +231,7 @@ class _Explanation:
         self.wanted = meant.context
         name = type_of(meant.context)
         reason = rules.reason_for(verdict.path, name, self.policy)
-        return Judgement(reason.cause, because(reason, verdict, name), None,
-                         fcontext_command(name, verdict.path, self.policy.local))
+        return Judgement(reason.cause, because(reason, verdict, name), None, self._fcontext(name, verdict.path))
 
     def _judge_free(self, expected: Optional[str], inode: Optional[Inode],
                     listeners: Sequence[Listener]) -> Judgement:
@@ -289,9 +290,8 @@ class _Explanation:
             "PID 1 should see them when it next labels something"
         return "The rules are right and %s, but %s: it was made before, or labelled by hand." % (knows, wrong)
 
-    def _fcontext(self, type_name: str, canonical: str, cause: str) -> Optional[str]:
-        """Return the command for what the administrator alone may decide."""
-        return fcontext_command(type_name, canonical, self.policy.local) if cause == rules.SHADOWED else None
+    def _fcontext(self, type_name: str, canonical: str) -> str:
+        return self.host.command(fcontext_command(type_name, canonical, self.policy.local))
 
     # -- the client --------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
 """What kind of host this is, and so what may be done here."""
 
 import os
+import shlex
 from typing import List, NamedTuple, Optional
 
 from . import procfs, selinuxlib, systemd
 from .guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
+from .log import IDENTIFIER
 from .policystore import Store
 
 CONFIG = "etc/foreman-selinux-helpers/foreman-selinux-helpers.conf"
@@ -51,6 +53,14 @@ class Host(NamedTuple):
         if self.elsewhere:
             return self.elsewhere
         return "SELinux is disabled in the running kernel" if self.booted else "this host was not booted with systemd"
+
+    def command(self, line: str) -> str:
+        """Return a command line for this host as it is typed: for an image, outside of it."""
+        if self.root == "/":
+            return line
+        program, _, rest = line.partition(" ")
+        root = shlex.quote(self.root)
+        return "%s --root %s %s" % (program, root, rest) if program == IDENTIFIER else "chroot %s %s" % (root, line)
 
     def notes(self) -> List[str]:
         """Say in words what is not done here, and why."""

@@ -51,3 +51,15 @@ def test_a_host_that_has_no_systemd_or_no_selinux(booted, enabled, guard, words)
     assert found.offline == guard
     assert words in found.why_offline
     assert any(guard in note for note in found.notes())
+
+
+@pytest.mark.parametrize(("root", "line", "typed"), [
+    ("/", "foreman-selinux-helpers repair foo.socket", "foreman-selinux-helpers repair foo.socket"),
+    ("/", "semanage fcontext -d /x", "semanage fcontext -d /x"),
+    ("/srv/my image", "foreman-selinux-helpers repair foo.socket",
+     "foreman-selinux-helpers --root '/srv/my image' repair foo.socket"),
+    ("/srv/i", "semanage fcontext -d /x", "chroot /srv/i semanage fcontext -d /x"),
+])
+def test_a_command_for_an_image_names_it(root, line, typed):
+    """Typed as it is printed, it must not change the host that the image is on."""
+    assert Host(root, "targeted", False, False, None if root == "/" else "an image").command(line) == typed

@@ -159,7 +159,7 @@ def test_a_repair_beside_semanage_and_rpm(guest, transaction):
     for number in range(ROUNDS):
         print("round", number, flush=True)
         assert guest.tool("unregister")["status"] == 0
-        theirs.append("/srv/a%d" % number)
+        theirs.append("/srv/a%03d" % number)  # in the order that they are listed in
         by_hand = "for i in 1 2 3 4 5 6; do semanage fcontext -a -t var_t %s && exit; sleep 1; done; exit 1" % theirs[-1]
         # 1 and 4: what it has made right was outdated by the other's commit before it had looked again.
         ended = at_once(guest, by_hand, COMMAND + " repair || case $? in 1|4) ;; *) exit 9; esac", transaction)
