@@ -4,7 +4,17 @@ from typing import Dict, List, NamedTuple, Optional
 
 from . import packages, procfs
 from .errors import CommandFailed
-from .refresh import BACKPORT_BUG, UNKNOWN, Prediction, needs_changelog, parse_version, predict
+from .refresh import (
+    BACKPORT_BUG,
+    INSTALLED,
+    RUNNING,
+    UNKNOWN,
+    Prediction,
+    depends_on_libselinux,
+    needs_changelog,
+    parse_version,
+    predict,
+)
 from .run import Runner
 from .systemd import Systemd
 
@@ -12,7 +22,7 @@ _BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
 
 class Build(NamedTuple):
-    """One systemd: its version as it says itself, its package, its refresh behaviour."""
+    """One systemd: its version as it says itself, its package (None: not known), its refresh behaviour."""
 
     version: Optional[str]
     evr: Optional[str]
@@ -53,7 +63,7 @@ class Detection:
             except CommandFailed as error:
                 self._running = Build(None, None, UNKNOWN, [str(error)])
             else:
-                self._running = self._build(version, "running")
+                self._running = self._build(version, RUNNING)
         return self._running
 
     def installed(self) -> Build:
@@ -64,30 +74,31 @@ class Detection:
                 version = self._systemd.binary_version(path)
             except CommandFailed:
                 continue
-            return self._build(version, "installed")
+            return self._build(version, INSTALLED)
         evr = self._installed_evr("systemd")
         if evr:
-            return self._build(evr, "installed")
+            return self._build(evr, INSTALLED)
         return Build(None, None, UNKNOWN, ["no installed systemd was found"])
 
     def _build(self, version: str, which: str) -> Build:
-        evr = self._installed_evr("systemd")
-        prediction = self._predict(version, evr)
+        prediction = self._predict(version, which)
         parsed = parse_version(version)
         package = parsed.package if parsed else None
-        return Build(version, package if which == "running" and package else evr or package,
-                     prediction.refresh, prediction.evidence)
+        # 219 does not tell its release, and the package on disk need not be the one that runs.
+        evr = package if which == RUNNING else self._installed_evr("systemd") or package
+        return Build(version, evr, prediction.refresh, prediction.evidence)
 
-    def _predict(self, version: str, evr: Optional[str]) -> Prediction:
-        family = self.family()
-        # Only 247 and 248 depend on libselinux; asking costs a query of the package database.
+    def _predict(self, version: str, which: str) -> Prediction:
         parsed = parse_version(version)
-        libselinux = None
-        if parsed and parsed.upstream.split(".")[0] in ("247", "248"):
-            libselinux = packages.upstream(self.libselinux())
+        # The databases of packages are asked for the few versions alone that depend on their answers.
+        libselinux = packages.upstream(self.libselinux()) if depends_on_libselinux(parsed) else None
+        if parsed is None or parsed.major != 239:
+            return predict(version, "", None, libselinux, which=which)
+        family = self.family()
         changelog = packages.changelog_entry("systemd", BACKPORT_BUG, self._root) \
             if needs_changelog(parsed, family) else None
-        return predict(version, family, packages.evr_comparison(), libselinux, evr, changelog)
+        return predict(version, family, packages.evr_comparison(), None, self._installed_evr("systemd"), changelog,
+                       which)
 
     def libselinux(self) -> Optional[str]:
         """Return the EVR of the installed libselinux."""

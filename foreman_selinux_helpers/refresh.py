@@ -22,8 +22,16 @@ CompareEVR = Callable[[EVR, EVR], int]
 
 # RHEL 8 has renewed its cache since this build; rebuilds such as 239-45.0.1.el8 compare with it.
 _RHEL8_BACKPORT = ("0", "239", "44")
+# RHEL 8 labels sockets by SELinuxContext= since this build (239-41 does not, 239-82 does: both seen).
+_RHEL8_CONTEXT = ("0", "239", "70")
+# Whatever os-release says: a release that holds this is RHEL 8's, or rebuilt from it.
+_RHEL8 = ".el8"
 # What the changelog of a package that has the backport names.
 BACKPORT_BUG = "1888912"
+# These lose the notice of a policy load to libselinux 3.2 and later, until this release.
+_FIXED = {247: "247.8", 248: "248.4"}
+RUNNING = "running"
+INSTALLED = "installed"
 
 
 class Prediction(NamedTuple):
@@ -49,6 +57,11 @@ class SystemdVersion(NamedTuple):
         """The upstream version, with its minor number if the package alone tells that."""
         return self.package.split("-")[0] if self.package else self.upstream
 
+    @property
+    def of_rhel8(self) -> bool:
+        """Tell whether its own text says that it is RHEL 8's."""
+        return self.package is not None and _RHEL8 in self.package
+
 
 def parse_version(text: str) -> Optional[SystemdVersion]:
     """Read the Version property of the manager, or what is printed after "systemd".
@@ -70,13 +83,13 @@ def parse_version(text: str) -> Optional[SystemdVersion]:
 
 def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
             libselinux: Optional[str] = None, installed_evr: Optional[str] = None,
-            changelog: Optional[str] = None) -> Prediction:
+            changelog: Optional[str] = None, which: str = RUNNING) -> Prediction:
     """Predict the refresh behaviour of a systemd.
 
     ``family`` is the distribution's (``rhel``, ``fedora``, ``debian`` or another), whose backports
     apply; ``libselinux`` its upstream version, for the releases where it matters;
     ``installed_evr`` the installed package, for a version text without a release; ``changelog`` the
-    entry of its changelog that names BACKPORT_BUG, if there is one.
+    entry of its changelog that names BACKPORT_BUG, if there is one; ``which``: the systemd that the version is of.
     """
     parsed = parse_version(version)
     if parsed is None:
@@ -84,14 +97,14 @@ def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
     from packaging.version import Version
 
     if needs_changelog(parsed, family):
-        return _rhel8(parsed, compare, installed_evr, changelog)
+        return _rhel8(parsed, compare, installed_evr, changelog, which)
     if parsed.major < 245:
         return Prediction(NEVER, ["systemd %s is older than 245: only a re-exec renews its label cache"
                                   % parsed.upstream])
     if parsed.major == 245:
         return Prediction(ON_DAEMON_RELOAD, ["systemd %s renews its label cache at daemon-reload (a9dfac21),"
                                              " and only then" % parsed.upstream])
-    fixed = {247: "247.8", 248: "248.4"}.get(parsed.major)
+    fixed = _FIXED.get(parsed.major)
     if fixed and Version(parsed.upstream) < Version(fixed):
         return _libselinux_window(parsed.upstream, fixed, libselinux)
     return Prediction(ON_POLICY_LOAD, ["systemd %s renews its label cache at the next look-up after"
@@ -100,13 +113,34 @@ def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
 
 def needs_changelog(parsed: Optional[SystemdVersion], family: str) -> bool:
     """Tell whether the changelog of the installed package says something about this version."""
-    return parsed is not None and parsed.major == 239 and family in ("rhel", "fedora")
+    return parsed is not None and parsed.major == 239 and (family in ("rhel", "fedora") or parsed.of_rhel8)
+
+
+def depends_on_libselinux(parsed: Optional[SystemdVersion]) -> bool:
+    """Tell whether libselinux's version decides when this systemd renews its label cache."""
+    return parsed is not None and parsed.major in _FIXED
+
+
+def labels_by_context(version: str, compare: Optional[CompareEVR]) -> Optional[bool]:
+    """Tell whether this systemd labels a socket by SELinuxContext= of its service; None: not known.
+
+    Upstream does since 252 (socket_determine_selinux_label() in src/core/socket.c), RHEL 8 since 239-70.
+    """
+    parsed = parse_version(version)
+    if parsed is None:
+        return None
+    if parsed.major != 239 or not parsed.of_rhel8:
+        return parsed.major >= 252
+    if compare is None or parsed.package is None:
+        return None
+    number, release = parsed.package.split("-", 1)
+    return compare(("0", number, release), _RHEL8_CONTEXT) >= 0
 
 
 def _rhel8(parsed: SystemdVersion, compare: Optional[CompareEVR], installed_evr: Optional[str],
-           changelog: Optional[str]) -> Prediction:
+           changelog: Optional[str], which: str) -> Prediction:
     installed = installed_evr.split(":")[-1] if installed_evr else None
-    package, source = parsed.package, "the running systemd"
+    package, source = parsed.package, "the %s systemd" % which
     if package is None and installed:
         package, source = installed, "the installed package"
     # A changelog may have been trimmed: only what it says counts, and only of the build that it is of.

@@ -50,6 +50,19 @@ def test_running_and_installed_may_differ(monkeypatch):
     assert manager.asked == 1
 
 
+def test_a_release_that_the_running_systemd_does_not_tell_is_not_the_installed_ones(monkeypatch):
+    found = detection(monkeypatch, Manager("219", "219"), "rhel", {"systemd": "219-78.el7_9.9"})
+    assert (found.running(None).evr, found.installed().evr) == (None, "219-78.el7_9.9")
+
+
+@pytest.mark.parametrize("version", ["219", "244.3", "v246.6-3.fc33", "252-32.el9_4", "262-1", "garbage"])
+def test_no_package_database_is_opened_for_a_version_that_tells_enough(monkeypatch, version):
+    found = Detection("/", Manager(version), Runner(Deadline(30)))
+    for name in ("family", "installed_evr", "changelog_entry", "evr_comparison"):
+        monkeypatch.setattr(packages, name, lambda *_: pytest.fail("it was asked"))
+    assert found.running(None).version == version
+
+
 def test_libselinux_counts_where_it_matters(monkeypatch):
     for version, libselinux, refresh in (("247.3-7+deb11u5", "3.1-3", ON_POLICY_LOAD), ("247.3-7+deb11u5", "3.4-1", NEVER),
                                          ("252.39-1~deb12u1", "3.4-1", ON_POLICY_LOAD)):

@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 
 from foreman_selinux_helpers import packages
-from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, parse_version, predict
+from foreman_selinux_helpers.refresh import (
+    INSTALLED,
+    NEVER,
+    ON_DAEMON_RELOAD,
+    ON_POLICY_LOAD,
+    UNKNOWN,
+    labels_by_context,
+    parse_version,
+    predict,
+)
 
 
 def by_numbers(one, other):
@@ -106,3 +115,25 @@ def test_the_table_of_releases():
     for release, says, libselinux, refresh in rows:
         assert predict(says, families.get(release.split()[0], "other"), COMPARE, libselinux).refresh == refresh, release
     assert {row[3] for row in rows} == {NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN}
+
+
+@pytest.mark.parametrize(("version", "family"), [
+    ("239 (239-82.el8)", "other"), ("239 (239-82.0.1.el8_10.2)", ""), ("239 (239-82.el8)", "debian")])
+def test_a_release_of_rhel_8_counts_whatever_os_release_says(version, family):
+    assert predict(version, family, COMPARE).refresh == ON_POLICY_LOAD
+
+
+def test_evidence_is_about_the_build_that_was_asked_for():
+    running = predict("239 (239-41.el8)", "rhel", COMPARE).evidence
+    installed = predict("239 (239-41.el8)", "rhel", COMPARE, which=INSTALLED).evidence
+    assert "the running systemd is" in running[0]
+    assert installed == [running[0].replace("running", "installed")]
+
+
+@pytest.mark.parametrize(("version", "compare", "by_context"), [
+    ("219", COMPARE, False), ("239 (239-41.el8_3)", COMPARE, False), ("239 (239-69.el8)", COMPARE, False),
+    ("239 (239-70.el8)", COMPARE, True), ("239 (239-82.el8_10.2)", COMPARE, True), ("239 (239-82.el8)", None, None),
+    ("239", COMPARE, False), ("244.3", None, False), ("251.4-1", None, False), ("252-32.el9_4", None, True),
+    ("262-1", None, True), ("systemd of my own", COMPARE, None)])
+def test_who_labels_sockets_by_the_context_of_the_service(version, compare, by_context):
+    assert labels_by_context(version, compare) is by_context
