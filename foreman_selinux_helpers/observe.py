@@ -104,12 +104,15 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
         return Observation(host, record, local, decisions, units, (), {}, nothing, policies.database.directory, False)
     live = host.offline is None  # elsewhere labels mean nothing
     listeners = procfs.Listeners(1) if units and live else None
-    executables = {name: found for name, found in
-                   ((name, _executable(unit, policies)) for name, unit in units.items()) if found}
+    by_context = {name: _labelled_by_context(unit, systemd) for name, unit in units.items()}
+    executables = {name: found for name, found in ((name, _executable(unit, policies)) for name, unit in units.items()
+                                                   if by_context[name] is False) if found}
+    labels = {name: _expected_socket_label(unit, by_context[name], executables.get(name))
+              for name, unit in units.items()}
     changed_at = labelcache.changed_at(policies.database.directory)
     views = [view for one in profiles for view in _views(
-        one, units.get(one.unit), decisions, policies, policy, listeners, executables.get(one.unit), changed_at,
-        live)]
+        one, units.get(one.unit), decisions, policies, policy, listeners, labels.get(one.unit), changed_at, live)]
+    views = [_unless_from_net(view, systemd) for view in views]
     cache = labelcache.compare(procfs.held_label_files(1), labelcache.inode_of,
                                policies.database.directory) if live else nothing
     relevant = live and any(view.rule_cause != rules.NO_SUCH_TYPE for view in views)
@@ -140,7 +143,7 @@ def _paths(profile: SocketProfile, unit: Optional[SocketUnit]) -> List[str]:
 
 def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
     service = unit.service
-    if not service or not service.executable or unit.own_label or not unit.paths:
+    if not service or not service.executable or not unit.paths:
         return None
     try:
         path = trust.real_path(service.executable)
@@ -155,10 +158,9 @@ def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
 
 
 def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequence[Decision],
-           policies: Policies, policy: Policy, listeners: Optional[procfs.Listeners], executable: Optional[Executable],
-           changed_at: Optional[float], live: bool) -> List[SocketView]:
+           policies: Policies, policy: Policy, listeners: Optional[procfs.Listeners],
+           expected_socket_label: Optional[str], changed_at: Optional[float], live: bool) -> List[SocketView]:
     loaded = unit is not None and unit.load == "loaded"
-    expected_socket_label = _expected_socket_label(executable) if executable else None
     views = []
     for path in _paths(profile, unit):
         canonical = policy.equivalences.canonical(path)
@@ -206,10 +208,33 @@ def _rule_cause(profile: SocketProfile, expected: Optional[str], decided: Option
     return rules.explain_expected(canonical, profile.type, policy)[0] if decided is None else rules.NO_RULE
 
 
-def _expected_socket_label(executable: Executable) -> Optional[str]:
-    creator = procfs.context(1)
-    label = executable.expected or executable.label
+def _labelled_by_context(unit: SocketUnit, systemd: Systemd) -> Optional[bool]:
+    """Tell whether SELinuxContext= of the service labels the socket object, and not its program; None: not known."""
+    context = unit.service.context if unit.service else ""
+    if not context:
+        return False if context == "" else None
+    from . import packages, refresh
+
+    return refresh.labels_by_context(systemd.version(), packages.evr_comparison())
+
+
+def _expected_socket_label(unit: SocketUnit, by_context: Optional[bool],
+                           executable: Optional[Executable]) -> Optional[str]:
+    """Return the label that systemd would give a new socket object of this unit, or None where that is not known."""
+    if by_context:
+        return unit.service.context if unit.service else None
+    label = executable.expected or executable.label if executable else None
+    creator = procfs.context(1) if label else None
     return selinuxlib.created_socket_label(creator, label) if creator and label else None
+
+
+def _unless_from_net(view: SocketView, systemd: Systemd) -> SocketView:
+    """Return the view of a socket whose unit may have SELinuxContextFromNet=: its object has PID 1's own label then."""
+    own = procfs.context(1) if view.socket_wrong(str.__eq__) else None
+    if own is None or type_of(own) != type_of(view.socket_label or ""):
+        return view
+    from_net = systemd.takes_label_from_net(view.unit)
+    return view._replace(expected_socket_label=None) if from_net is not False else view
 
 
 class _Inode(NamedTuple):

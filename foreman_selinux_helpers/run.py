@@ -1,6 +1,7 @@
 """The only door to other programs."""
 
 import os
+import re
 import signal
 from typing import Dict, NamedTuple, Optional, Sequence
 
@@ -85,9 +86,13 @@ class Runner:
         return done.out
 
 
+# systemd 244 and 245 colour their messages even into a pipe.
+_ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
 def failure(done: Output) -> str:
     """Say in one line how a program failed."""
-    said = " ".join((done.err or done.out).split())
+    said = " ".join(_ESCAPE_SEQUENCE.sub("", done.err or done.out).split())
     ended = "killed by signal %d" % -done.status if done.status < 0 else "exit status %d" % done.status
     return "%s: %s" % (ended, said) if said else ended
 

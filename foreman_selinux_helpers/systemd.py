@@ -5,9 +5,10 @@ import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .errors import CommandFailed, TimedOut
-from .run import Runner
+from .run import Runner, failure
 
 SYSTEMCTL = "/usr/bin/systemctl"
+_BUSCTL = "/usr/bin/busctl"
 # An answer of the manager that takes longer than this is not coming.
 _ANSWER = 30.0
 # While PID 1 executes itself, for a second or two, it hears nothing, and forgets what it was just told.
@@ -26,18 +27,27 @@ RUN_INODES_NEEDED = 100
 
 Properties = Dict[str, List[str]]
 
-_LISTEN_PROPERTIES = "Id,Listen,ListenStream,ListenDatagram,ListenSequentialPacket"
-_UNIT_PROPERTIES = (_LISTEN_PROPERTIES + ",LoadState,ActiveState,SubState,"
-                    "Accept,Triggers,Requires,BindsTo,MainPID,ExecStart,SELinuxContext,SELinuxContextFromNet")
+# 219 fails at a property that the unit's type does not have, and leaves out all units after that one.
+_SOCKET_PROPERTIES = "Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo"
+_SERVICE_PROPERTIES = "Id,LoadState,ActiveState,SubState,Requires,BindsTo,MainPID,ExecStart,SELinuxContext"
+# What systemctl before 244 prints for SELinuxContext, set or not.
+_UNPRINTABLE = "[unprintable]"
+# A property of type (bs), as busctl prints it: whether errors are ignored, and the context.
+_CONTEXT = re.compile(r'\(bs\) (?:true|false) "([^"\\]*)"\s*\Z')
 
 
 class Service(NamedTuple):
-    """The service that a socket unit starts."""
+    """The service that a socket unit starts.
+
+    ``context``: its SELinuxContext=, without the "-" that ignores errors, empty where it has none, and None
+    where the manager does not tell.
+    """
 
     unit: str
     active: bool
     requires_socket: bool
     executable: Optional[str]
+    context: Optional[str] = ""
 
 
 class SocketUnit(NamedTuple):
@@ -49,7 +59,6 @@ class SocketUnit(NamedTuple):
     paths: Tuple[str, ...]
     other_listeners: bool
     service: Optional[Service]
-    own_label: bool
 
     @property
     def listening(self) -> bool:
@@ -81,13 +90,12 @@ def parse_show(text: str) -> List[Properties]:
 def listen_paths(properties: Properties) -> Tuple[Tuple[str, ...], bool]:
     """Return the paths that a socket unit listens on, and whether it listens on anything else.
 
-    ``Listen=/run/a.sock (Stream)`` is how systemd prints it since 235 or so, ``ListenStream=/run/a.sock``
-    how 219 does.
+    Asked for Listen, systemd 239 and later print ``Listen=/run/a.sock (Stream)``, 219 ``ListenStream=/run/a.sock``.
     """
     values = [(kind, path) for path, kind in
               (value.rsplit(" (", 1) for value in properties.get("Listen", ()) if " (" in value)]
-    for name in ("ListenStream", "ListenDatagram", "ListenSequentialPacket"):
-        values.extend((name[6:] + ")", value) for value in properties.get(name, ()))
+    values += [(name[6:] + ")", value) for name, found in properties.items()
+               if name.startswith("Listen") and name != "Listen" for value in found]
     paths = tuple(value for kind, value in values
                   if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
     return paths, len(values) > len(paths)
@@ -111,19 +119,31 @@ def _executable(properties: Properties) -> Optional[str]:
     return found.group(1) if found else None
 
 
-def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = None) -> str:
-    """Have something said to the manager that may be said twice: again, while it executes itself."""
+def _triggered(properties: Properties) -> Optional[str]:
+    """Return the one service that a socket starts; one with Accept=yes starts another for each connection."""
+    return None if _one(properties, "Accept") == "yes" else next(iter(_one(properties, "Triggers").split()), None)
+
+
+def _object_path(unit: str) -> str:
+    """Return the D-Bus object path of a unit (sd_bus_path_encode(3))."""
+    escaped = "".join("_%02x" % byte if not chr(byte).isalnum() or byte > 127 or (place == 0 and chr(byte).isdigit())
+                      else chr(byte) for place, byte in enumerate(unit.encode("utf-8", "surrogateescape")))
+    return "/org/freedesktop/systemd1/unit/" + escaped
+
+
+def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = None, silent: bool = False) -> str:
+    """Have something said to the manager that may be said twice: again, while it executes itself.
+
+    ``silent``: exit status 1 without a message is no failure.
+    """
     for _ in range(_CHANCES):
-        try:
-            return runner.check(argv, limit=limit)
-        except TimedOut:
-            raise
-        except CommandFailed as error:
-            if not _AWAY.search(str(error)):
-                raise
-            last = error
-            runner.deadline.pause(_POLL)
-    raise last
+        done = runner.run(argv, limit=limit)
+        if done.status == 0 or (silent and done.status == 1 and not done.err.strip()):
+            return done.out
+        if not _AWAY.search(done.err):
+            break
+        runner.deadline.pause(_POLL)
+    raise CommandFailed("%s: %s" % (" ".join(argv), failure(done)))
 
 
 class Systemd:
@@ -134,64 +154,72 @@ class Systemd:
 
     # -- questions ---------------------------------------------------------------------------
 
-    def _ask(self, verb: str, *arguments: str) -> str:
-        """Ask the manager with one of systemctl's verbs."""
+    def _ask(self, verb: str, *arguments: str, silent: bool = False) -> str:
+        """Ask the manager with one of systemctl's verbs; ``silent`` as in _patiently()."""
         try:
-            return _patiently(self._runner, [SYSTEMCTL, verb, *arguments], _ANSWER)
+            return _patiently(self._runner, [SYSTEMCTL, verb, *arguments], _ANSWER, silent)
         except TimedOut as error:
             raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does" % verb) from error
 
     def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
-        """Return the state of socket units; those that are not there have load "not-found".
-
-        The service of each is asked for at once under the name it has by default, which saves
-        a second question for nearly every unit.
-        """
-        if not units:
-            return {}
-        guessed = [unit[:-len("socket")] + "service" for unit in units]
-        shown = self._show(list(units) + guessed)
-        triggered = {unit: next(iter(_one(shown[unit], "Triggers").split()), None) for unit in units}
-        missing = sorted({name for name in triggered.values() if name and name not in shown})
-        if missing:
-            shown.update(self._show(missing))
-        return {unit: self._socket_unit(unit, shown[unit], triggered[unit], shown) for unit in units}
+        """Return the state of socket units; those that are not there have load "not-found"."""
+        shown = self._show(units, _SOCKET_PROPERTIES)
+        triggered = {unit: _triggered(shown[unit]) for unit in units}
+        services = self._show(sorted({name for name in triggered.values() if name}), _SERVICE_PROPERTIES)
+        return {unit: self._socket_unit(unit, shown[unit], triggered[unit], services) for unit in units}
 
     def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
         """Return the paths of all socket units that the manager has loaded, by unit."""
         # A pattern is for loaded units alone (systemctl(1)); 219 knows it as well.
-        text = self._ask("show", "--property=" + _LISTEN_PROPERTIES, "--", "*.socket")
+        text = self._ask("show", "--property=Id,Listen", "--", "*.socket")
         return {_one(one, "Id"): listen_paths(one)[0] for one in parse_show(text) if _one(one, "Id")}
 
-    def _show(self, units: Sequence[str]) -> Dict[str, Properties]:
-        text = self._ask("show", "--property=" + _UNIT_PROPERTIES, "--", *units)
-        blocks = parse_show(text)
+    def takes_label_from_net(self, unit: str) -> Optional[bool]:
+        """Tell whether a socket unit has SELinuxContextFromNet=, which no D-Bus property shows; None: not known."""
+        done = self._runner.run([SYSTEMCTL, "cat", "--", unit], limit=_ANSWER)
+        if done.status != 0:
+            return None
+        from .unitfiles import boolean
+
+        return boolean(done.out, "Socket", "SELinuxContextFromNet")
+
+    def _show(self, units: Sequence[str], names: str) -> Dict[str, Properties]:
+        """Return these properties of units of one type."""
+        if not units:
+            return {}
+        blocks = parse_show(self._ask("show", "--property=" + names, "--", *units))
         if len(blocks) != len(units):
             raise CommandFailed("systemctl show answered for %d units, not for the %d that were asked for"
                                 % (len(blocks), len(units)))
         return dict(zip(units, blocks))
 
-    @staticmethod
-    def _socket_unit(unit: str, shown: Properties, triggered: Optional[str],
-                     everything: Dict[str, Properties]) -> SocketUnit:
+    def _socket_unit(self, unit: str, shown: Properties, triggered: Optional[str],
+                     services: Dict[str, Properties]) -> SocketUnit:
         paths, others = listen_paths(shown)
         service = None
-        if triggered and _one(shown, "Accept") != "yes":
-            properties = everything[triggered]
+        if triggered:
+            properties = services[triggered]
             needs = (_one(properties, "Requires") + " " + _one(properties, "BindsTo")).split()
             service = Service(triggered, _one(properties, "ActiveState") in ("active", "activating", "reloading"),
-                              unit in needs, _executable(properties))
-            fixed = _one(properties, "SELinuxContext")
-        else:
-            fixed = ""
-        own_label = bool(fixed) or _one(shown, "SELinuxContextFromNet") == "yes"
+                              unit in needs, _executable(properties), self._context(triggered, properties))
         return SocketUnit(unit, _one(shown, "LoadState", "not-found"), _one(shown, "ActiveState"),
-                          paths, others, service, own_label)
+                          paths, others, service)
+
+    def _context(self, service: str, properties: Properties) -> Optional[str]:
+        """Return the SELinuxContext= of a service; None where it cannot be told."""
+        shown = _one(properties, "SELinuxContext")
+        if shown != _UNPRINTABLE:
+            return shown[1:] if shown.startswith("-") else shown
+        done = self._runner.run([_BUSCTL, "get-property", "org.freedesktop.systemd1", _object_path(service),
+                                 "org.freedesktop.systemd1.Service", "SELinuxContext"], limit=_ANSWER)
+        found = _CONTEXT.match(done.out) if done.status == 0 else None
+        return found.group(1) if found else None
 
     def manager(self) -> Manager:
         """Return what the manager says of itself."""
         shown = parse_show(self._ask("show", "--property=Version,SystemState"))[0]
-        jobs = self._ask("list-jobs", "--no-legend", "--no-pager", "--full")
+        # 219 ends with 1 whether there are jobs or not; a failure has a message.
+        jobs = self._ask("list-jobs", "--no-legend", "--no-pager", "--full", silent=True)
         targets = []
         for line in jobs.split("\n"):
             words = line.split()
@@ -228,11 +256,12 @@ class Systemd:
     def look_a_label_up(self) -> None:
         """Make PID 1 look a label up, so that a systemd that renews its cache lazily does it now.
 
-        A transient unit does that (seen on 239-44 and later); it leaves nothing behind.  It neither waits for
+        A transient unit does that (seen on 219 to 262); it leaves nothing behind.  It neither waits for
         basic.target, which in early boot may wait for us, nor needs the D-Bus daemon, as --wait would.
+        219 takes the type by this option alone.  Raises CommandFailed if that fails.
         """
-        self._runner.run(["/usr/bin/systemd-run", "--quiet", "--collect", "--property=Type=oneshot",
-                          "--property=DefaultDependencies=no", "/bin/true"], limit=_ANSWER)
+        self._runner.check(["/usr/bin/systemd-run", "--quiet", "--collect", "--service-type=oneshot",
+                            "--property=DefaultDependencies=no", "/bin/true"], limit=_ANSWER)
 
     def daemon_reload(self) -> None:
         """Run ``systemctl daemon-reload``."""

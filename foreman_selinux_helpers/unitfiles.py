@@ -9,6 +9,8 @@ from typing import List, Optional, Sequence
 _LISTEN = ("ListenStream", "ListenDatagram", "ListenSequentialPacket")
 # An empty assignment to any of these forgets all of them (systemd src/core/load-fragment.c).
 _RESETS = _LISTEN + ("ListenFIFO", "ListenNetlink", "ListenSpecial", "ListenMessageQueue", "ListenUSBFunction")
+# parse_boolean() in systemd's src/basic/parse-util.c.
+_TRUE = ("1", "yes", "y", "true", "t", "on")
 # The specifiers whose meaning does not depend on the host.
 _SPECIFIERS = dict(zip("tSCLETV%", "/run /var/lib /var/cache /var/log /etc /tmp /var/tmp %".split()))
 
@@ -30,6 +32,18 @@ def listen_paths(unit: str, texts: Sequence[str]) -> List[str]:
             if path and path.startswith("/"):
                 found.append(re.sub("/{2,}", "/", path))
     return list(dict.fromkeys(found))
+
+
+def boolean(text: str, section: str, name: str) -> bool:
+    """Return the value that a unit's text, as systemctl cat prints it, gives a boolean setting (default: no)."""
+    current, value = "", ""
+    for line in _logical_lines(text):
+        if line.startswith("["):
+            current = line
+        key, equals, given = (part.strip() for part in line.partition("="))
+        if current == "[%s]" % section and equals and key == name:
+            value = given
+    return value.lower() in _TRUE
 
 
 def _logical_lines(text: str) -> List[str]:

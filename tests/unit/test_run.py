@@ -7,7 +7,7 @@ import pytest
 
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded
-from foreman_selinux_helpers.run import Runner
+from foreman_selinux_helpers.run import Output, Runner, failure
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -65,3 +65,9 @@ def test_a_deadline_that_is_over_runs_nothing(tmp_path):
     with pytest.raises(DeadlineExceeded, match="--timeout"):
         over.run(["/bin/touch", str(tmp_path / "file")])
     assert not (tmp_path / "file").exists()
+
+
+def test_messages_with_colours_are_plain():
+    """systemd 244 and 245 colour them even into a pipe."""
+    done = Output(1, "", "\x1b[0;1;31mFailed to get property: \x1b[0mno\n")
+    assert failure(done) == "exit status 1: Failed to get property: no"

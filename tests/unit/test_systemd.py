@@ -17,7 +17,6 @@ SubState=listening
 Listen=/run/foo.sock (Stream)
 Accept=no
 Triggers=foo.service
-SELinuxContextFromNet=no
 """
 SERVICE = """Id=foo.service
 LoadState=loaded
@@ -43,13 +42,16 @@ class Fake(Runner):
 
 
 def test_a_socket_and_its_service_are_asked_for_at_once():
-    fake = Fake(SOCKET + "\n" + SERVICE)
+    """Each type of unit is asked for the properties that it has: 219 fails at any other."""
+    fake = Fake(SOCKET, SERVICE)
     units = Systemd(fake).socket_units(["foo.socket"])
     assert units == {"foo.socket": SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False, Service(
-        "foo.service", True, True, "/usr/bin/foo"), False)}
+        "foo.service", True, True, "/usr/bin/foo"))}
     assert units["foo.socket"].listening
-    assert fake.asked[0][-3:] == ["--", "foo.socket", "foo.service"]
-    assert len(fake.asked) == 1
+    assert [one[2:] for one in fake.asked] == [
+        ["--property=Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo", "--", "foo.socket"],
+        ["--property=Id,LoadState,ActiveState,SubState,Requires,BindsTo,MainPID,ExecStart,SELinuxContext", "--",
+         "foo.service"]]
 
 
 @pytest.mark.parametrize("said", [
@@ -79,26 +81,53 @@ def test_any_other_failure_is_told_at_once():
 
 
 def test_a_service_with_another_name_is_asked_for_then():
-    fake = Fake(SOCKET.replace("Triggers=foo", "Triggers=other") + "\n" + ABSENT,
+    fake = Fake(SOCKET.replace("Triggers=foo", "Triggers=other"),
                 SERVICE.replace("foo.service", "other.service").replace(" foo.socket", ""))
     service = Systemd(fake).socket_units(["foo.socket"])["foo.socket"].service
     assert service == Service("other.service", True, False, "/usr/bin/foo")
     assert fake.asked[1][-1] == "other.service"
 
 
-@pytest.mark.parametrize(("change", "service", "own_label"), [
-    (("Accept=no", "Accept=yes"), None, False),
-    (("Triggers=foo.service\n", ""), None, False),
-    (("SELinuxContextFromNet=no", "SELinuxContextFromNet=yes"), "foo.service", True),
-    (("ActiveState=active\nRequires", "ActiveState=active\nSELinuxContext=a:b:c\nRequires"), "foo.service", True),
-])
-def test_sockets_whose_label_is_not_the_executables(change, service, own_label):
-    unit = Systemd(Fake((SOCKET + "\n" + SERVICE).replace(*change))).socket_units(["foo.socket"])["foo.socket"]
-    assert (unit.service.unit if unit.service else None, unit.own_label) == (service, own_label)
+@pytest.mark.parametrize("change", [("Accept=no", "Accept=yes"), ("Triggers=foo.service\n", "")])
+def test_sockets_without_one_service(change):
+    fake = Fake(SOCKET.replace(*change))
+    assert Systemd(fake).socket_units(["foo.socket"])["foo.socket"].service is None
+    assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize(("shown", "busctl", "context"), [
+    ("", None, ""), ("a:b:c:s0", None, "a:b:c:s0"), ("-a:b:c:s0", None, "a:b:c:s0"),
+    ("[unprintable]", '(bs) false ""\n', ""), ("[unprintable]", '(bs) true "a:b:c:s0"\n', "a:b:c:s0"),
+    ("[unprintable]", "", None), ("[unprintable]", '(bs) maybe "x"\n', None),
+    ("[unprintable]", Output(1, "", "Unknown property or interface.\n"), None)])
+def test_the_context_of_a_service(shown, busctl, context):
+    answers = [SOCKET, SERVICE.replace("Requires=", "SELinuxContext=%s\nRequires=" % shown)]
+    fake = Fake(*answers, *([] if busctl is None else [busctl]))
+    assert Systemd(fake).socket_units(["foo.socket"])["foo.socket"].service.context == context
+    if busctl is not None:
+        assert fake.asked[-1][1:] == ["get-property", "org.freedesktop.systemd1",
+                                      "/org/freedesktop/systemd1/unit/foo_2eservice",
+                                      "org.freedesktop.systemd1.Service", "SELinuxContext"]
+
+
+@pytest.mark.parametrize(("unit", "path"), [
+    ("a.service", "a_2eservice"), ("3proxy@x-1.service", "_33proxy_40x_2d1_2eservice"),
+    ("d\xf6.service", "d_c3_b6_2eservice")])
+def test_the_object_path_of_a_unit(unit, path):
+    assert systemd._object_path(unit) == "/org/freedesktop/systemd1/unit/" + path
+
+
+@pytest.mark.parametrize(("answer", "expected"), [
+    ("# /usr/lib/systemd/system/foo.socket\n[Socket]\nSELinuxContextFromNet=true\n", True),
+    ("[Socket]\nSELinuxContextFromNet=yes\n\n# /etc/x.conf\n[Socket]\nSELinuxContextFromNet=\n", False),
+    ("[Service]\nSELinuxContextFromNet=yes\n[Socket]\nListenStream=/run/x\n", False),
+    (Output(1, "", "No files found for foo.socket.\n"), None)])
+def test_a_label_from_the_net_is_in_the_unit_file_alone(answer, expected):
+    assert Systemd(Fake(answer)).takes_label_from_net("foo.socket") is expected
 
 
 def test_what_is_not_there():
-    unit = Systemd(Fake(ABSENT + "\n" + ABSENT)).socket_units(["bar.socket"])["bar.socket"]
+    unit = Systemd(Fake(ABSENT)).socket_units(["bar.socket"])["bar.socket"]
     assert (unit.load, unit.paths, unit.listening, unit.service) == ("not-found", (), False, None)
     assert Systemd(Fake()).socket_units([]) == {}
 
@@ -112,13 +141,15 @@ def test_an_answer_that_is_none_is_one_line(answer):
 
 def test_binds_to_counts_as_requires():
     shown = SERVICE.replace("Requires=system.slice foo.socket", "Requires=system.slice\nBindsTo=foo.socket")
-    assert Systemd(Fake(SOCKET + "\n" + shown)).socket_units(["foo.socket"])["foo.socket"].service.requires_socket
+    assert Systemd(Fake(SOCKET, shown)).socket_units(["foo.socket"])["foo.socket"].service.requires_socket
 
 
 @pytest.mark.parametrize(("jobs", "targets"), [
     ("", ()),
     ("No jobs running.\n", ()),
     ("123 foo.service start waiting\n", ()),
+    (Output(1, "", ""), ()),  # 219 ends so whether there are any or not
+    (Output(1, "494 slow.target start running\n", ""), ("slow.target",)),
     ("  7 reboot.target start waiting\n  8 x.mount stop running\n", ("reboot.target",)),
     ("7 rescue.target start running\n8 umount.target restart waiting\n9 network.target stop waiting\n",
      ("rescue.target", "umount.target")),
