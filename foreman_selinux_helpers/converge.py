@@ -1,5 +1,6 @@
 """Look, plan, apply, verify: the whole flow.  Doing it again does nothing."""
 
+import os
 import shlex
 from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -11,6 +12,8 @@ from . import (
     ownership,
     plan,
     policystore,
+    procfs,
+    reexecs,
     rules,
     selinuxlib,
     sockets,
@@ -42,6 +45,9 @@ REEXEC_COMMAND = "foreman-selinux-helpers reexec"
 # How often a transaction is tried while others change the local rules.
 _CHANCES = 10
 _UNSEEN = "PID 1's label cache cannot be seen, and this systemd is not known to keep an outdated one"
+_RENEWED = "PID 1 was re-executed since the rules on disk changed"
+_NOT_CHANGED = "the rules on disk have not changed since PID 1 started"
+_LEFT = "its path is labelled wrong after the restart"
 _RELABELLED = "PID 1 would give it the wrong label again: relabelled in place"
 
 
@@ -55,13 +61,14 @@ class SocketReport(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a verb found and did."""
+    """What a verb found and did; ``error``: why what was done could not be looked at."""
 
     observation: Observation
     plan: Sequence[Step]
     results: Sequence[Result]
     sockets: Sequence[SocketReport]
     rest: Sequence[str]
+    error: Optional[str] = None
 
     @property
     def changed(self) -> bool:
@@ -76,8 +83,8 @@ class Outcome(NamedTuple):
     @property
     def ok(self) -> bool:
         """Tell whether nothing is wrong any more."""
-        return not any(one.problem for one in self.sockets) and not self.rest \
-            and not any(one.outcome in (REFUSED, FAILED) for one in self.results)
+        return not any(one.problem for one in self.sockets) and not self.rest and self.error is None \
+            and not any(one.outcome in (REFUSED, FAILED) for one in self.results if one.step != plan.LOOK_A_LABEL_UP)
 
 
 class Milder(NamedTuple):
@@ -138,8 +145,7 @@ class Converge:
             results += self._refresh(seen, [step for step in steps if step.target in (plan.INIT, "kernel")])
             results += self._start(starts)
             results += self._mend_sockets(socket_actions, results)
-        after = self.look()
-        return self._outcome(after, steps, results, self._socket_actions(after)[1])
+        return self._after(seen, steps, results)
 
     def register(self, dry_run: bool) -> Outcome:
         """Register the rules alone."""
@@ -158,16 +164,14 @@ class Converge:
             results = [self._tell(self._refused(refusal))]
         else:
             if cache.state == STALE and not dry_run:
-                self.systemd.look_a_label_up()
+                self._nudge()
                 cache = observe.look_at_cache(seen.cache_directory)
             milder = self._milder(seen, cache)
-            if cache.state == labelcache.UNKNOWN and not milder and self._prediction().refresh != NEVER:
-                results = [self._tell(self._refused(guards.Refusal(guards.CACHE_NOT_STALE, _UNSEEN)))]
-            else:
-                results = [self._tell(self._reexec(cache, "%s: %s" % milder if milder else None, dry_run))]
-            if cache.state != FRESH and not dry_run:
-                cache = observe.look_at_cache(seen.cache_directory)
-            results += self._once_more(cache)
+            results = [self._reexec(cache, "%s: %s" % milder if milder else None, dry_run)]
+            if not dry_run:
+                self._tell(results[0])
+                cache = observe.look_at_cache(seen.cache_directory) if cache.state != FRESH else cache
+                results += self._once_more(cache)
             seen = seen._replace(cache=cache)
         if dry_run:
             would = [] if results[0].outcome != DONE else [step]
@@ -181,10 +185,21 @@ class Converge:
         seen = self.look()
         socket_actions, rest = self._socket_actions(seen)
         if socket_actions and seen.cache.state == STALE:
-            self.systemd.look_a_label_up()  # it renews its cache now, if it does so by itself
+            self._nudge()  # it renews its cache now, if it does so by itself
+        steps = starts + plan.socket_steps(socket_actions)
+        if not socket_actions:
+            return self._outcome(seen, steps, results, rest)
         results += self._mend_sockets(socket_actions, [])
-        after = self.look() if socket_actions else seen
-        return self._outcome(after, starts + plan.socket_steps(socket_actions), results, rest)
+        return self._after(seen, steps, results)
+
+    def _after(self, before: Observation, steps: Sequence[Step], results: Sequence[Result]) -> Outcome:
+        """Look again at what was done.  A manager that does not answer now does not keep the report away."""
+        try:
+            after = self.look()
+        except CommandFailed as error:
+            self.log.error(str(error))
+            return self._outcome(before, steps, results)._replace(error=str(error))
+        return self._outcome(after, steps, results, self._socket_actions(after)[1])
 
     def look(self, rules_alone: bool = False) -> Observation:
         """Look at everything again, or at the rules alone."""
@@ -194,7 +209,7 @@ class Converge:
 
     def _outcome(self, seen: Observation, steps: Sequence[Step], results: Sequence[Result],
                  rest: Sequence[str] = ()) -> Outcome:
-        stale = seen.cache.state == STALE and not observe.renews_by_itself(seen, self._prediction())
+        stale = self._outdated(seen) is True
         admins: Dict[str, List[str]] = {}
         for one in seen.decisions:
             if one.cause == rules.SHADOWED and one.action in (rules.SKIP, rules.REMOVE):
@@ -257,6 +272,24 @@ class Converge:
         milder = self._milder(seen, seen.cache)
         return None, milder.command if milder else REEXEC_COMMAND
 
+    def _outdated(self, seen: Observation) -> Optional[bool]:
+        """Tell whether PID 1 labels by older rules, and will not renew them by itself; None: that is not known."""
+        if self.host.offline or seen.cache.state == FRESH:
+            return False
+        if seen.cache.state == STALE:
+            return not observe.renews_by_itself(seen, self._prediction())
+        if os.geteuid() != 0:
+            return None
+        why = self._why_current(seen.cache_directory)
+        return None if why is None and self._prediction().refresh != NEVER else why is None
+
+    def _why_current(self, directory: str) -> Optional[str]:
+        """Say why PID 1 must have today's rules although its label cache cannot be seen, or None."""
+        if reexecs.done_for(labelcache.generation(directory)):
+            return _RENEWED
+        changed, started = labelcache.changed_at(directory), procfs.booted_at()
+        return _NOT_CHANGED if changed is not None and started is not None and changed < started else None
+
     def _prediction(self) -> Prediction:
         build = self.detection.running(self.host.offline)
         return Prediction(build.refresh, build.evidence)
@@ -266,8 +299,8 @@ class Converge:
     def _cache_steps(self, seen: Observation) -> List[Step]:
         if not seen.relevant or (seen.cache.state == FRESH and not plan.rule_steps(seen.decisions)):
             return []
-        refresh = self._prediction().refresh if seen.cache.state == labelcache.UNKNOWN else UNKNOWN
-        return plan.cache_steps(seen, observe.policy_load_due(seen.cache_directory), refresh)
+        return plan.cache_steps(seen, observe.policy_load_due(seen.cache_directory), self._prediction().refresh,
+                                self._outdated(seen))
 
     def _socket_actions(self, seen: Observation,
                         cache_stale: bool = False) -> Tuple[List[sockets.Action], List[str]]:
@@ -408,26 +441,36 @@ class Converge:
                 continue
             result = self._remedy_step(step, cache)
             cache = observe.look_at_cache(seen.cache_directory)
-            if result.outcome == DONE:
+            if result.outcome == DONE and cache.state != labelcache.UNKNOWN:
                 result = result._replace(detail="PID 1's label cache is %s" % cache.state)
             results.append(self._tell(result))
         return results + self._once_more(cache)
 
-    def _remedy_step(self, step: Step, cache: LabelCache) -> Result:
+    def _remedy_step(self, step: Step, cache: LabelCache, proven: bool = False) -> Result:
         """Take one remedy, and give systemd the occasion to renew its cache after it."""
         if step.step == plan.DAEMON_REEXEC:
-            return self._reexec(cache, None, False)
+            return self._reexec(cache, None, False, proven)
         act: Dict[str, Callable[[], None]] = {
-            plan.LOOK_A_LABEL_UP: lambda: None,
+            plan.LOOK_A_LABEL_UP: self.systemd.look_a_label_up,
             plan.LOAD_POLICY: lambda: systemd.load_policy(self.runner),
             plan.DAEMON_RELOAD: self.systemd.daemon_reload,
         }
         try:
             act[step.step]()
-            self.systemd.look_a_label_up()
         except CommandFailed as error:
             return Result(step.step, step.target, FAILED, None, str(error))
+        if step.step != plan.LOOK_A_LABEL_UP:
+            self._nudge()
         return Result(step.step, step.target, DONE, None, step.reason)
+
+    def _nudge(self) -> None:
+        """Make PID 1 look a label up, if that may make it renew its cache; what it holds afterwards tells."""
+        if self._prediction().refresh == NEVER:
+            return
+        try:
+            self.systemd.look_a_label_up()
+        except CommandFailed as error:
+            self.log.warning("PID 1 was not made to look a label up: %s" % error)
 
     def _milder(self, seen: Observation, cache: LabelCache) -> Optional[Milder]:
         """Say which milder remedy is still to be tried before a re-exec, or None."""
@@ -441,20 +484,23 @@ class Converge:
             return Milder("this systemd renews its label cache at a daemon-reload", "systemctl daemon-reload")
         return None
 
-    def _reexec(self, cache: LabelCache, milder: Optional[str], dry_run: bool) -> Result:
-        """Re-execute PID 1 unless a guard refuses, and compare the active units before and after."""
-        refusal = guards.refuse(self._facts(cache, milder))
-        if refusal is not None:
-            return self._refused(refusal)
-        if dry_run:
-            return Result(plan.DAEMON_REEXEC, plan.INIT, DONE)
+    def _reexec(self, cache: LabelCache, milder: Optional[str], dry_run: bool, proven: bool = False) -> Result:
+        """Re-execute PID 1 unless a guard refuses, and compare the active units before and after.
+
+        ``proven``: PID 1 has just labelled a socket wrong.
+        """
         try:
+            refusal = guards.refuse(self._facts(cache, milder, proven))
+            if refusal is not None:
+                return self._refused(refusal)
+            if dry_run:
+                return Result(plan.DAEMON_REEXEC, plan.INIT, DONE)
             # Of several runs at once the first does it, and the others find that it is done.  They may have
             # waited long: everything is asked again.
             with ownership.locked(self.host.root, self.runner.deadline):
-                now = observe.look_at_cache(selinuxlib.label_directory(self.host.root, self.host.policy or ""))
-                refusal = guards.refuse(self._facts(now, milder))
-                return self._refused(refusal) if refusal else self._reexec_alone()
+                directory = selinuxlib.label_directory(self.host.root, self.host.policy or "")
+                refusal = guards.refuse(self._facts(observe.look_at_cache(directory), milder, proven))
+                return self._refused(refusal) if refusal else self._reexec_alone(directory)
         except HelperError as error:
             return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
 
@@ -463,11 +509,16 @@ class Converge:
         stale_still = self._reexecuted and cache.state == STALE
         return [self._tell(self._reexec(cache, None, False))] if stale_still else []
 
-    def _reexec_alone(self) -> Result:
+    def _reexec_alone(self, directory: str) -> Result:
         before = set(self.systemd.active_units())
+        rules_on_disk = labelcache.generation(directory)
         self._reexecuted = True
         self.systemd.daemon_reexec()
-        self.systemd.look_a_label_up()
+        try:
+            reexecs.note(rules_on_disk)
+        except OSError as error:
+            self.log.warning("the re-exec of PID 1 cannot be recorded: %s" % error.strerror)
+        self._nudge()
         lost = before - set(self.systemd.active_units())
         lost = {unit for unit in lost if unit.endswith((".service", ".socket", ".mount"))}
         if lost:
@@ -479,7 +530,11 @@ class Converge:
         detail = refusal.why if needless else "%s; later: foreman-selinux-helpers repair" % refusal.why
         return Result(plan.DAEMON_REEXEC, plan.INIT, NOT_NEEDED if needless else REFUSED, refusal.guard, detail)
 
-    def _facts(self, cache: LabelCache, milder: Optional[str]) -> Facts:
+    def _facts(self, cache: LabelCache, milder: Optional[str], proven: bool) -> Facts:
+        directory = selinuxlib.label_directory(self.host.root, self.host.policy or "")
+        unproven = None
+        if cache.state == labelcache.UNKNOWN and not milder and not proven:
+            unproven = self._why_current(directory) or (_UNSEEN if self._prediction().refresh != NEVER else None)
         manager = self.systemd.manager()
         free, inodes = systemd.state_directory_space()
         try:
@@ -487,8 +542,9 @@ class Converge:
             failure = None
         except CommandFailed as error:
             failure = "the systemd on disk does not run: %s" % error
-        return Facts(cache.state, milder, hosts.reexec_switched_off(self.host.root), self.systemd.container(),
-                     self._reexecuted, manager.state, manager.target_jobs, free, inodes, failure)
+        done = self._reexecuted or reexecs.done_for(labelcache.generation(directory))
+        return Facts(cache.state, milder, hosts.reexec_switched_off(self.host.root), self.systemd.container(), done,
+                     manager.state, manager.target_jobs, free, inodes, failure, unproven)
 
     # -- sockets -----------------------------------------------------------------------------
 
@@ -504,16 +560,14 @@ class Converge:
 
     def _mend_alone(self, actions: Sequence[sockets.Action], taken: Set[str], notes: stopped.Notes) -> List[Result]:
         seen = self.look()
-        stale = seen.cache.state == STALE
+        stale = seen.cache.state == STALE or self._outdated(seen) is True
         due = self._socket_actions(seen, stale)[0]
         targets = [(one.step, one.target) for one in due]
         results = [Result(one.step, one.target, NOT_NEEDED, None, _RELABELLED if stale else "not needed by now")
                    for one in actions if (one.step, one.target) not in targets]
-        results += [self._mend(action, seen, notes) for action in due]
-        restarted = [action for action in due if action.step == sockets.RESTART]
-        if restarted and seen.cache.state == labelcache.UNKNOWN:
-            results += self._judge_by_label(restarted, taken, notes)
-        return results
+        mended = [self._mend(action, seen, notes) for action in due]
+        restarted = {one.target for one in mended if one.step == sockets.RESTART and one.outcome == DONE}
+        return results + mended + (self._verify(restarted, taken, notes) if restarted else [])
 
     def _mend(self, action: sockets.Action, seen: Observation, notes: stopped.Notes) -> Result:
         import stat
@@ -597,23 +651,45 @@ class Converge:
         self.systemd.order("stop", service.unit)
         return [service.unit]
 
-    def _judge_by_label(self, restarted: Sequence[sockets.Action], taken: Set[str],
-                        notes: stopped.Notes) -> List[Result]:
-        """Where PID 1's cache cannot be seen, the restarted socket's label says whether it is fresh."""
+    def _verify(self, restarted: Set[str], taken: Set[str], notes: stopped.Notes) -> List[Result]:
+        """Look at the paths of sockets that were just restarted, and relabel in place those that are wrong still.
+
+        systemd up to 234 binds a socket over a file that was left behind without labelling it.  Of a later one
+        whose label cache cannot be seen, a wrong label shows that it is outdated.
+        """
+        seen = self.look()
         results: List[Result] = []
-        for remedy in (plan.DAEMON_RELOAD, plan.DAEMON_REEXEC):
-            after = self.look()
-            wrong = [action for action in restarted
-                     if any(view.unit == action.target and view.path_wrong(self._same) for view in after.views)]
-            if not wrong:
+        if self._wrong_paths(seen, restarted) and seen.cache.state == labelcache.UNKNOWN \
+                and self._prediction().refresh not in (NEVER, ON_DAEMON_RELOAD):
+            results += self._renew_unseen(restarted, taken, notes)
+            seen = self.look()
+        for view in self._wrong_paths(seen, restarted):
+            results.append(self._mend(sockets.relabelling(view, _LEFT), seen, notes))
+        return results
+
+    def _wrong_paths(self, seen: Observation, units: Set[str]) -> List[sockets.SocketView]:
+        return [view for view in seen.views
+                if view.unit in units and view.path_wrong(self._same) and sockets.labelled(view)]
+
+    def _renew_unseen(self, restarted: Set[str], taken: Set[str], notes: stopped.Notes) -> List[Result]:
+        """Renew a label cache that cannot be seen, since PID 1 has just labelled a new socket wrong.
+
+        A daemon-reload is tried first where this systemd is not known; it takes another restart to see its effect.
+        """
+        results: List[Result] = []
+        known = self._prediction().refresh != UNKNOWN
+        for remedy in (plan.DAEMON_REEXEC,) if known or plan.DAEMON_RELOAD in taken else (
+                plan.DAEMON_RELOAD, plan.DAEMON_REEXEC):
+            seen = self.look()
+            if remedy in taken or not self._wrong_paths(seen, restarted):
                 break
-            if remedy in taken:
-                continue
             step = Step(remedy, plan.INIT, "the label of the restarted socket is wrong still")
-            results.append(self._tell(self._remedy_step(step, after.cache)))
+            results.append(self._tell(self._remedy_step(step, seen.cache, proven=True)))
             if results[-1].outcome != DONE:
                 break
-            results += [self._mend(action, after, notes) for action in wrong]
+            if remedy == plan.DAEMON_RELOAD:
+                results += [self._mend(sockets.Action(sockets.RESTART, unit, step.reason), seen, notes)
+                            for unit in sorted(restarted)]
         return results
 
     def _tell(self, result: Result) -> Result:

@@ -29,7 +29,11 @@ class Refusal(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the guards ask about; ``free_inodes`` is None where there is no limit."""
+    """What the guards ask about.
+
+    ``free_inodes`` is None where there is no limit; ``unproven`` says why a cache that cannot be seen is not
+    known to be outdated, and is None for any other.
+    """
 
     cache: str
     milder: Optional[str]
@@ -41,16 +45,19 @@ class Facts(NamedTuple):
     free_bytes: int
     free_inodes: Optional[int]
     binary_failure: Optional[str]
+    unproven: Optional[str] = None
 
 
 def refuse(facts: Facts) -> Optional[Refusal]:
     """Return the first guard that refuses a re-exec, or None if it may go ahead."""
     if facts.cache == FRESH:
         return Refusal(CACHE_NOT_STALE, "PID 1's label cache is fresh")
+    if facts.unproven:
+        return Refusal(CACHE_NOT_STALE, facts.unproven)
     if facts.milder:
         return Refusal(MILDER_REMEDY_WORKS, facts.milder)
     if facts.already_done:
-        return Refusal(ALREADY_DONE, "PID 1 was re-executed in this run already, and its label cache is stale still")
+        return Refusal(ALREADY_DONE, "PID 1 was re-executed already, and its label cache is stale still")
     if facts.switched_off:
         return Refusal(SWITCHED_OFF, facts.switched_off)
     if facts.container:

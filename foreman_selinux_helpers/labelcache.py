@@ -13,7 +13,9 @@ FRESH = "fresh"
 STALE = "stale"
 UNKNOWN = "unknown"
 
-_DATABASES = ("file_contexts.bin", "file_contexts.homedirs.bin", "file_contexts.local.bin")
+_TEXTS = ("file_contexts", "file_contexts.homedirs", "file_contexts.local")
+_DATABASES = tuple(name + ".bin" for name in _TEXTS)
+_SUBSTITUTIONS = ("file_contexts.subs", "file_contexts.subs_dist")
 
 
 class LabelCache(NamedTuple):
@@ -66,19 +68,29 @@ def inode_of(path: str) -> Optional[int]:
 
 
 def changed_at(directory: str) -> Optional[float]:
-    """Return when the compiled databases on disk were last replaced (seconds since the epoch)."""
-    return max((status.st_ctime for status in _on_disk(directory)), default=None)
+    """Return when the rules on disk were last changed (seconds since the epoch).
+
+    EL 7 has them as text alone.
+    """
+    return max((status.st_ctime for status in _on_disk(directory, _TEXTS + _DATABASES)), default=None)
+
+
+def generation(directory: str) -> str:
+    """Return a text that changes whenever the rules or the substitutions on disk do."""
+    return " ".join("%d:%d:%d" % (status.st_ino, status.st_size, status.st_ctime_ns)
+                    for status in _on_disk(directory, _TEXTS + _DATABASES + _SUBSTITUTIONS))
 
 
 def outdated_since(held: Sequence[HeldFile], directory: str) -> Optional[int]:
     """Return when the first database was put on disk that is not held (seconds since the epoch), or None."""
     inodes = {one.inode for one in held}
-    return min((int(status.st_ctime) for status in _on_disk(directory) if status.st_ino not in inodes), default=None)
+    return min((int(status.st_ctime) for status in _on_disk(directory, _DATABASES) if status.st_ino not in inodes),
+               default=None)
 
 
-def _on_disk(directory: str) -> List[os.stat_result]:
+def _on_disk(directory: str, names: Sequence[str]) -> List[os.stat_result]:
     found = []
-    for name in _DATABASES:
+    for name in names:
         try:
             found.append(os.stat(os.path.join(directory, name)))
         except OSError:

@@ -54,26 +54,35 @@ def rule_steps(decisions: Sequence[rules.Decision]) -> List[Step]:
     return steps
 
 
-def cache_steps(observation: Observation, load_due: bool, refresh: str) -> List[Step]:
+def cache_steps(observation: Observation, load_due: bool, refresh: str,
+                outdated: Optional[bool] = None) -> List[Step]:
     """Return the remedies for PID 1's label cache, mildest first.
 
-    Each but the first is tried only while the cache still is stale.  Where the cache cannot be
-    seen (``unknown``) the predicted remedy is taken if rules change.
+    ``refresh``: when this systemd renews its label cache, as far as it is known: a remedy that is known to be
+    vain is left out.  ``outdated``: PID 1 is known (True) or known not (False) to label by older rules, where
+    its cache cannot be seen.  Each step but the first is taken only while the cache still is stale.
     """
     changing = bool(rule_steps(observation.decisions))
     state = observation.cache.state
-    if not observation.relevant or not (changing or state == STALE):
+    if not observation.relevant or not (changing or state == STALE or outdated or (load_due and state == UNKNOWN)):
         return []
-    if state == UNKNOWN:
-        remedy = {NEVER: DAEMON_REEXEC, ON_DAEMON_RELOAD: DAEMON_RELOAD}.get(refresh)
-        why = "its label cache cannot be seen; this systemd is known to need it"
-        return [Step(remedy, INIT, why)] if remedy else []
-    why = "rules on disk change" if changing else observation.cache.evidence[0]
-    steps = [Step(LOOK_A_LABEL_UP, INIT, "%s; a systemd that renews its label cache lazily does it now" % why)]
-    if not changing and load_due:
+    steps = []
+    if load_due and not changing:
         steps.append(Step(LOAD_POLICY, "kernel", "no policy was loaded since the rules on disk changed"))
+    if state == UNKNOWN:
+        remedy = {NEVER: DAEMON_REEXEC, ON_DAEMON_RELOAD: DAEMON_RELOAD}.get(refresh) \
+            if changing or outdated is not False else None
+        why = "its label cache cannot be seen; this systemd is known to need it"
+        return steps + ([Step(remedy, INIT, why)] if remedy else [])
+    why = "rules on disk change" if changing else observation.cache.evidence[0]
+    if refresh == NEVER:
+        return [*steps, Step(DAEMON_REEXEC, INIT, "%s; this systemd is known to need it" % why)]
     still = "only if PID 1's label cache is stale after that"
-    return steps + [Step(DAEMON_RELOAD, INIT, still), Step(DAEMON_REEXEC, INIT, still)]
+    reexec = Step(DAEMON_REEXEC, INIT, still)
+    if refresh == ON_DAEMON_RELOAD:
+        return [*steps, Step(DAEMON_RELOAD, INIT, "%s; this systemd is known to need it" % why), reexec]
+    look = Step(LOOK_A_LABEL_UP, INIT, "%s; a systemd that renews its label cache lazily does it now" % why)
+    return [look, *steps, Step(DAEMON_RELOAD, INIT, still), reexec]
 
 
 def start_steps(units: Sequence[str]) -> List[Step]:

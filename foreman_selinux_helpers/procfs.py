@@ -128,6 +128,15 @@ def holders(inodes: Collection[int]) -> List[Holder]:
             for inode, descriptor in socket_descriptors(pid).items() if inode in inodes]
 
 
+def booted_at() -> Optional[float]:
+    """Return when the kernel was booted, and so PID 1 started (seconds since the epoch; proc(5), btime)."""
+    try:
+        with open("/proc/stat", encoding="ascii", errors="replace") as lines:
+            return next((float(line.split()[1]) for line in lines if line.startswith("btime ")), None)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def pids() -> List[int]:
     """Return all processes, PID 1 first."""
     try:

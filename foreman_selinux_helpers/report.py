@@ -29,6 +29,8 @@ def outcome_document(command: str, outcome: Outcome) -> Document:
     if command != "status":
         document["plan"] = [dict(one._asdict()) for one in outcome.plan]
         document["results"] = [_result(one) for one in outcome.results]
+    if outcome.error:
+        document["error"] = outcome.error
     if command != "reexec":
         document["sockets"] = [{
             "unit": one.view.unit, "profile": one.view.profile, "path": one.view.path,
@@ -98,7 +100,8 @@ MEANINGS = {
 def text(document: Document, dry_run: bool = False, colour: bool = False) -> str:
     """Return a document as lines for a terminal."""
     lines: List[str] = []
-    if "plan" in document and (dry_run or not document["results"]):
+    # A dry run that a guard refuses has a result, and no plan.
+    if "plan" in document and (dry_run or not document["results"]) and (document["plan"] or not document["results"]):
         lines += _plan(document["plan"], dry_run)
     if document.get("results") and "rules" not in document:
         lines += _results(document["results"])

@@ -106,13 +106,13 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
     ``cache_stale``: PID 1 would give a new socket the wrong label again, so paths are relabelled in place.
     """
     found: List[Action] = []
-    wrong_paths = [view for view in views if view.path_wrong(same) and _labelled(view)]
+    wrong_paths = [view for view in views if view.path_wrong(same) and labelled(view)]
     wrong_sockets = [view for view in views if view.socket_wrong(same)]
     if executable and executable.label and executable.expected \
             and not same(type_of(executable.label), type_of(executable.expected)):
         found.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
                             % (executable.label, executable.expected)))
-    found += [_relabel(view, "another program than systemd made it") for view in wrong_paths if view.foreign]
+    found += [relabelling(view, "another program than systemd made it") for view in wrong_paths if view.foreign]
     wrong_paths = [view for view in wrong_paths if not view.foreign]
     if not wrong_paths and not wrong_sockets:
         return found, []
@@ -120,25 +120,27 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
     policy = views[0].restart
     reasons = [_socket_object(view) for view in wrong_sockets]
     if policy == "never":
-        found += [_relabel(view, "the profile forbids a restart") for view in wrong_paths]
+        found += [relabelling(view, "the profile forbids a restart") for view in wrong_paths]
         return found, ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
                        % (one, unit) for one in reasons]
     if cache_stale:
         if reasons:
             found.append(Action(RESTART, unit, "; ".join(reasons)))
-            wrong_paths = [view for view in views if view.listening and view.wanted and _labelled(view)]
-        return found + [_relabel(view, "PID 1 would give it the wrong label again") for view in wrong_paths], []
+            wrong_paths = [view for view in views if view.listening and view.wanted and labelled(view)]
+        return found + [relabelling(view, "PID 1 would give it the wrong label again") for view in wrong_paths], []
     if policy == "auto" and not wrong_sockets and any(view.service_active for view in views):
-        return found + [_relabel(view, "no service is interrupted") for view in wrong_paths], []
+        return found + [relabelling(view, "no service is interrupted") for view in wrong_paths], []
     reasons = ["%s is %s, should be %s" % (view.path, view.path_label, view.wanted) for view in wrong_paths] + reasons
     return [*found, Action(RESTART, unit, "; ".join(reasons))], []
 
 
-def _labelled(view: SocketView) -> bool:
+def labelled(view: SocketView) -> bool:
+    """Tell whether the inode has a label that can be changed."""
     return view.path_label is not None and view.keeps_labels
 
 
-def _relabel(view: SocketView, why: str) -> Action:
+def relabelling(view: SocketView, why: str) -> Action:
+    """Return the step that relabels a path in place."""
     return Action(RELABEL, view.path, "%s should be %s; %s" % (view.path_label, view.wanted, why))
 
 

@@ -8,7 +8,7 @@ from typing import Iterator, List, Optional, Sequence
 from . import interrupts
 from .deadline import Deadline
 
-# Gone with the next boot, which starts everything anyway.  Each file in it has the name of a unit.
+# Gone with the next boot, which starts everything anyway.  A file in it that is named like a unit notes that unit.
 DIRECTORY = "/run/foreman-selinux-helpers"
 _AT_WORK = "another run of foreman-selinux-helpers is mending sockets"
 
@@ -33,7 +33,8 @@ def _open() -> int:
 
 
 def _noted(descriptor: int) -> List[str]:
-    return sorted(os.listdir(descriptor), key=lambda unit: (not unit.endswith(".socket"), unit))
+    units = [name for name in os.listdir(descriptor) if name.endswith((".socket", ".service"))]
+    return sorted(units, key=lambda unit: (not unit.endswith(".socket"), unit))
 
 
 class Notes:
@@ -78,7 +79,7 @@ def alone(deadline: Deadline) -> Iterator[Notes]:
             try:
                 os.rmdir(DIRECTORY)
             except OSError:
-                pass  # a unit is down still
+                pass  # a unit is down still, or a re-exec is recorded there
             os.close(descriptor)
 
 

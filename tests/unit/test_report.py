@@ -15,6 +15,7 @@ from foreman_selinux_helpers.ownership import Record
 from foreman_selinux_helpers.plan import Result, Step
 from foreman_selinux_helpers.profiles import BrokenProfile
 from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
+from foreman_selinux_helpers.refresh import UNKNOWN as UNSURE
 from foreman_selinux_helpers.rules import Decision
 
 from .test_sockets import BAD, RIGHT
@@ -147,6 +148,32 @@ LADDER = ["look-a-label-up", "daemon-reload", "daemon-reexec"]
 def test_remedies_that_are_planned(cache, decisions, load_due, refresh, expected):
     assert remedies(load_due, refresh, cache=cache, decisions=decisions) == expected
     assert remedies(load_due, refresh, cache=cache, decisions=decisions, relevant=False) == []
+
+
+@pytest.mark.parametrize(("cache", "decisions", "load_due", "refresh", "outdated", "expected"), [
+    # What is known to be vain is left out.
+    (STALE_CACHE, (), False, NEVER, True, ["daemon-reexec"]),
+    (STALE_CACHE, (), True, NEVER, True, ["load-policy", "daemon-reexec"]),
+    (FRESH_CACHE, (ADD,), False, NEVER, False, ["daemon-reexec"]),
+    (STALE_CACHE, (), False, ON_DAEMON_RELOAD, True, ["daemon-reload", "daemon-reexec"]),
+    (STALE_CACHE, (), False, UNSURE, True, LADDER),
+    # Where it cannot be seen, what is known besides counts.
+    (NO_CACHE, (), False, NEVER, True, ["daemon-reexec"]),
+    (NO_CACHE, (), False, NEVER, False, []),
+    (NO_CACHE, (), True, NEVER, False, ["load-policy"]),
+    (NO_CACHE, (), True, ON_POLICY_LOAD, None, ["load-policy"]),
+    (NO_CACHE, (), False, UNSURE, None, []),
+])
+def test_remedies_follow_what_is_known_of_this_systemd(cache, decisions, load_due, refresh, outdated, expected):
+    seen = observation(cache=cache, decisions=decisions)
+    assert [one.step for one in plan.cache_steps(seen, load_due, refresh, outdated)] == expected
+
+
+def test_a_dry_run_that_a_guard_refuses_says_that_alone():
+    refused = Outcome(observation(views=()), (), [Result("daemon-reexec", "PID 1", "refused", "run-full", "why")], (), ())
+    text = report.text(report.outcome_document("reexec", refused), dry_run=True)
+    assert "nothing to do" not in text
+    assert text.startswith("refused     daemon-reexec PID 1 (run-full)")
 
 
 def test_rules_are_registered_before_others_are_taken_back():
