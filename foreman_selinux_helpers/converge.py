@@ -408,10 +408,10 @@ class Converge:
         try:
             dead = []
             for one in added:
-                found = database.lookup(one.path)
+                found = database.lookup(one.given)
                 if found is None or not self._same(type_of(found), type_of(one.rule.context)):
                     dead.append((one, "it had no effect: libselinux answers %s for %s%s" % (
-                        found, one.path, _why(database.verdict(one.path, SOCKET)))))
+                        found, one.given, _why(database.verdict(one.given, SOCKET)))))
         finally:
             database.close()
         if dead:

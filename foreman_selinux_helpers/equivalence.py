@@ -84,17 +84,16 @@ class Equivalences(NamedTuple):
     def spellings(self, path: str) -> List[str]:
         """Return the other spellings that stand for the canonical ``path``.
 
-        These are the spellings under which a rule can never match, and therefore the places to
-        look for a rule whose author meant this path.
+        A rule under one of these does not match the path, so they are the places to look for a
+        rule whose author meant this path.
         """
-        found = []
-        for one in tuple(self.dist) + tuple(self.local):
-            target = one.target.rstrip("/")
-            if path == target or path.startswith(target + "/"):
-                other = one.source + path[len(target):]
-                if other != path and self.canonical(other) == path:
-                    found.append(other)
-        return found
+        before_dist = _sources(path, self.dist)
+        found = before_dist + [other for one in [path, *before_dist] for other in _sources(one, self.local)]
+        return [one for one in dict.fromkeys(found) if one != path and self.canonical(one) == path]
+
+    def reaches(self, path: str) -> bool:
+        """Tell whether any path that is looked up becomes this one: only then can a rule for it match."""
+        return self.canonical(path) == path or bool(self.spellings(path))
 
 
 def overlap(substitutions: Sequence[Substitution]) -> bool:
@@ -102,6 +101,13 @@ def overlap(substitutions: Sequence[Substitution]) -> bool:
     sources = {one.source for one in substitutions}
     return len(sources) < len(substitutions) or any(
         source[:slash.start()] in sources for source in sources for slash in re.finditer("/", source))
+
+
+def _sources(path: str, substitutions: Sequence[Substitution]) -> List[str]:
+    """Return what one substitution may have made ``path`` from."""
+    targets = [(one, one.target.rstrip("/")) for one in substitutions]
+    return [one.source + path[len(target):] for one, target in targets
+            if path == target or path.startswith(target + "/")]
 
 
 def _rewrite(path: str, one: Substitution) -> str:

@@ -101,7 +101,7 @@ class _Explanation:
         verdict = self.policies.database.verdict(self.path, file_type)
         # libselinux has no answer at all where it fails at a regex, and the note below says so.
         expected = None if verdict.broken else \
-            self.policies.database.lookup(verdict.path, selinuxlib.MODES[file_type])
+            self.policies.database.lookup(self.path, selinuxlib.MODES[file_type])
         same_kind = inode is not None and inode.kind == file_type
         label = inode.label if inode and same_kind else None
         document.update(
@@ -352,7 +352,7 @@ def because(reason: rules.Reason, verdict: Verdict, type_name: str) -> str:
         words = "The rule %s would give it the type %s, but it is for one file type alone (%s), and this is a " \
             "socket" % (_short(rule), type_name, rule.file_type)
     elif reason.cause == rules.ALIASED_PATH:
-        words = "The rule %s would give it the type %s, but it can never match: libselinux turns %s into %s " \
+        words = "The rule %s would give it the type %s, but it does not match: libselinux turns %s into %s " \
             "before it looks for a rule" % (_short(rule), type_name, reason.spelling, verdict.path)
     else:
         words = "The rule %s would give it the type %s, but another one beats it" % (_short(rule), type_name)

@@ -5,6 +5,7 @@ import stat
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from . import labelcache, ownership, procfs, rules, selinuxlib, trust
+from .equivalence import Equivalences
 from .filecontexts import NONE_CONTEXT, SOCKET, Rule, type_of
 from .host import Host
 from .labelcache import LabelCache
@@ -94,7 +95,7 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
     local = policies.store.local_rules()
     units = systemd.socket_units([one.unit for one in profiles]) if host.own_root and host.booted else {}
     policy = policies.view(local)
-    wants = _wants(profiles, units, record, local)
+    wants = _wants(profiles, units, record, local, policy.equivalences)
     seen = {name for name, unit in units.items() if unit.load == "loaded"}
     decisions = rules.decide(
         wants, policy, record,
@@ -121,7 +122,7 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
 
 
 def _wants(profiles: Sequence[SocketProfile], units: Dict[str, SocketUnit], record: Record,
-           local: Sequence[Rule]) -> List[Want]:
+           local: Sequence[Rule], equivalences: Equivalences) -> List[Want]:
     wants: List[Want] = []
     unseen = set()
     for one in profiles:
@@ -133,7 +134,7 @@ def _wants(profiles: Sequence[SocketProfile], units: Dict[str, SocketUnit], reco
         if unit is None or unit.load != "loaded":
             unseen.add(one.unit)
     types = {one.unit: one.type for one in profiles}
-    return wants + rules.wants_of_ours(record, local, unseen, types)
+    return wants + rules.wants_of_ours(record, local, unseen, types, equivalences)
 
 
 def _paths(profile: SocketProfile, unit: Optional[SocketUnit]) -> List[str]:
@@ -164,13 +165,13 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
     views = []
     for path in _paths(profile, unit):
         canonical = policy.equivalences.canonical(path)
-        expected = policy.lookup(canonical)
+        expected = policy.lookup(path)
         decided = next((one for one in decisions
                         if one.path == canonical and (one.action != rules.REMOVE or one.cause)), None)
         cause = _rule_cause(profile, expected, decided, canonical, policy)
         wanted = decided.rule.context if decided and decided.action in (rules.ADD, rules.MODIFY) else expected
         if decided and decided.action == rules.REMOVE:
-            wanted = policies.lookup_without(decided.rule, canonical, policy)
+            wanted = policies.lookup_without(decided.rule, path, policy)
         if decided and decided.action == rules.SKIP and decided.reason.startswith("the regex"):
             wanted = decided.rule.context
         listening = bool(listeners and loaded and unit and unit.listening and path in unit.paths)

@@ -42,7 +42,11 @@ class Want(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What is done about one rule, and why; ``path`` is canonical and empty for a regex."""
+    """What is done about one rule, and why; ``path`` is canonical and empty for a regex.
+
+    ``given`` is the path as it was given: libselinux is asked for that one, never for ``path``,
+    which it might substitute once more.
+    """
 
     rule: Rule
     action: str
@@ -50,12 +54,13 @@ class Decision(NamedTuple):
     unit: str
     path: str = ""
     cause: Optional[str] = None
+    given: str = ""
 
 
 class Policy(NamedTuple):
     """The file contexts of a host, as functions, so that deciding stays pure.
 
-    ``lookup``: what libselinux answers for a canonical path and a socket; ``primary``: the name
+    ``lookup``: what libselinux answers for a path, as it was given, and a socket; ``primary``: the name
     of the type that a name or an alias means, None for no type; ``same_type``: whether two names
     are of one type; ``rules_for``: the rules, the policy's own and the local ones, that give a type; read only
     where a reason is needed.
@@ -106,7 +111,7 @@ def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Cal
 def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Key, Owned], given_up: Set[Key],
                 regexes: Sequence[Decision]) -> Decision:
     def decision(action: str, reason: str, cause: Optional[str] = None) -> Decision:
-        return Decision(rule, action, reason, want.unit, path, cause)
+        return Decision(rule, action, reason, want.unit, path, cause, want.path or "")
 
     if policy.primary(want.type) is None:
         return decision(SKIP, "the policy has no type %s" % want.type, NO_SUCH_TYPE)
@@ -117,8 +122,8 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Ke
     admins = _administrators(rule, path, want.type, policy, ours)
     if mine and admins:
         return decision(REMOVE, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
-    if path:
-        expected = policy.lookup(path)
+    if want.path is not None:
+        expected = policy.lookup(want.path)
         if expected is not None and policy.same_type(type_of(expected), want.type):
             return decision(KEEP, "it is ours and it works") if mine else \
                 decision(SKIP, "the policy already gives this label")
@@ -194,28 +199,35 @@ def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, st
 
 def canonical_regex(regex: str, equivalences: Equivalences) -> str:
     """Return a regex with its literal leading directories in the canonical spelling."""
+    directory = _literal_directories(regex)
+    return equivalences.canonical(directory) + regex[len(directory):] if directory else regex
+
+
+def _literal_directories(regex: str) -> str:
     directory = re.match(r"(?:/[A-Za-z0-9_-]+)*(?=/)", regex)
-    if not directory or not directory.group():
-        return regex
-    return equivalences.canonical(directory.group()) + regex[directory.end():]
+    return directory.group() if directory else ""
 
 
 def _is_dead(rule: Rule, equivalences: Equivalences) -> bool:
     path = literal(rule.regex)
     if path is not None:
-        return equivalences.canonical(path) != path
-    return canonical_regex(rule.regex, equivalences) != rule.regex
+        return not equivalences.reaches(path)
+    directory = _literal_directories(rule.regex)
+    return bool(directory) and not equivalences.reaches(directory)
 
 
-def wants_of_ours(record: Record, local: Sequence[Rule], units: Set[str], types: Dict[str, str]) -> List[Want]:
+def wants_of_ours(record: Record, local: Sequence[Rule], units: Set[str], types: Dict[str, str],
+                  equivalences: Equivalences) -> List[Want]:
     """Return wants for the literal paths of our own rules of these units.
 
     They keep a rule alive whose unit cannot be asked now, and move it when the equivalence
-    turns round.
+    turns round.  Where substitutions chain, a rule's own path can lead elsewhere while another
+    spelling still leads to it.
     """
     found = []
     for owned in record.ours(local).values():
         path = literal(owned.rule.regex)
         if owned.unit in units and path is not None:
-            found.append(Want(owned.unit, "", types[owned.unit], path))
+            leading = [] if equivalences.canonical(path) == path else equivalences.spellings(path)
+            found.append(Want(owned.unit, "", types[owned.unit], leading[0] if leading else path))
     return found

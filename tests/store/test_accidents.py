@@ -183,10 +183,21 @@ def test_any_path_is_matched_literally(root, tool, path):
     assert len(root.local_rules()) == 1
 
 
+# Right after the commit somebody else's equivalence leads the path elsewhere.
+MEANWHILE = """
+from foreman_selinux_helpers import policystore
+committed = policystore.Store.apply
+def apply(self, *arguments):
+    committed(self, *arguments)
+    with open(%r, "a") as stream:
+        stream.write("/run/foo.sock /run/elsewhere.sock\\n")
+policystore.Store.apply = apply
+"""
+
+
 def test_what_has_no_effect_is_taken_back(root, tool):
-    """Debian turns /var/run into /run and /run/lock into /var/lock, but never one after the other."""
-    root.profile("foo", PROFILE.replace("/run/foo.sock", "/var/run/lock/foo.sock"))
-    done = tool("register")
+    root.profile("foo", PROFILE)
+    done = tool("register", before=MEANWHILE % str(root.files / "file_contexts.subs_dist"))
     assert (done["status"], done["results"][0]["outcome"]) == (1, "failed")
     detail = done["results"][0]["detail"]
     assert "it had no effect: libselinux answers" in detail
@@ -203,6 +214,35 @@ def test_debians_other_direction(root, tool, path):
     assert root.local_rules() == ["/var/lock/foo\\.sock " + CONTEXT]
     assert lookup(root, path) == CONTEXT
     assert tool("register")["rules"][0]["action"] == "keep"
+
+
+@pytest.mark.parametrize(("local", "path", "canonical", "elsewhere"), [
+    ("/srv/www /var/www\n/opt/app /srv/www/app\n", "/opt/app/foo.sock", "/srv/www/app/foo.sock", "/var/www/app/foo.sock"),
+    # Debian turns /var/run into /run and /run/lock into /var/lock, but never one after the other.
+    ("", "/var/run/lock/foo.sock", "/run/lock/foo.sock", "/var/lock/foo.sock"),
+])
+def test_substitutions_that_chain(root, tool, local, path, canonical, elsewhere):
+    """libselinux substitutes once: the path is never looked up under its canonical spelling."""
+    (root.files / "file_contexts.subs").write_text(local)
+    root.profile("foo", PROFILE.replace("/run/foo.sock", path))
+    before = {one: lookup(root, one) for one in (canonical, elsewhere)}
+    done = tool("register")
+    assert (done["status"], done["results"][0]["outcome"]) == (0, "done")
+    assert root.local_rules() == ["%s %s" % (canonical.replace(".", "\\."), CONTEXT)]
+    assert lookup(root, path) == CONTEXT
+    assert {one: lookup(root, one) for one in before} == before
+
+    state = root.state()
+    again = tool("repair")
+    assert (again["status"], again["changed"], again["plan"], root.state()) == (0, False, [], state)
+    assert tool("register")["rules"][0]["action"] == "keep"
+    found = tool("explain", path)
+    assert (found["ok"], found["canonical"], found["expected"]) == (True, canonical, CONTEXT)
+    assert found["rule"]["context"] == CONTEXT
+    other = tool("explain", canonical)
+    assert (other["canonical"], str(other["expected"])) == (elsewhere, before[elsewhere])
+    tool("unregister")
+    assert root.local_rules() == []
 
 
 def test_substitutions_are_those_of_libselinux(root):
@@ -298,10 +338,11 @@ def test_modes_of_what_is_written(root, tool):
 @MOMENTS
 def test_a_run_killed_while_it_takes_back_what_has_no_effect(root, tool, moment):
     """What it was about is not taken for the administrator's decision."""
-    root.profile("foo", PROFILE.replace("/run/foo.sock", "/var/run/lock/foo.sock"))
+    root.profile("foo", PROFILE)
     second = DEATH.replace("    if ", "    if [one for one in arguments[0] if one.action != 'remove']:\n"
                                       "        return original(self, *arguments)\n    if ")
-    assert tool("register", before=second % moment)["status"] == 9
+    meanwhile = MEANWHILE % str(root.files / "file_contexts.subs_dist")
+    assert tool("register", before=meanwhile + second % moment)["status"] == 9
     assert "administrator" not in str(tool("register")["rules"])
     assert tool("unregister")["status"] == 0
     assert root.local_rules() == []

@@ -62,6 +62,22 @@ def test_spellings_are_those_that_lead_to_the_path():
     assert dist("/a /first\n/a /second\n").spellings("/first/x") == []
 
 
+@pytest.mark.parametrize(("local", "text", "path", "spellings", "reached"), [
+    # Within a file one substitution is made, and no other to what came of it.
+    ("/srv/www /var/www\n/opt/app /srv/www/app\n", "", "/srv/www/app/x", ["/opt/app/x"], True),
+    ("/srv/www /var/www\n/opt/app /srv/www/app\n", "", "/var/www/app/x", ["/srv/www/app/x"], True),
+    ("/srv/www /var/www\n", "", "/srv/www/app/x", [], False),
+    # The distribution's follows the administrator's.
+    ("/a /b\n", "/b /c\n", "/c/x", ["/b/x", "/a/x"], True), ("/a /b\n", "/b /c\n", "/b/x", [], False),
+    ("/a /b\n/b /d\n", "/b /c\n", "/c/x", ["/a/x"], True),
+])
+def test_substitutions_that_chain(local, text, path, spellings, reached):
+    both = Equivalences(parse(local, "subs"), parse(text, "subs_dist"))
+    assert both.spellings(path) == spellings
+    assert both.reaches(path) is reached
+    assert both.reaches("/elsewhere") is True
+
+
 @pytest.mark.parametrize(("text", "found"), [
     ("/a /b\0/c\n", [("/a", "/b", 1)]), ("/a\0 /b\n", []), ("/a /b\r\n/c\t/d", [("/a", "/b", 1), ("/c", "/d", 2)]),
     ("/a /b # words\n  # /c /d\n", [("/a", "/b", 1)]), ("/a\u2003/b /c\n", [("/a\u2003/b", "/c", 1)]),

@@ -120,10 +120,52 @@ def test_rules_that_nobody_wants_are_removed():
 
 
 def test_when_the_equivalence_turns_round_our_rule_moves():
-    wants = rules.wants_of_ours(record(OURS), [OURS], {"foo.socket"}, {"foo.socket": "foo_t"})
+    wants = rules.wants_of_ours(record(OURS), [OURS], {"foo.socket"}, {"foo.socket": "foo_t"}, OLD)
     moved = decided(wants=wants, local=[OURS], ours=record(OURS), equivalences=OLD, complete=lambda unit: False)
     assert [(one.action, one.rule.regex) for one in moved] == [
         (rules.ADD, "/var/run/foo\\.sock"), (rules.REMOVE, "/run/foo\\.sock")]
+
+
+# /opt/app becomes /srv/www/app, and that is not substituted again.
+CHAIN = Equivalences(parse("/srv/www /var/www\n/opt/app /srv/www/app\n", "subs"), ())
+CHAINED = WANT._replace(path="/opt/app/foo.sock")
+CHAINED_RULE = Rule("/srv/www/app/foo\\.sock", ALL_FILES, CONTEXT)
+
+
+def asked_once(answers):
+    """Answer as libselinux does where substitutions chain: by the rule at the path that one of them leads to."""
+    return {path: answers[CHAIN.canonical(path)] for path in (
+        "/opt/app/foo.sock", "/srv/www/app/foo.sock", "/var/www/app/foo.sock") if CHAIN.canonical(path) in answers}
+
+
+def test_libselinux_is_asked_for_the_path_as_it_was_given():
+    elsewhere = asked_once({"/var/www/app/foo.sock": CONTEXT})
+    added = only(wants=[CHAINED], equivalences=CHAIN, answers=elsewhere)
+    assert (added.action, added.rule, added.path, added.given) == (
+        rules.ADD, CHAINED_RULE, "/srv/www/app/foo.sock", "/opt/app/foo.sock")
+    works = asked_once({"/srv/www/app/foo.sock": CONTEXT})
+    kept = only(wants=[CHAINED], equivalences=CHAIN, answers=works, local=[CHAINED_RULE], ours=record(CHAINED_RULE))
+    assert kept.action == rules.KEEP
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_rule_that_only_a_substitution_leads_to_is_alive(complete):
+    """Its own path leads elsewhere; so does that of a unit which cannot be asked now."""
+    works = asked_once({"/srv/www/app/foo.sock": CONTEXT})
+    wants = [CHAINED] if complete else rules.wants_of_ours(
+        record(CHAINED_RULE), [CHAINED_RULE], {"foo.socket"}, {"foo.socket": "foo_t"}, CHAIN)
+    one = only(wants=wants, equivalences=CHAIN, answers=works, local=[CHAINED_RULE], ours=record(CHAINED_RULE),
+               complete=lambda unit: complete)
+    assert (one.action, one.rule) == (rules.KEEP, CHAINED_RULE)
+
+
+@pytest.mark.parametrize(("regex", "gone"), [
+    ("/srv/www/app/foo\\.sock", False), ("/srv/www/app/f.*", False), ("/srv/www/other/foo\\.sock", True),
+    ("/srv/www/other/f.*", True), ("/var/www/f.*", False), ("/.*", False)])
+def test_a_rule_is_dead_when_nothing_leads_to_it(regex, gone):
+    rule = Rule(regex, ALL_FILES, CONTEXT)
+    found = decided(wants=[], equivalences=CHAIN, local=[rule], ours=record(rule), complete=lambda unit: False)
+    assert [one.action for one in found] == [rules.REMOVE] * gone
 
 
 def test_a_regex_covers_the_paths_that_it_matches():
