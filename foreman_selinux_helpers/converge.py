@@ -210,16 +210,12 @@ class Converge:
     def _outcome(self, seen: Observation, steps: Sequence[Step], results: Sequence[Result],
                  rest: Sequence[str] = ()) -> Outcome:
         stale = self._outdated(seen) is True
-        admins: Dict[str, List[str]] = {}
-        for one in seen.decisions:
-            if one.cause == rules.SHADOWED and one.action in (rules.SKIP, rules.REMOVE):
-                admins.setdefault(one.unit, []).append(one.reason)
         clients = {one.unit: one.client for one in self.profiles if one.client}
         reports = []
         for view in seen.views:
             cause = sockets.problem(view, stale, self._same, seen.cache.state == STALE)
             if cause:
-                words, command = self._remedy(view, cause, admins.get(view.unit, ()), seen)
+                words, command = self._remedy(view, cause, seen)
                 reports.append(SocketReport(view, cause, words or command, command))
             elif view.unit in clients and view.exists and (view.listening or view.foreign):
                 reports.append(self.judge_client(clients[view.unit] or "", view, seen))
@@ -242,23 +238,32 @@ class Converge:
         finally:
             database.close()
         denied = access.denied(checks) or denied
+        if denied.right_allowed is False and view.idle and view.own_word is None:
+            return SocketReport(view, rules.NO_SUCH_TYPE, *self._remedy(view, rules.NO_SUCH_TYPE, seen))
         if denied.right_allowed is False:
-            return SocketReport(view, sockets.POLICY_DENIES, "the policy has to allow %s to %s %s (%s)" % (
-                domain, denied.permission, type_of(denied.label or ""), denied.file_class))
+            refused = access.denied_for_good(checks)
+            why = access.policy_denies(domain, refused, access.why_denied(client, refused))
+            return SocketReport(view, sockets.POLICY_DENIES, "the policy has to allow %s to %s %s (%s); %s%s" % (
+                domain, denied.permission, type_of(denied.label or ""), denied.file_class, why.remedy,
+                ": " + why.command if why.command else ""), why.command)
         if denied.target == access.SOCKET_OBJECT:
-            words, command = self._remedy(view, sockets.SOCKET_LABEL, (), seen)
+            words, command = self._remedy(view, sockets.SOCKET_LABEL, seen)
             return SocketReport(view, sockets.SOCKET_LABEL, words or command, command)
         command = "restorecon -vF %s" % shlex.quote(denied.target)
         return SocketReport(view, sockets.MADE_BEFORE_RULE, command, command)
 
-    def _remedy(self, view: sockets.SocketView, cause: str, admins: Sequence[str],
+    def _remedy(self, view: sockets.SocketView, cause: str,
                 seen: Observation) -> Tuple[Optional[str], Optional[str]]:
         """Return the remedy: words, where a command does not say it all, and the command, where there is one."""
         if cause == rules.NO_SUCH_TYPE:
             return "install the policy module that defines %s" % view.type, None
         unit = shlex.quote(view.unit)
-        if admins:
-            return "%s; change or delete it with semanage fcontext" % admins[0], None
+        decided = view.decided
+        if decided and decided.commands:
+            command = " && ".join(self.host.command(one) for one in decided.commands)
+            return "%s; to have it back: %s" % (decided.reason, command), command
+        if decided and decided.cause == rules.SHADOWED and decided.action in (rules.SKIP, rules.REMOVE):
+            return "%s; change or delete it with semanage fcontext" % decided.reason, None
         if cause == sockets.NO_LABEL_SUPPORT:
             return "the file system of %s keeps no labels: the socket has to be elsewhere" % view.path, None
         if view.restart == "never" and view.socket_wrong(self._same):

@@ -5,7 +5,7 @@ import shlex
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import access, labelcache, layout, procfs, rules, selinuxlib, sockets
+from . import access, labelcache, layout, ownership, procfs, rules, selinuxlib, sockets
 from .converge import Converge, SocketReport
 from .errors import UsageError
 from .filecontexts import ALL_FILES, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
@@ -13,6 +13,7 @@ from .host import Host
 from .log import Log
 from .observe import Policies
 from .profiles import SocketProfile, unprofiled
+from .report import profile_notes
 from .run import Runner
 from .winner import Verdict
 
@@ -61,7 +62,7 @@ def explain(host: Host, profiles: Sequence[SocketProfile], known_units: Optional
         "path": path, "canonical": path, "file_type": kind or SOCKET, "exists": False, "substitutions": [],
         "rule": None, "beaten": [], "other_file_types": [], "expected": None, "path_label": None,
         "socket_label": None, "expected_socket_label": None, "unit": None, "profile": None, "type": None,
-        "listeners": [], "label_cache": None, "refresh": None, "client": None, "denials": [],
+        "own_word": None, "listeners": [], "label_cache": None, "refresh": None, "client": None, "denials": [],
         "cause": None, "why": None, "remedy": None, "command_to_run": None}
     if host.policy is None:
         inode = look_at(host.root, path, False)
@@ -71,7 +72,7 @@ def explain(host: Host, profiles: Sequence[SocketProfile], known_units: Optional
     try:
         return _Explanation(host, profiles, known_units, runner, log, policies, document).tell(kind, client)
     finally:
-        policies.database.close()
+        policies.close()
 
 
 class _Explanation:
@@ -84,7 +85,8 @@ class _Explanation:
         self.runner = runner
         self.log = log
         self.policies = policies
-        self.policy = policies.view(policies.store.local_rules())
+        local = policies.store.local_rules()
+        self.policy = policies.view(local, ownership.load(host.root, host.policy or "").ours(local))
         self.document = document
         self.live = host.offline is None
         self.path: str = document["path"]
@@ -122,8 +124,11 @@ class _Explanation:
         socket_label = next((one.socket_label for one in listeners if one.socket_label), None)
         if report:
             document.update(profile=report.view.profile or None, type=report.view.type or None,
+                            own_word=report.view.own_word,
                             expected_socket_label=report.view.expected_socket_label)
             socket_label = report.view.socket_label or socket_label
+            for note in profile_notes([report.view]):
+                self._note(note)
         document["socket_label"] = socket_label
         if file_type == SOCKET and self.live:
             self._systemd()
@@ -268,6 +273,8 @@ class _Explanation:
         wrong = _types("it is", view.path_label, view.wanted)
         if cause == rules.NO_SUCH_TYPE:
             return "The profile %s wants the type %s, which the policy does not have." % (view.profile, view.type)
+        if view.decided and view.decided.commands:
+            return view.decided.reason[:1].upper() + view.decided.reason[1:] + "."
         if cause in (rules.NO_RULE, rules.WRONG_FILE_TYPE, rules.ALIASED_PATH, rules.SHADOWED):
             decided = (one for one in self.outcome.observation.decisions if one.path == verdict.path)
             admins = next((one.reason for one in decided
@@ -316,8 +323,7 @@ class _Explanation:
         view = self._view(report, expected, inode, listeners)
         checks = access.connecting(context, view, self.policies.database.directory_label)
         refused = access.denied_for_good(checks)
-        whys = [selinuxlib.why_denied(context, one.right_label or "", one.file_class, one.permission)
-                for one in refused]
+        whys = access.why_denied(context, refused)
         self.document["client"] = {
             "domain": wanted, "context": context, "allowed": _all(one.allowed for one in checks),
             "allowed_when_right": _all(one.right_allowed for one in checks),
@@ -326,7 +332,7 @@ class _Explanation:
         if not selinuxlib.enforcing():
             self._note("SELinux is permissive: what the policy denies is logged, and happens all the same")
         if refused and judged.cause in (None, sockets.POLICY_DENIES):
-            return policy_denies(wanted, refused, whys)
+            return Judgement(sockets.POLICY_DENIES, *access.policy_denies(wanted, refused, whys))
         if judged.cause is None and view.exists and (view.listening or view.foreign):
             later = self.flow.judge_client(wanted, view, self.outcome.observation)
             if later.problem:
@@ -369,33 +375,6 @@ def _gives(rule: Rule) -> str:
     if rule.context == NONE_CONTEXT:
         return "no label, and what is made there gets its directory's"
     return type_of(rule.context)
-
-
-def policy_denies(client: str, refused: Sequence[access.Check],
-                  whys: Sequence[Optional[selinuxlib.Why]]) -> Judgement:
-    """Say what the policy denies, why, and what would allow it: that is not for us to decide."""
-    words = "All labels are right, and the policy still does not let %s %s." % (
-        client, ", nor ".join("%s %s" % (one.permission, _object(one.file_class, one.target, one.right_label))
-                              for one in refused))
-    for why in whys:
-        for name, value in why.booleans if why else ():
-            words += " audit2why says: the boolean %s would allow it." % name
-            return Judgement(sockets.POLICY_DENIES, words, "whether a boolean is to be set is for you to decide",
-                             "setsebool -P %s %s" % (name, "on" if value else "off"))
-    said = list(dict.fromkeys(why.reason for why in whys if why))
-    if said:
-        words += " audit2why says: %s." % "; ".join(said)
-    command = None
-    if all(why is None or why.reason.startswith("no allow rule") for why in whys):
-        statements = " ".join("(allow %s %s (%s (%s)))" % (client, type_of(one.right_label or ""), one.file_class,
-                                                           one.permission) for one in refused)
-        command = "echo '%s' >my-%s.cil && semodule -i my-%s.cil" % (statements, client, client)
-    return Judgement(sockets.POLICY_DENIES, words, "a policy module has to allow it: that is for its maintainer, "
-                     "or for you, to decide", command)
-
-
-def _object(file_class: str, target: str, label: Optional[str]) -> str:
-    return "%s %s (%s)" % (file_class, target, type_of(label or "") or "?")
 
 
 def look_at(root: str, path: str, live: bool) -> Optional[Inode]:
@@ -481,7 +460,8 @@ def text(document: Document, colour: bool = False) -> str:
     lines += ["", layout.paint("which label", "heading", colour)]
     lines += layout.entry("file type", document["file_type"])
     if document["type"]:
-        lines += layout.entry("wanted", "%s (profile %s)" % (document["type"], document["profile"]))
+        whose = "the policy's own word, over the profile" if document["own_word"] else "profile"
+        lines += layout.entry("wanted", "%s (%s %s)" % (document["type"], whose, document["profile"]))
     lines += layout.entry("expected", document["expected"] or "- (no label by the rules)")
     if document["exists"]:
         lines += layout.entry("path label", document["path_label"] or "-")
@@ -526,7 +506,7 @@ def _socket_lines(document: Document, colour: bool) -> List[str]:
         lines += ["", layout.paint("may %s connect" % client["domain"], "heading", colour)]
         for one in client["checks"]:
             lines += layout.entry(_may(one["allowed"]), "%s %s%s" % (
-                one["permission"], _object(one["file_class"], one["target"], one["label"]), _then(one)))
+                one["permission"], access.described(one["file_class"], one["target"], one["label"]), _then(one)))
     if document["denials"]:
         lines += ["", layout.paint("denied lately", "heading", colour)]
     for one in document["denials"]:

@@ -2,14 +2,14 @@
 
 import os
 import stat
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Collection, Dict, List, NamedTuple, Optional, Sequence
 
 from . import labelcache, ownership, procfs, rules, selinuxlib, trust
 from .equivalence import Equivalences
-from .filecontexts import NONE_CONTEXT, SOCKET, Rule, type_of
+from .filecontexts import ALL_FILES, Rule, type_of
 from .host import Host
 from .labelcache import LabelCache
-from .ownership import Record
+from .ownership import Key, Record
 from .policydb import CompiledPolicy
 from .policystore import Store
 from .profiles import SocketProfile
@@ -41,13 +41,22 @@ class Policies:
         self.store = Store(host.root, host.policy or "")
         self.database = selinuxlib.LabelDatabase(host.root, host.policy or "")
         self.compiled = CompiledPolicy(host.root, host.policy or "")
+        self._host = host
+        self._without: Optional[selinuxlib.LabelDatabase] = None
         self._labels: Dict[str, Optional[str]] = {}
         self._rules: Dict[str, List[Rule]] = {}
 
-    def view(self, local: Sequence[Rule]) -> Policy:
-        """Return the policy as the pure code sees it."""
+    def close(self) -> None:
+        """Close what is open."""
+        self.database.close()
+        if self._without is not None:
+            self._without.close()
+
+    def view(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> Policy:
+        """Return the policy as the pure code sees it; ``ours``: which of the local rules are ours."""
         return Policy(self.lookup, self.compiled.primary, self.compiled.same, lambda name: self.rules_for(name, local),
-                      local, self.database.equivalences(), self.compiled.mls)
+                      local, self.database.equivalences(), self.compiled.mls,
+                      lambda path: self.lookup_without(ours, path))
 
     def lookup(self, path: str) -> Optional[str]:
         """Return what libselinux answers for a socket; it is asked once."""
@@ -55,13 +64,13 @@ class Policies:
             self._labels[path] = self.database.lookup(path)
         return self._labels[path]
 
-    def lookup_without(self, rule: Rule, path: str, policy: Policy) -> Optional[str]:
-        """Return what libselinux will answer for a socket when a local rule is gone."""
-        from .winner import winning
-
-        left = self.database.rules(selinuxlib.POLICY_RULES) + [one for one in policy.local if one.key != rule.key]
-        winner = winning(left, path, SOCKET, policy.equivalences, selinuxlib.regex_matches).rule
-        return winner.context if winner and winner.context != NONE_CONTEXT else None
+    def lookup_without(self, gone: Collection[Key], path: str) -> Optional[str]:
+        """Return what libselinux would answer for a socket if these local rules were not there."""
+        if not gone:
+            return self.lookup(path)
+        if self._without is None:
+            self._without = selinuxlib.LabelDatabase(self._host.root, self._host.policy or "", gone)
+        return self._without.lookup(path)
 
     def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
         """Return the policy's own rules, and the local ones, that give a type."""
@@ -86,7 +95,7 @@ def observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional
     try:
         return _observe(host, profiles, known_units, systemd, policies, nothing, rules_alone)
     finally:
-        policies.database.close()
+        policies.close()
 
 
 def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],
@@ -94,7 +103,7 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
     record = ownership.load(host.root, host.policy or "")
     local = policies.store.local_rules()
     units = systemd.socket_units([one.unit for one in profiles]) if host.own_root and host.booted else {}
-    policy = policies.view(local)
+    policy = policies.view(local, record.ours(local))
     wants = _wants(profiles, units, record, local, policy.equivalences)
     seen = {name for name, unit in units.items() if unit.load == "loaded"}
     decisions = rules.decide(
@@ -129,12 +138,20 @@ def _wants(profiles: Sequence[SocketProfile], units: Dict[str, SocketUnit], reco
         if not one.type:
             continue  # a unit without a profile: the policy alone says what is right
         wants.extend(Want(one.unit, one.profile, one.type, regex=regex) for regex in one.regexes)
-        wants.extend(Want(one.unit, one.profile, one.type, path) for path in _paths(one, units.get(one.unit)))
+        wants.extend(Want(one.unit, one.profile, one.type, path, named=_names(one, path, equivalences))
+                     for path in _paths(one, units.get(one.unit)))
         unit = units.get(one.unit)
         if unit is None or unit.load != "loaded":
             unseen.add(one.unit)
     types = {one.unit: one.type for one in profiles}
     return wants + rules.wants_of_ours(record, local, unseen, types, equivalences)
+
+
+def _names(profile: SocketProfile, path: str, equivalences: Equivalences) -> bool:
+    """Tell whether the profile itself speaks of a path, and not only of the unit that listens there."""
+    canonical = equivalences.canonical(path)
+    return canonical in map(equivalences.canonical, profile.paths) or any(
+        Rule(rules.canonical_regex(regex, equivalences), ALL_FILES, "").matches(canonical) for regex in profile.regexes)
 
 
 def _paths(profile: SocketProfile, unit: Optional[SocketUnit]) -> List[str]:
@@ -166,14 +183,15 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
     for path in _paths(profile, unit):
         canonical = policy.equivalences.canonical(path)
         expected = policy.lookup(path)
-        decided = next((one for one in decisions
-                        if one.path == canonical and (one.action != rules.REMOVE or one.cause)), None)
+        decided = next((one for one in decisions if one.path == canonical), None)
         cause = _rule_cause(profile, expected, decided, canonical, policy)
+        idle = cause == rules.NO_SUCH_TYPE
         wanted = decided.rule.context if decided and decided.action in (rules.ADD, rules.MODIFY) else expected
         if decided and decided.action == rules.REMOVE:
-            wanted = policies.lookup_without(decided.rule, path, policy)
+            wanted = policy.lookup_without_ours(path)
         if decided and decided.action == rules.SKIP and decided.reason.startswith("the regex"):
             wanted = decided.rule.context
+        word = decided.own_word if decided else None
         listening = bool(listeners and loaded and unit and unit.listening and path in unit.paths)
         foreign = bool(listeners and not listening and listeners.anybody(path) and listeners.descriptor(path) is None)
         inode = _look_at(path) if live else _Inode(False)
@@ -185,12 +203,13 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
             held = descriptor is not None if os.geteuid() == 0 else None
             socket_label = selinuxlib.socket_label(1, descriptor) if descriptor is not None else None
         views.append(SocketView(
-            profile.unit, profile.profile, path, profile.type, listening, inode.exists, held, expected, wanted,
-            label, socket_label, expected_socket_label, cause, profile.restart,
+            profile.unit, profile.profile, path, type_of(word) if word and not idle else profile.type, listening,
+            inode.exists, held, expected, wanted, label, socket_label, None if idle else expected_socket_label, cause,
+            "never" if idle else profile.restart,
             bool(unit and unit.service and unit.service.active),
             bool(loaded and unit and path in unit.paths),
             made_at is not None and changed_at is not None and made_at > changed_at, foreign, keeps_labels,
-            bool(listeners and listeners.datagram(path))))
+            bool(listeners and listeners.datagram(path)), decided))
     return views
 
 
@@ -198,6 +217,11 @@ def _rule_cause(profile: SocketProfile, expected: Optional[str], decided: Option
                 policy: Policy) -> Optional[str]:
     if not profile.type:
         return None
+    if decided is not None and decided.action in (rules.REMOVE, rules.SKIP) and decided.cause == rules.NO_SUCH_TYPE:
+        return decided.cause
+    if decided is not None and decided.own_word:
+        agreed = expected is not None and policy.same_type(type_of(expected), type_of(decided.own_word))
+        return None if agreed else rules.SHADOWED
     if decided is not None and decided.action == rules.REMOVE:
         return decided.cause
     if expected is not None and policy.same_type(type_of(expected), profile.type):

@@ -19,7 +19,7 @@ def outcome_document(command: str, outcome: Outcome) -> Document:
     """Return the document of status, repair, register, reexec and restart."""
     seen = outcome.observation
     document: Document = {"schema": SCHEMA, "command": command, "ok": outcome.ok, "changed": outcome.changed,
-                          "notes": seen.host.notes()}
+                          "notes": seen.host.notes() + profile_notes(seen.views)}
     if command == "register":
         document["ok"] = not any(one.outcome == plan.FAILED for one in outcome.results)
         document["rules"] = [_rule(one) for one in seen.decisions]
@@ -39,6 +39,19 @@ def outcome_document(command: str, outcome: Outcome) -> Document:
             "in_use": one.view.in_use, "exists": one.view.exists,
         } for one in outcome.sockets]
     return document
+
+
+def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
+    """Say which profiles do less than they say, for sockets that are in use."""
+    notes = []
+    for view in views:
+        if view.in_use and view.idle:
+            notes.append("the profile %s does nothing for %s: the policy has no type %s"
+                         % (view.profile, view.path, view.type))
+        elif view.own_word:
+            notes.append("the policy itself labels %s %s, which counts for more than the profile %s"
+                         % (view.path, view.type, view.profile))
+    return notes
 
 
 def unregister_document(decisions: Sequence[rules.Decision], results: Sequence[Result]) -> Document:
@@ -87,7 +100,7 @@ MEANINGS = {
     rules.WRONG_FILE_TYPE: "The rule for this path does not cover sockets.",
     rules.ALIASED_PATH: "The rule is written on the substituted side of an equivalence and can never match.",
     rules.SHADOWED: "Another rule wins.",
-    rules.NO_SUCH_TYPE: "The policy does not have the type that is wanted.",
+    rules.NO_SUCH_TYPE: "The policy does not have the type that is wanted, and the client may not connect.",
     sockets.LABEL_CACHE_STALE: "The rules are right, but PID 1 labels by an outdated label database.",
     sockets.MADE_BEFORE_RULE: "The rules are right; what is there was labelled before them, or by hand.",
     sockets.NOT_MADE_BY_SYSTEMD: "Not systemd but another program made this socket.",

@@ -1,6 +1,7 @@
 """Which rules are wanted, which are missing, and what a transaction has to do about it.  Pure."""
 
 import re
+import shlex
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .equivalence import Equivalences
@@ -30,22 +31,33 @@ SHADOWED = "shadowed"
 NO_RULE = "no-rule"
 NO_SUCH_TYPE = "no-such-type"
 
+_UNREGISTER = "foreman-selinux-helpers unregister"
+_REPAIR = "foreman-selinux-helpers repair"
+
+# Hardly a file's name anywhere: what the rules say of it they say of any name in its directory.
+_ANY_NAME = "a-name-that-no-rule-names"
+
 
 class Want(NamedTuple):
-    """A path (in the spelling it was given) or a regex whose sockets must have a type."""
+    """A path (in the spelling it was given) or a regex whose sockets must have a type.
+
+    ``named``: the profile names the path; any other is one that its unit listens on.
+    """
 
     unit: str
     profile: str
     type: str
     path: Optional[str] = None
     regex: Optional[str] = None
+    named: bool = True
 
 
 class Decision(NamedTuple):
     """What is done about one rule, and why; ``path`` is canonical and empty for a regex.
 
     ``given`` is the path as it was given: libselinux is asked for that one, never for ``path``,
-    which it might substitute once more.
+    which it might substitute once more.  ``own_word`` is the context that the policy itself gives the path,
+    where that counts for more than the profile.  ``commands`` undo the cause, where no repair does.
     """
 
     rule: Rule
@@ -55,6 +67,8 @@ class Decision(NamedTuple):
     path: str = ""
     cause: Optional[str] = None
     given: str = ""
+    own_word: Optional[str] = None
+    commands: Tuple[str, ...] = ()
 
 
 class Policy(NamedTuple):
@@ -63,7 +77,7 @@ class Policy(NamedTuple):
     ``lookup``: what libselinux answers for a path, as it was given, and a socket; ``primary``: the name
     of the type that a name or an alias means, None for no type; ``same_type``: whether two names
     are of one type; ``rules_for``: the rules, the policy's own and the local ones, that give a type; read only
-    where a reason is needed.
+    where a reason is needed; ``lookup_without_ours``: what libselinux would answer if none of our rules were there.
     """
 
     lookup: Callable[[str], Optional[str]]
@@ -73,6 +87,7 @@ class Policy(NamedTuple):
     local: Sequence[Rule]
     equivalences: Equivalences
     mls: bool
+    lookup_without_ours: Callable[[str], Optional[str]]
 
 
 def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Callable[[str], bool],
@@ -110,21 +125,27 @@ def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Cal
 
 def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Key, Owned], given_up: Set[Key],
                 regexes: Sequence[Decision]) -> Decision:
-    def decision(action: str, reason: str, cause: Optional[str] = None) -> Decision:
-        return Decision(rule, action, reason, want.unit, path, cause, want.path or "")
+    def decision(action: str, reason: str, cause: Optional[str] = None, own_word: Optional[str] = None) -> Decision:
+        return Decision(rule, action, reason, want.unit, path, cause, want.path or "", own_word)
 
-    if policy.primary(want.type) is None:
-        return decision(SKIP, "the policy has no type %s" % want.type, NO_SUCH_TYPE)
     mine = ours.get(rule.key)
+    if policy.primary(want.type) is None:
+        # A rule with a type that the policy does not have would make every transaction fail.
+        word = None if want.path is None else _own_word(want._replace(named=False), path, policy)
+        return decision(REMOVE if mine else SKIP, "the policy has no type %s" % want.type, NO_SUCH_TYPE, own_word=word)
+    admins = _administrators(rule, path, want.type, policy, ours)
+    word = _own_word(want, path, policy) if want.path is not None and not admins else None
+    if word is not None:
+        return decision(REMOVE if mine else SKIP, "the policy itself labels this path %s" % word, own_word=word)
     if mine and (mine.rule.context.count(":") != rule.context.count(":")  # another policy, with or without levels
                  or not policy.same_type(type_of(mine.rule.context), want.type)):
         return decision(MODIFY, "it said %s" % mine.rule.context)
-    admins = _administrators(rule, path, want.type, policy, ours)
     if mine and admins:
         return decision(REMOVE, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
     if want.path is not None:
-        expected = policy.lookup(want.path)
-        if expected is not None and policy.same_type(type_of(expected), want.type):
+        if mine and _same(policy.lookup_without_ours(want.path), want.type, policy):
+            return decision(REMOVE, "the policy gives this label without it")
+        if _same(policy.lookup(want.path), want.type, policy):
             return decision(KEEP, "it is ours and it works") if mine else \
                 decision(SKIP, "the policy already gives this label")
         for one in regexes:
@@ -133,6 +154,9 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Ke
         if admins:
             return decision(SKIP, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
     else:
+        if any(one.key == rule.key and one.context == rule.context and one not in policy.local
+               for one in policy.rules_for(want.type)):
+            return decision(REMOVE if mine else SKIP, "the policy has this rule")
         if mine:
             return decision(KEEP, "it is ours")
         if admins:
@@ -140,14 +164,33 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Ke
                             % str(admins[-1]), SHADOWED)
         if any(one.key == rule.key for one in policy.local):
             return decision(SKIP, "the administrator has a rule for this regex")
-        if any(one.key == rule.key and one.context == rule.context for one in policy.rules_for(want.type)):
-            return decision(SKIP, "the policy has this rule")
+    cause, why = explain_expected(path, want.type, policy) if path else (NO_RULE, "no rule has this regex")
     if rule.key in given_up:
-        return decision(SKIP, "we added it once and the administrator removed or changed it", SHADOWED)
-    if not path:
-        return decision(ADD, "no rule has this regex", NO_RULE)
-    cause, why = explain_expected(path, want.type, policy)
+        return decision(SKIP, "the administrator deleted the rule that was added for %s" % want.unit, cause)._replace(
+            commands=tuple("%s %s" % (command, shlex.quote(want.unit)) for command in (_UNREGISTER, _REPAIR)))
     return decision(ADD, why, cause)
+
+
+def _same(context: Optional[str], type_name: str, policy: Policy) -> bool:
+    return context is not None and policy.same_type(type_of(context), type_name)
+
+
+def _own_word(want: Want, path: str, policy: Policy) -> Optional[str]:
+    """Return the context that the policy itself gives a path, where that counts for more than the profile's type.
+
+    On a path that the profile names, only a rule for exactly this path does.  On any other, every rule that
+    labels the path otherwise than any name in its directory.
+    """
+    given = want.path or ""
+    answer = policy.lookup_without_ours(given)
+    if answer is None or policy.same_type(type_of(answer), want.type):
+        return None
+    if want.named:
+        exact = any(literal(one.regex) == path and one.covers(SOCKET) and one not in policy.local
+                    for one in policy.rules_for(type_of(answer)))
+        return answer if exact else None
+    directory = policy.lookup_without_ours(given[:given.rindex("/") + 1] + _ANY_NAME)
+    return None if _same(directory, type_of(answer), policy) else answer
 
 
 def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours: Dict[Key, Owned]) -> List[Rule]:
@@ -229,5 +272,5 @@ def wants_of_ours(record: Record, local: Sequence[Rule], units: Set[str], types:
         path = literal(owned.rule.regex)
         if owned.unit in units and path is not None:
             leading = [] if equivalences.canonical(path) == path else equivalences.spellings(path)
-            found.append(Want(owned.unit, "", types[owned.unit], leading[0] if leading else path))
+            found.append(Want(owned.unit, "", types[owned.unit], leading[0] if leading else path, named=False))
     return found

@@ -77,8 +77,11 @@ def label_directory(root: str, policy: str) -> str:
 class LabelDatabase:
     """The file contexts on disk of one root directory, as libselinux reads them now."""
 
-    def __init__(self, root: str, policy: str) -> None:
-        """Open the database; raise HelperError if it cannot be read."""
+    def __init__(self, root: str, policy: str, without: Collection[Tuple[str, str]] = ()) -> None:
+        """Open the database; raise HelperError if it cannot be read.
+
+        ``without``: the keys of local rules that are to be left out, as if they were not there.
+        """
         self.directory = label_directory(root, policy)
         self._selinux = _binding()
         if root != "/":
@@ -86,7 +89,8 @@ class LabelDatabase:
         self._handle = None
         with standard_error_kept() as said:
             try:
-                self._handle = self._selinux.selabel_open(self._selinux.SELABEL_CTX_FILE, None, 0)
+                self._handle = self._open_without(without) if without else \
+                    self._selinux.selabel_open(self._selinux.SELABEL_CTX_FILE, None, 0)
                 reason = "no reason given"  # some versions of the binding do not raise
             except OSError as error:
                 reason = str(error.strerror)
@@ -95,6 +99,23 @@ class LabelDatabase:
         if self._handle is None:
             raise HelperError("libselinux cannot read the file contexts in %s: %s"
                               % (self.directory, "; ".join(lines) or reason))
+
+    def _open_without(self, keys: Collection[Tuple[str, str]]) -> Any:
+        """Open the files on disk from a directory of links, with local rules that lack these."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as scratch:
+            for suffix in (*POLICY_RULES, ".subs", ".subs_dist"):
+                for compiled in ("", ".bin"):
+                    if os.path.exists(self._file(suffix) + compiled):
+                        os.symlink(self._file(suffix) + compiled,
+                                   os.path.join(scratch, os.path.basename(self._file(suffix)) + compiled))
+            file = os.path.join(scratch, os.path.basename(self._file("")))
+            with open(file + ".local", "w", encoding="utf-8", errors="surrogateescape") as stream:
+                stream.writelines(str(one) + "\n" for one in self.rules((".local",)) if one.key not in keys)
+            option = self._selinux.selinux_opt()
+            option.type, option.value = self._selinux.SELABEL_OPT_PATH, file
+            return self._selinux.selabel_open(self._selinux.SELABEL_CTX_FILE, option, 1)
 
     def close(self) -> None:
         """Give the memory back; a new look needs a new database."""

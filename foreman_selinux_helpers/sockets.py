@@ -3,7 +3,7 @@
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .filecontexts import type_of
-from .rules import NO_SUCH_TYPE
+from .rules import NO_SUCH_TYPE, Decision
 
 LABEL_CACHE_STALE = "label-cache-stale"
 MADE_BEFORE_RULE = "made-before-rule"
@@ -34,7 +34,7 @@ class SocketView(NamedTuple):
     are registered; ``expected_socket_label`` the label a new socket object would get.
     ``made_after_rules``: the inode is younger than the rules on disk.  ``foreign``: the unit does not
     listen, but another program does; ``keeps_labels``: the file system there does; ``datagram``:
-    it is no stream.
+    it is no stream; ``decided``: what was decided about the rule for the path.
     """
 
     unit: str
@@ -57,6 +57,17 @@ class SocketView(NamedTuple):
     foreign: bool = False
     keeps_labels: bool = True
     datagram: bool = False
+    decided: Optional[Decision] = None
+
+    @property
+    def own_word(self) -> Optional[str]:
+        """The context that the policy itself gives the path, where that counts for more than the profile."""
+        return self.decided.own_word if self.decided else None
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether its profile does nothing, as the policy does not have the type."""
+        return self.rule_cause == NO_SUCH_TYPE
 
     def path_wrong(self, same: SameType) -> bool:
         """Tell whether the inode has another label than it should have."""
@@ -76,9 +87,7 @@ def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated:
     ``cache_outdated``: it holds one, and should renew it.  A socket that it made wrong after the
     rules had changed shows that it does not.
     """
-    if view.rule_cause == NO_SUCH_TYPE:
-        return NO_SUCH_TYPE if view.in_use else None
-    if view.rule_cause is not None:
+    if view.rule_cause is not None and not view.idle:
         return view.rule_cause
     if view.path_wrong(same):
         if view.path_label is None or not view.keeps_labels:
@@ -88,7 +97,7 @@ def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated:
         return LABEL_CACHE_STALE if cache_stale or (cache_outdated and view.made_after_rules) else MADE_BEFORE_RULE
     if view.socket_wrong(same):
         return SOCKET_LABEL
-    return LABEL_CACHE_STALE if cache_stale and view.in_use else None
+    return LABEL_CACHE_STALE if cache_stale and view.in_use and not view.idle else None
 
 
 class Action(NamedTuple):

@@ -111,6 +111,16 @@ def test_detect():
     assert "note: another is on disk: systemd was upgraded" in report.text(late)
 
 
+def test_profiles_that_do_less_than_they_say_are_noted():
+    decided = ADD._replace(action=rules.SKIP, cause=None, own_word=BAD)
+    views = (RIGHT._replace(rule_cause=rules.NO_SUCH_TYPE), RIGHT._replace(decided=decided, type="var_run_t"),
+             RIGHT._replace(rule_cause=rules.NO_SUCH_TYPE, in_use=False), RIGHT)
+    made = report.outcome_document("status", Outcome(observation(views=views), (), (), (), ()))
+    assert made["notes"][-2:] == [
+        "the profile foo does nothing for /run/foo.sock: the policy has no type foo_t",
+        "the policy itself labels /run/foo.sock var_run_t, which counts for more than the profile foo"]
+
+
 def test_nothing_is_well_while_a_profile_is_refused():
     made = report.add_broken(document("status"), [BrokenProfile("p", "/p.conf", 3, "why")])
     assert made["ok"] is False

@@ -20,10 +20,15 @@ def record(*known, **pending):
 
 
 def decided(wants=(WANT,), answers=None, policy_rules=(), local=(), ours=None, equivalences=NEW, types=("foo_t",),
-            abandoned=lambda unit: False, complete=lambda unit: True):
+            abandoned=lambda unit: False, complete=lambda unit: True, without=None):
+    """``answers``: what libselinux says now; ``without``: and if the rules of ours were not there.
+
+    That is the same where there are none, and else by default nothing.
+    """
     def rules_for(name):
         return [one for one in [*policy_rules, *local] if type_of(one.context) == name]
-    policy = Policy((answers or {}).get, lambda name: name if name in types else None, str.__eq__, rules_for, local, equivalences, True)
+    policy = Policy((answers or {}).get, lambda name: name if name in types else None, str.__eq__, rules_for, local, equivalences, True,
+                    (({} if ours else answers or {}) if without is None else without).get)
     return decide(wants, policy, ours or record(), abandoned, complete)
 
 
@@ -60,6 +65,61 @@ def test_the_cause_is_found_in_the_policy(rule, cause):
 
 def test_our_rule_is_kept_while_it_works():
     assert only(local=[OURS], ours=record(OURS), answers={"/run/foo.sock": CONTEXT}).action == rules.KEEP
+
+
+def test_our_rule_is_given_back_once_it_is_not_needed():
+    """The policy has learnt it, or the administrator has made a rule to the same effect."""
+    one = only(local=[OURS], ours=record(OURS), answers={"/run/foo.sock": CONTEXT}, without={"/run/foo.sock": CONTEXT})
+    assert (one.action, one.rule, one.cause, one.own_word) == (rules.REMOVE, OURS, None, None)
+    regex = Rule("/run/foo.*", ALL_FILES, CONTEXT)
+    want = Want("foo.socket", "foo", "foo_t", regex=regex.regex)
+    assert only(wants=[want], local=[regex], ours=record(regex)).action == rules.KEEP
+    assert only(wants=[want], local=[regex], ours=record(regex), policy_rules=[regex._replace(file="fc")]).action \
+        == rules.REMOVE
+
+
+OTHER = "system_u:object_r:other_t:s0"
+LITERAL = Rule("/run/foo\\.sock", ALL_FILES, OTHER, "fc", 7)
+
+
+@pytest.mark.parametrize(("named", "policy_rule", "directory", "own_word"), [
+    (True, LITERAL, None, OTHER),
+    (True, LITERAL._replace(file_type=SOCKET), None, OTHER),
+    (True, LITERAL._replace(file_type="file"), None, None),
+    (True, LITERAL._replace(regex="/run/foo.*"), None, None),
+    (True, LITERAL._replace(regex="/var/run/foo\\.sock"), None, None),
+    (False, LITERAL._replace(regex="/run/foo.*"), None, OTHER),
+    (False, LITERAL._replace(regex="/run/foo.*"), CONTEXT, OTHER),
+    (False, LITERAL._replace(regex="/run(/.*)?"), OTHER, None)])  # it says so of every name there
+@pytest.mark.parametrize("mine", [False, True])
+def test_the_policys_own_word(named, policy_rule, directory, own_word, mine):
+    """It wins over the profile, and our rule goes; a profile that names the path yields to a rule for it alone."""
+    without = {"/run/foo.sock": OTHER, "/run/" + rules._ANY_NAME: directory}
+    one = only(wants=[WANT._replace(named=named)], policy_rules=[policy_rule], without=without,
+               answers={"/run/foo.sock": CONTEXT if mine else OTHER}, local=[OURS] * mine,
+               ours=record(OURS) if mine else None)
+    assert one.own_word == own_word
+    kept = {(False, False): rules.ADD, (False, True): rules.KEEP, (True, False): rules.SKIP, (True, True): rules.REMOVE}
+    assert one.action == kept[(own_word is not None, mine)]
+
+
+def test_a_rule_of_the_administrator_for_the_path_alone_is_no_word_of_the_policy():
+    theirs = Rule("/run/foo\\.sock", ALL_FILES, ADMINS, "local", 3)
+    one = only(local=[theirs], answers={"/run/foo.sock": ADMINS})
+    assert (one.action, one.cause, one.own_word) == (rules.SKIP, rules.SHADOWED, None)
+
+
+def test_our_rule_with_a_type_that_is_gone_is_removed():
+    """It would make every transaction of everybody fail."""
+    one = only(types=(), local=[OURS], ours=record(OURS))
+    assert (one.action, one.cause) == (rules.REMOVE, rules.NO_SUCH_TYPE)
+
+
+def test_who_deletes_our_rule_is_told_that_and_how_to_have_it_back():
+    one = only(local=[], ours=record(OURS))
+    assert (one.action, one.cause) == (rules.SKIP, rules.NO_RULE)
+    assert one.reason == "the administrator deleted the rule that was added for foo.socket"
+    assert one.commands == ("foreman-selinux-helpers unregister foo.socket", "foreman-selinux-helpers repair foo.socket")
 
 
 def test_a_rule_of_the_administrator_wins():

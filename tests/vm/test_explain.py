@@ -166,6 +166,9 @@ def no_policy_module(guest: Guest, told: Callable[..., Dict[str, Any]]) -> None:
     guest.check("rm /etc/foreman-selinux-helpers/profiles.d/slapd.conf")
 
     put_profile(guest, "x", "[x.socket]\ntype = nonexistent_t\n")
+    idle = told(guest, None, path="/run/x.sock")
+    assert "the profile x does nothing for /run/x.sock: the policy has no type nonexistent_t" in idle["notes"]
+    put_profile(guest, "x", "[x.socket]\ntype = nonexistent_t\nclient = nscd_t\n")
     found = told(guest, "no-such-type", path="/run/x.sock")
     assert "nonexistent_t" in found["remedy"]
     guest.check("rm /etc/foreman-selinux-helpers/profiles.d/x.conf")
