@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Se
 
 from . import (
     guards,
-    interrupts,
     labelcache,
     observe,
     ownership,
@@ -14,6 +13,7 @@ from . import (
     policystore,
     procfs,
     reexecs,
+    restarts,
     rules,
     selinuxlib,
     sockets,
@@ -579,7 +579,7 @@ class Converge:
 
         try:
             if action.step == sockets.RESTART:
-                self._restart(seen.units[action.target], notes)
+                restarts.restart(self.systemd, seen.units[action.target], notes)
             elif action.step == sockets.RELABEL:
                 view = next(one for one in seen.views if one.path == action.target)
                 selinuxlib.relabel(action.target, view.wanted or "", stat.S_IFSOCK)
@@ -592,33 +592,6 @@ class Converge:
             return self._tell(Result(action.step, action.target, FAILED, None, str(error)))
         return self._tell(Result(action.step, action.target, DONE, None, action.reason))
 
-    def _restart(self, unit: systemd.SocketUnit, notes: stopped.Notes) -> None:
-        """Restart a socket unit so that it comes back whoever connects meanwhile.
-
-        A service that requires its socket is restarted along.  Another one would be started
-        again by a connecting client and then hold the socket's place, so it is stopped between
-        (systemd's socket_start() refuses while the service is active).
-        """
-        service = unit.service
-        if service is None or service.requires_socket:
-            self.systemd.order("restart", unit.unit)
-            return
-        comes_back = [unit.unit, service.unit] if service.active else [unit.unit]
-        notes.note(comes_back)
-        try:
-            self.systemd.order("stop", unit.unit)
-            self.systemd.order("stop", service.unit, surely=True)  # beside it the socket would not start again
-        finally:
-            # Whatever failed: neither stays down for the other's sake.
-            with interrupts.held():
-                try:
-                    self.systemd.order("start", unit.unit, surely=True)
-                    notes.forget(unit.unit)
-                finally:
-                    if service.active:
-                        self.systemd.order("start", service.unit, surely=True)
-                        notes.forget(service.unit)
-
     def _start_steps(self) -> List[Step]:
         return plan.start_steps([] if self.host.offline else stopped.units())
 
@@ -626,35 +599,10 @@ class Converge:
         """Start what a run that was killed in the middle of a restart has left down."""
         if not steps:
             return []
-        results: List[Result] = []
-        waiting = [step.target for step in steps]
         with stopped.alone(self.runner.deadline) as notes:
-            while waiting:
-                unit = waiting.pop(0)
-                try:
-                    waiting += [one for one in self._make_way(unit, notes) if one not in waiting]
-                    self.systemd.order("start", unit, surely=True)
-                    notes.forget(unit)
-                except (CommandFailed, OSError) as error:
-                    if not self.systemd.may_start(unit):
-                        notes.forget(unit)  # systemd tells who looks; to try for ever helps nobody
-                    results.append(self._tell(Result(plan.START, unit, FAILED, None, str(error))))
-                else:
-                    results.append(self._tell(Result(plan.START, unit, DONE, None, plan.CUT_SHORT)))
-        return results
-
-    def _make_way(self, unit: str, notes: stopped.Notes) -> List[str]:
-        """Stop an active service whose socket is to be started; return what is to be started then.
-
-        systemd refuses to start a socket beside its service.
-        """
-        found = self.systemd.socket_units([unit])[unit] if unit.endswith(".socket") else None
-        service = found.service if found and not found.listening else None
-        if service is None or not service.active or service.requires_socket:
-            return []
-        notes.note([service.unit])
-        self.systemd.order("stop", service.unit)
-        return [service.unit]
+            started = restarts.start(self.systemd, [step.target for step in steps], notes)
+        return [self._tell(Result(plan.START, unit, FAILED if failure else DONE, None, failure or plan.CUT_SHORT))
+                for unit, failure in started]
 
     def _verify(self, restarted: Set[str], taken: Set[str], notes: stopped.Notes) -> List[Result]:
         """Look at the paths of sockets that were just restarted, and relabel in place those that are wrong still.
