@@ -13,7 +13,6 @@ from . import (
     policystore,
     procfs,
     reexecs,
-    restarts,
     rules,
     selinuxlib,
     sockets,
@@ -32,6 +31,7 @@ from .plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
 from .policydb import CompiledPolicy
 from .profiles import SocketProfile
 from .refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
+from .restarts import Restarts
 from .run import Runner
 from .systemd import Systemd
 
@@ -579,7 +579,7 @@ class Converge:
 
         try:
             if action.step == sockets.RESTART:
-                restarts.restart(self.systemd, seen.units[action.target], notes)
+                Restarts(self.systemd, notes).restart(seen.units[action.target])
             elif action.step == sockets.RELABEL:
                 view = next(one for one in seen.views if one.path == action.target)
                 selinuxlib.relabel(action.target, view.wanted or "", stat.S_IFSOCK)
@@ -600,7 +600,7 @@ class Converge:
         if not steps:
             return []
         with stopped.alone(self.runner.deadline) as notes:
-            started = restarts.start(self.systemd, [step.target for step in steps], notes)
+            started = Restarts(self.systemd, notes).start([step.target for step in steps])
         return [self._tell(Result(plan.START, unit, FAILED if failure else DONE, None, failure or plan.CUT_SHORT))
                 for unit, failure in started]
 

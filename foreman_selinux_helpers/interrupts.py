@@ -41,25 +41,31 @@ def heard(deadline: Deadline) -> Iterator[None]:
 @contextmanager
 def held() -> Iterator[None]:
     """Hold them back, for us and for the programs that are started; they are heard afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP + (signal.SIGALRM,))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        # This raises for a signal that came just before, when they are held back already.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP + (signal.SIGALRM,))
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def pending() -> bool:
+    """Tell whether a signal that is held back asks us to stop; what is ignored is pending as well meanwhile."""
+    return any(signal.getsignal(number) != signal.SIG_IGN for number in signal.sigpending().intersection(_STOP))
+
+
 def lock(descriptor: int, deadline: Deadline, taken: str) -> None:
     """Wait for a lock; ``taken`` says who has it.
 
-    Raises PolicyStoreError when the time is used up, or when a signal that is held back asks us to stop
-    (what is ignored is pending as well while it is held back).
+    Raises PolicyStoreError when the time is used up, or when a signal that is held back asks us to stop.
     """
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if any(signal.getsignal(number) != signal.SIG_IGN for number in signal.sigpending().intersection(_STOP)):
+            if pending():
                 raise PolicyStoreError("%s; interrupted while waiting for it" % taken) from None
             try:
                 deadline.pause(_LOCK_POLL)

@@ -3,10 +3,18 @@
 import os
 import re
 import signal
-from typing import Dict, NamedTuple, Optional, Sequence
+import time
+from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Sequence, Tuple
 
+from . import interrupts
 from .deadline import Deadline
 from .errors import CommandFailed, TimedOut
+
+if TYPE_CHECKING:
+    import subprocess
+
+# How often a wait looks for a signal that is held back.
+_POLL = 0.1
 
 # A fixed PATH and locale: what the caller's environment says has no influence.
 ENVIRONMENT: Dict[str, str] = {
@@ -47,10 +55,15 @@ class Output(NamedTuple):
 
 
 class Runner:
-    """Runs programs within one deadline."""
+    """Runs programs within one deadline.
 
-    def __init__(self, deadline: Deadline) -> None:
+    ``patience``: how long (seconds) a program may take once a signal that is held back asks us to stop.
+    Without it such signals do not end the wait.
+    """
+
+    def __init__(self, deadline: Deadline, patience: Optional[float] = None) -> None:
         self.deadline = deadline
+        self._patience = patience
 
     def run(self, argv: Sequence[str], stdin: Optional[str] = None, limit: Optional[float] = None) -> Output:
         """Run a program and return its output, whatever its exit status.
@@ -68,15 +81,32 @@ class Runner:
                     stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE) as process:
                 try:
                     given = None if stdin is None else stdin.encode("utf-8", "surrogateescape")
-                    out, err = process.communicate(given, timeout)
+                    out, err = self._communicate(process, given, timeout)
                 except BaseException:
                     process.kill()
                     raise
         except subprocess.TimeoutExpired as error:
-            raise TimedOut("%s did not end within %.0f s" % (" ".join(argv), timeout)) from error
+            raise TimedOut("%s did not end within %.0f s" % (" ".join(argv), error.timeout)) from error
         except OSError as error:
             raise CommandFailed("cannot run %s: %s" % (argv[0], os.strerror(error.errno or 0))) from error
         return Output(process.returncode, _text(out), _text(err))
+
+    def _communicate(self, process: "subprocess.Popen[bytes]", given: Optional[bytes],
+                     timeout: float) -> Tuple[bytes, bytes]:
+        import subprocess
+
+        if self._patience is None:
+            return process.communicate(given, timeout)
+        began = time.monotonic()
+        while True:
+            left = began + timeout - time.monotonic()
+            try:
+                return process.communicate(given, min(left, _POLL))
+            except subprocess.TimeoutExpired:
+                given = None  # it was taken by the first call
+                waited = time.monotonic() - began
+                if waited >= min(timeout, self._patience if interrupts.pending() else timeout):
+                    raise subprocess.TimeoutExpired(process.args, waited) from None
 
     def check(self, argv: Sequence[str], stdin: Optional[str] = None, limit: Optional[float] = None) -> str:
         """Run a program and return its standard output; raise CommandFailed if it fails."""

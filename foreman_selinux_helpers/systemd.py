@@ -287,11 +287,22 @@ class Systemd:
         ``surely``: also when the time is used up, as what was stopped must come back. systemd keeps the
         job when systemctl is not waited for.
         """
-        runner = Runner(self._runner.deadline.at_least(_SURELY)) if surely else self._runner
+        runner = self._surely() if surely else self._runner
         if verb == "restart":
             runner.check([SYSTEMCTL, verb, "--", unit])  # it may have been heard, and once is enough
         else:
             _patiently(runner, [SYSTEMCTL, verb, "--", unit])
+
+    def queue(self, verb: str, unit: str) -> None:
+        """Have the manager queue a job, also when the time is used up, and do not wait until it is done."""
+        _patiently(self._surely(), [SYSTEMCTL, "--no-block", verb, "--", unit])
+
+    def _surely(self) -> Runner:
+        return Runner(self._runner.deadline.at_least(_SURELY), patience=_SURELY)
+
+    def check_time(self) -> None:
+        """Raise DeadlineExceeded if the time is used up."""
+        self._runner.deadline.remaining()
 
 
 def booted() -> bool:
