@@ -21,8 +21,10 @@ class Deadline:
         return left
 
     def at_least(self, seconds: float) -> "Deadline":
-        """Return this deadline, or a later one if less than ``seconds`` are left."""
-        return self if self._end - time.monotonic() >= seconds else Deadline(seconds)
+        """Return another deadline at the same time, or a later one if less than ``seconds`` are left."""
+        later = Deadline(max(seconds, self._end - time.monotonic()))
+        later.seconds = self.seconds
+        return later
 
     def pause(self, seconds: float) -> None:
         """Sleep for ``seconds``, but not past the deadline."""

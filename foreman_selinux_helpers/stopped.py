@@ -48,9 +48,14 @@ class Notes:
         """Note units before they are stopped; raises OSError where nothing can be noted."""
         if self._failure is not None:
             raise self._failure
-        for unit in units:
-            os.close(os.open(unit, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
-                             dir_fd=self._descriptor))
+        try:
+            for unit in units:
+                os.close(os.open(unit, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
+                                 dir_fd=self._descriptor))
+        except OSError:
+            for unit in units:
+                self.forget(unit)  # none of them will be stopped
+            raise
 
     def forget(self, unit: str) -> None:
         """Forget a unit that was started again, or that nobody can start."""

@@ -1,12 +1,14 @@
 import os
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
+from foreman_selinux_helpers import interrupts
 from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded
+from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded, TimedOut
 from foreman_selinux_helpers.run import Output, Runner, failure
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -57,6 +59,23 @@ def test_a_program_that_hangs_is_killed():
     with pytest.raises(CommandFailed):
         runner(0.3).run(["/bin/sleep", "60"])
     assert time.monotonic() - start < 30
+
+
+def test_a_pending_signal_ends_the_wait_of_who_has_little_patience():
+    """But not of who has all the time, and not while it is ignored."""
+    with interrupts.held():
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert Runner(Deadline(30), patience=0.1).run(["/bin/sleep", "0.5"]).status == 0
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert Runner(Deadline(30), patience=20).run(["/bin/cat"], stdin="all of it").out == "all of it"
+        assert Runner(Deadline(30)).run(["/bin/sleep", "0.5"]).status == 0
+        start = time.monotonic()
+        with pytest.raises(TimedOut, match="/bin/sleep 60 did not end"):
+            Runner(Deadline(60), patience=0.3).run(["/bin/sleep", "60"])
+        assert 0.3 <= time.monotonic() - start < 30
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_a_deadline_that_is_over_runs_nothing(tmp_path):

@@ -48,6 +48,13 @@ def test_a_link_is_not_followed(directory, tmp_path):
     assert [one.name for one in (tmp_path / "else").iterdir()] == ["a.socket"]
 
 
+def test_what_is_not_stopped_for_want_of_a_note_is_not_noted(directory):
+    with stopped.alone(Deadline(1)) as notes:
+        with pytest.raises(OSError, match="too long"):
+            notes.note(["a.socket", "a" * 300 + ".service"])
+        assert list(directory.iterdir()) == []
+
+
 def test_nothing_is_left_when_all_is_started(directory):
     with stopped.alone(Deadline(5)) as notes:
         notes.note(["a.socket"])

@@ -195,3 +195,15 @@ def test_what_was_stopped_can_be_started_when_the_time_is_used_up(monkeypatch):
         Systemd(used_up).order("stop", "foo.socket")
     Systemd(Runner(Deadline(100))).order("start", "foo.socket", surely=True)
     assert asked[1][1] > 90
+
+
+def test_a_job_is_queued_when_the_time_is_used_up(monkeypatch):
+    asked = []
+    monkeypatch.setattr(Runner, "run", lambda self, argv, stdin=None, limit=None: asked.append(
+        (argv[1:], self.deadline.remaining())) or Output(0, "", ""))
+    used_up = Systemd(Runner(Deadline(-1)))
+    used_up.queue("restart", "foo.service")
+    assert asked[0][0] == ["--no-block", "restart", "--", "foo.service"]
+    assert 1 < asked[0][1] < 5
+    with pytest.raises(DeadlineExceeded):
+        used_up.check_time()

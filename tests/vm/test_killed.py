@@ -133,6 +133,35 @@ def test_killed_in_the_middle_of_a_re_exec(guest):
     assert guest.reexec_count() == before + 1
 
 
+# Ctrl-C at a terminal: all programs in the foreground get it.
+CTRL_C = """
+import os, signal, subprocess, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+ours = subprocess.Popen(["%s", "repair"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+while subprocess.run(["systemctl", "is-active", "foo.service"], stdout=subprocess.PIPE).stdout != b"deactivating\\n":
+    time.sleep(0.1)
+os.killpg(ours.pid, signal.SIGINT)
+said = ours.communicate()[0].decode()
+print(ours.returncode, said, flush=True)
+subprocess.call(["systemctl", "is-active", "foo.service"])
+""" % COMMAND
+
+
+def test_interrupted_while_the_service_takes_long_to_stop(guest):
+    """It ends long before that, and systemd starts both afterwards: no unit is down, and none is noted, for long."""
+    slow = "/run/systemd/system/foo.service.d/slow.conf"
+    guest.put(slow, b"[Service]\nExecStop=/bin/sleep 40\n")
+    guest.check("systemctl daemon-reload; " + SOCKETS)
+    said = guest.check(["python3", "-c", CTRL_C])
+    assert said == ("130 foreman-selinux-helpers: interrupted; running it again goes on where this stopped\n\n"
+                    "deactivating\n"), said
+    assert guest.run("ls /run/foreman-selinux-helpers").status == 2
+    assert guest.check("timeout 120 sh -c 'until systemctl is-active foo.socket && systemctl is-active foo.service; "
+                       "do sleep 1; done'").endswith("active\nactive\n")
+    guest.check("rm %s; systemctl daemon-reload" % slow)
+    next_one_makes_all_right(guest, "in a long stop")
+
+
 FAILURES = {"fails": (b"#!/bin/sh\necho no >&2\nexit 1\n", 0o755), "hangs": (b"#!/bin/sh\nexec sleep 1000\n", 0o755),
             "cannot be started": (b"", 0o644)}
 PROGRAMS = ("/usr/bin/systemctl", "/usr/sbin/load_policy", "/usr/bin/systemd-run", "/usr/bin/systemd-detect-virt")
