@@ -69,7 +69,8 @@ VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] =
         (("--target",), {"action": "append", "default": [], "choices": LINT_TARGETS, "metavar": "TARGET",
                          "help": "judge for %s (may repeat; default: all)" % ", ".join(LINT_TARGETS)}),
         (("--units",), {"action": "append", "default": [], "metavar": "DIR",
-                        "help": "the socket units in DIR say which paths are sockets (may repeat)"})]),
+                        "help": "the socket units in DIR say which paths are sockets (may repeat)"}),
+        (("--strict",), {"action": "store_true", "help": "exit with 1 for warnings as well"})]),
 }
 
 
@@ -294,7 +295,8 @@ def _colour() -> bool:
 def _lint(arguments: argparse.Namespace, log: Log) -> int:
     from . import lintfiles
 
-    document = lintfiles.run(arguments.files, _root(arguments), arguments.target, arguments.units, log)
+    request = lintfiles.Request(arguments.files, arguments.target, arguments.units, arguments.strict)
+    document = lintfiles.run(request, _root(arguments), log)
     _print(document, arguments, lambda shown, _: lintfiles.text(shown))
     if "broken_files" in document:
         return USAGE

@@ -6,22 +6,27 @@ cil_post_filecon_compare), and libselinux takes the last one that matches.
 """
 
 import re
+from functools import partial
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .fcsource import Conditions, SourceRule
-from .filecontexts import ALL_FILES, SOCKET, escape, literal
+from .filecontexts import ALL_FILES, SOCKET
+from .lintaliases import Spellings, settled
 from .lintcontext import type_in
-from .lintregex import canonical_spelling, directory_of, rank, spelt_out, words_with_bare_dots
+from .lintregex import rank, spelt_out, words_with_bare_dots
 from .lintrules import (
     ALIASED_PATH,
-    BAD_CONTEXT,
     BAD_REGEX,
     CROWD,
     DUPLICATE,
+    ERROR,
+    NEVER_MATCHES,
     REGULAR_FILE_ONLY,
     UNESCAPED_DOT,
     UNKNOWN_TYPE,
     UNREACHABLE,
+    WARNING,
+    WARNINGS,
     Covers,
     Index,
     LintedRule,
@@ -31,11 +36,16 @@ from .lintrules import (
     templated,
     there_on,
 )
+from .lintslashes import never_matches
 from .targets import Target
 
 _SOCKET_NAME = re.compile(r"(?:\\\.|\.|\[\.\])(?:sock|socket|sock\(et\)\?)\Z")
 # Where nothing listens, and where a .socket is a unit.
 _NO_SOCKETS = re.compile(r"/(?:usr|etc|s?bin|lib(?:32|64|x32)?|boot)/|.*/systemd/(?:system|user|transient|generator)\b")
+# Escapes that make a rule a regex from libselinux 3.8 on, and before it did not.
+_ODD_ESCAPE = re.compile(r"\\[^\\.^$?*+|\[({)\]}_,-]")
+# For these no line can be written instead.
+_NO_SUGGESTION = (DUPLICATE, UNREACHABLE, UNKNOWN_TYPE, BAD_REGEX)
 
 
 class SocketPath(NamedTuple):
@@ -54,6 +64,11 @@ class Finding(NamedTuple):
     suggestion: Optional[str]
     targets: Sequence[str]
 
+    @property
+    def severity(self) -> str:
+        """Tell whether something does not work, or only looks as if."""
+        return WARNING if self.code in WARNINGS else ERROR
+
 
 def lint(source: Sequence[SourceRule], targets: Sequence[Target], sockets: Sequence[SocketPath] = (),
          has_type: Optional[Callable[[str], bool]] = None) -> List[Finding]:
@@ -69,11 +84,10 @@ class _Lint:
         self._sockets = sockets
         self._has_type = has_type
         self._found: Dict[Tuple[int, str, str], List[str]] = {}
-        self._suggestions: Dict[Tuple[int, str, str], Optional[str]] = {}
-        # By number of the rule: what it is to cover instead, and its spelling for each target.
+        self._spellings = Spellings(rules, targets)
+        # By number of the rule: what it is to cover instead, and what sockets are to have rules beside it.
         self._file_type: Dict[int, str] = {}
         self._added: Dict[int, Dict[str, None]] = {}
-        self._spelt: Dict[int, Dict[str, str]] = {}
         self._by_regex: Dict[str, List[LintedRule]] = {}
 
     def findings(self) -> List[Finding]:
@@ -83,11 +97,11 @@ class _Lint:
         for distro, targets in by_distro.items():
             there = there_on(self._rules, distro)
             names = [target.name for target in targets]
-            self._look_at_each(there, names)
+            self._look_at_each(there, targets)
             self._look_for_duplicates(there, names)
             self._look_for_unreachable(there, names)
             for target in targets:
-                self._spell(there, target)
+                self._spellings.spell(there, target)
         # What is said of an equivalence names the other targets: their spellings are known by now.
         for distro, targets in by_distro.items():
             there = there_on(self._rules, distro)
@@ -96,31 +110,30 @@ class _Lint:
                 self._look_for_sockets(there, target)
         return self._merged()
 
-    def _add(self, number: int, code: str, message: str, names: Iterable[str],
-             suggestion: Optional[str] = None) -> None:
-        key = (number, code, message)
-        self._found.setdefault(key, []).extend(names)
-        self._suggestions[key] = suggestion
+    def _add(self, number: int, code: str, message: str, names: Iterable[str]) -> None:
+        self._found.setdefault((number, code, message), []).extend(names)
 
     def _merged(self) -> List[Finding]:
         order = [target.name for target in self._targets]
-        found = []
-        for (number, code, message), names in self._found.items():
-            suggestion = self._suggestions[number, code, message]
-            if code in (ALIASED_PATH, REGULAR_FILE_ONLY, UNESCAPED_DOT):
-                suggestion = self._mended(number)
-            found.append(Finding(self._rules[number].written.line, code, message, suggestion,
-                                 [name for name in order if name in names]))
+        found = [Finding(self._rules[number].written.line, code, message,
+                         None if code in _NO_SUGGESTION else self._mended(number),
+                         [name for name in order if name in names])
+                 for (number, code, message), names in self._found.items()]
         return sorted(found, key=lambda one: (one.line, one.code, one.message))
 
     # -- one rule by itself ------------------------------------------------------------------
 
-    def _look_at_each(self, there: "Dict[int, Conditions]", names: Sequence[str]) -> None:
+    def _look_at_each(self, there: "Dict[int, Conditions]", targets: Sequence[Target]) -> None:
+        names = [target.name for target in targets]
+        plain = [target.name for target in targets if not _makes_slashes(target)]
         for number in there:
             one = self._rules[number]
-            for code, message, suggestion in one.faults:
-                self._add(number, code, message, names, suggestion)
-            if one.escaped != one.rule.regex:
+            for code, message in one.faults:
+                self._add(number, code, message, names)
+            if one.never and plain:
+                self._add(number, NEVER_MATCHES, "each path that this rule matches has // in it or ends with /, and "
+                          "libselinux takes these out of a path before it looks for a rule", plain)
+            if one.dotted:
                 self._add(number, UNESCAPED_DOT, "%s matches any character, not the dot alone" % " and ".join(
                     "the dot in %s" % word for word in words_with_bare_dots(one.rule.regex)), names)
             type_name = type_in(one.written.context)
@@ -149,8 +162,8 @@ class _Lint:
             before.setdefault(conditions, number)
 
     def _look_for_unreachable(self, there: "Dict[int, Conditions]", names: Sequence[str]) -> None:
-        rules = {number: self._rules[number].rule for number in there
-                 if not self._rules[number].faults and not templated(self._rules[number])}
+        rules = {number: one.rule for number, one in ((number, self._rules[number]) for number in there)
+                 if one.clear and not one.never and not templated(one) and not _ODD_ESCAPE.search(one.rule.regex)}
         index = Index((number, rule.regex) for number, rule in rules.items())
         ranks = {number: rank(rule) for number, rule in rules.items()}
 
@@ -174,10 +187,10 @@ class _Lint:
     # -- sockets -----------------------------------------------------------------------------
 
     def _look_for_sockets(self, there: "Dict[int, Conditions]", target: Target) -> None:
-        spelt = {number: self._spelt[number][target.name] for number in there}
-        listening = [(target.equivalences.canonical(one.path), one) for one in self._sockets]
+        spelt = {number: self._spellings.on(number, target.name) for number in there}
+        listening = [(settled(one.path, target.equivalences)[0], one) for one in self._sockets]
         regular = Index((number, spelt[number]) for number in there
-                         if self._rules[number].rule.file_type == "file" and not self._rules[number].faults)
+                         if self._rules[number].rule.file_type == "file" and self._rules[number].readable)
         covers = Covers(self._rules, there, spelt)
         heard: Dict[int, Dict[str, str]] = {}
         for path, socket in listening:
@@ -191,10 +204,10 @@ class _Lint:
                 paths = spelt_out(spelt[number])
                 said = " and ".join("%s listens on %s" % (unit, path) for path, unit in heard[number].items())
                 if paths is None:
-                    self._added.setdefault(number, {}).update(dict.fromkeys(escape(path) for path in heard[number]))
+                    self._added.setdefault(number, {}).update(dict.fromkeys(heard[number]))
                 else:
                     self._file_type[number] = SOCKET if known.issuperset(paths) else ALL_FILES
-            elif one.rule.file_type == "file" and not one.faults and self._sounds_like_a_socket(
+            elif one.rule.file_type == "file" and one.readable and self._sounds_like_a_socket(
                     number, spelt[number], covers):
                 said = "what is named so is a socket"
             else:
@@ -218,34 +231,20 @@ class _Lint:
 
     # -- equivalences ------------------------------------------------------------------------
 
-    def _spell(self, there: "Dict[int, Conditions]", target: Target) -> None:
-        """Note how each rule has to be spelt to match on a target."""
-        known: Dict[str, str] = {}
-        for number in there:
-            regex = self._rules[number].escaped
-            self._spelt.setdefault(number, {})[target.name] = canonical_spelling(regex, target.equivalences, known)
-
     def _look_for_aliases(self, there: "Dict[int, Conditions]", target: Target) -> None:
         by_regex: Dict[str, List[int]] = {}
         for number in there:
-            by_regex.setdefault(self._rules[number].escaped, []).append(number)
+            by_regex.setdefault(self._rules[number].mended, []).append(number)
         for number in there:
             one = self._rules[number]
-            spelt = self._spelt[number][target.name]
-            if spelt == one.escaped or any(code == BAD_REGEX for code, _, _ in one.faults) \
-                    or self._twin(number, spelt, by_regex, there):
+            if self._spellings.right(number, target) or any(code == BAD_REGEX for code, _ in one.faults) or (
+                    one.rule.file_type == "symlink" and self._spellings.is_the_link(number, target)):
                 continue
-            directory = directory_of(one.escaped)
-            path = literal(directory) or directory
-            used = target.equivalences.explain(path)[1]
-            if one.rule.file_type == "symlink" and directory == one.escaped and path == used[0].source:
-                continue  # the link itself, which has no other spelling
-            alive = [name for name, other in self._spelt[number].items() if other == one.escaped]
-            self._add(number, ALIASED_PATH, "%s, so libselinux never looks for a path that this rule matches%s" % (
-                " and ".join("%s stands for %s" % (step.source, step.target) for step in used), "" if not alive else
-                "; on %s it does: write both spellings, the idle one does no harm" % ", ".join(alive)), [target.name])
+            twin = partial(self._twin, number, by_regex, there)
+            for message in self._spellings.dead(number, target, twin):
+                self._add(number, ALIASED_PATH, message, [target.name])
 
-    def _twin(self, number: int, regex: str, by_regex: Dict[str, List[int]], there: "Dict[int, Conditions]") -> bool:
+    def _twin(self, number: int, by_regex: Dict[str, List[int]], there: "Dict[int, Conditions]", regex: str) -> bool:
         """Tell whether the file has the rule in this spelling as well: then it is right on both sides."""
         one = self._rules[number]
         return any(there[other] <= there[number] and self._rules[other].context_key == one.context_key
@@ -257,22 +256,25 @@ class _Lint:
     def _mended(self, number: int) -> Optional[str]:
         """Return the lines that are right where the rule stands, with everything mended that can be."""
         one = self._rules[number]
-        if one.written.quoted or any(code in (BAD_REGEX, BAD_CONTEXT) for code, _, _ in one.faults):
+        if one.written.quoted or not one.clear or (one.never and never_matches(one.mended)):
             return None
-        spelt = self._spelt[number]
-        regexes = dict.fromkeys(sorted(spelt.values(), key=lambda regex: regex != one.escaped))
-        lines = [line_of(regex, self._file_type.get(number, one.rule.file_type), one.written.context)
-                 for regex in regexes if regex == one.escaped or not self._elsewhere(number, regex)]
-        known: Dict[str, Dict[str, str]] = {target.name: {} for target in self._targets}
+        context = one.context or ""
+        lines = [line_of(regex, self._file_type.get(number, one.rule.file_type), context)
+                 for regex in self._spellings.all(number) if regex == one.mended or not self._elsewhere(number, regex)]
         for added in self._added.get(number, ()):
-            own = dict.fromkeys(canonical_spelling(added, target.equivalences, known[target.name]) for target in self._targets)
-            lines += [line_of(regex, SOCKET, one.written.context) for regex in own]
+            lines += [line_of(regex, SOCKET, context) for regex in self._spellings.of_path(added)]
         return "\n".join(lines)
 
     def _elsewhere(self, number: int, regex: str) -> bool:
         one = self._rules[number]
         if not self._by_regex:
             for each in self._rules:
-                self._by_regex.setdefault(each.escaped, []).append(each)
+                self._by_regex.setdefault(each.mended, []).append(each)
         return any(other.context_key == one.context_key and other.rule.file_type in (ALL_FILES, one.rule.file_type)
                    and other.written.conditions <= one.written.conditions for other in self._by_regex.get(regex, ()))
+
+
+def _makes_slashes(target: Target) -> bool:
+    """Tell whether a substitution leads to a path with slashes that are looked up as they are."""
+    return any("//" in one.target or (one.target.endswith("/") and one.target != "/")
+               for _, equivalences in target.releases() for one in [*equivalences.local, *equivalences.dist])

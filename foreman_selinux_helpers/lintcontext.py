@@ -63,5 +63,5 @@ def _macro_fault(context: str) -> Optional[Tuple[str, Optional[str]]]:
 
 
 def type_in(context: str) -> str:
-    found = re.match(r"(?:gen_context\(\s*)?[\w.-]+:[\w.-]+:([A-Za-z_][\w.]*)(?![\w$`'(])", context, re.ASCII)
+    found = re.match(r"(?:gen_context\(\s*)?[\w.-]+:[\w.-]+:([A-Za-z_][\w.-]*)(?![\w$`'(])", context, re.ASCII)
     return found.group(1) if found else ""

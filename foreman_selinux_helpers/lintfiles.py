@@ -9,6 +9,7 @@ from . import equivalence, fcsource, lint, selinuxlib, unitfiles
 from .equivalence import Equivalences, Substitution
 from .errors import HelperError, UsageError
 from .lint import SocketPath
+from .lintrules import ERROR, UNESCAPED_DOT, WARNING
 from .log import Log
 from .policydb import CompiledPolicy
 from .targets import HOST, TARGETS, Target
@@ -18,7 +19,23 @@ Document = Dict[str, Any]
 
 # Three times what the whole of Fedora's policy has.
 MAX_SIZE = 2 * 1024 * 1024
+# More unescaped dots of one file than this are one line of the text.
+_MOST_DOTS = 5
+# It copies rules for /var/run to /run (selinux-policy of Fedora and EL 10).
+_VAR_RUN_CONVERTER = "usr/libexec/selinux/varrun-convert.sh"
 _NO_TEXT = re.compile(b"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+class Request(NamedTuple):
+    """What is to be judged: files, for the targets of these names (all, if there are none).
+
+    ``units``: directories of socket units; ``strict``: warnings count as well.
+    """
+
+    files: Sequence[str]
+    targets: Sequence[str]
+    units: Sequence[str]
+    strict: bool
 
 
 class BrokenFile(NamedTuple):
@@ -39,18 +56,18 @@ class _Refused(Exception):
         self.line = line
 
 
-def run(files: Sequence[str], root: str, names: Sequence[str], unit_directories: Sequence[str], log: Log) -> Document:
-    """Judge the files for the targets of these names (all, if there are none) and return the document."""
+def run(request: Request, root: str, log: Log) -> Document:
+    """Judge the files and return the document."""
     policy = selinuxlib.policy_type(root)
     compiled = CompiledPolicy(root, policy) if policy else None
     broken: List[BrokenFile] = []
-    targets = _targets(names, root, policy)
+    targets = _targets(request.targets, root, policy)
     sockets: List[SocketPath] = []
-    for directory in unit_directories:
+    for directory in request.units:
         sockets += _sockets(directory, broken)
     findings: List[Document] = []
     rules = 0
-    for file in dict.fromkeys(files):
+    for file in dict.fromkeys(request.files):
         try:
             source = fcsource.parse(_read(file))
         except _Refused as refused:
@@ -60,14 +77,15 @@ def run(files: Sequence[str], root: str, names: Sequence[str], unit_directories:
             broken.append(BrokenFile(file, *source.problem))
         rules += len(source.rules)
         for one in lint.lint(source.rules, targets, sockets, _has_type(compiled, file, broken) if compiled else None):
-            findings.append({"file": file, "line": one.line, "code": one.code, "message": one.message,
-                             "suggestion": one.suggestion, "targets": list(one.targets)})
+            findings.append({"file": file, "line": one.line, "code": one.code, "severity": one.severity,
+                             "message": one.message, "suggestion": one.suggestion, "targets": list(one.targets)})
     for fault in broken:
         log.error(str(fault))
+    counted = [one for one in findings if request.strict or one["severity"] == ERROR]
     document: Document = {
-        "schema": SCHEMA, "command": "lint", "ok": not findings and not broken, "changed": False,
+        "schema": SCHEMA, "command": "lint", "ok": not counted and not broken, "changed": False,
         "notes": [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root],
-        "targets": [one.name for one in targets], "files": len(set(files)), "rules": rules, "findings": findings}
+        "targets": [one.name for one in targets], "files": len(set(request.files)), "rules": rules, "findings": findings}
     if broken:
         document["broken_files"] = [dict(one._asdict()) for one in broken]
     return document
@@ -113,7 +131,8 @@ def _host(root: str, policy: str) -> Target:
         if fault:
             raise HelperError(fault)
         return equivalence.parse(content, file)
-    return Target(HOST, Equivalences(substitutions(".subs"), substitutions(".subs_dist")))
+    return Target(HOST, Equivalences(substitutions(".subs"), substitutions(".subs_dist")),
+                  converts_var_run=os.path.lexists(os.path.join(root, _VAR_RUN_CONVERTER)))
 
 
 def _has_type(policy: CompiledPolicy, file: str, broken: List[BrokenFile]) -> Callable[[str], bool]:
@@ -124,7 +143,7 @@ def _has_type(policy: CompiledPolicy, file: str, broken: List[BrokenFile]) -> Ca
     if os.path.exists(source):
         try:
             text = _read(source)
-            own = set(re.findall(r"\w+", text))
+            own = set(re.findall(r"\w+", text)) | set(re.findall(r"\w[\w-]*", text))
             # Templates make types whose names hold their first argument.
             made = re.findall(r"\w_template\(\s*`?(\w+)", text)
         except _Refused as refused:
@@ -172,12 +191,8 @@ def text(document: Document) -> str:
     """Return the document as lines that editors and grep understand, suggestions below what they mend."""
     lines: List[str] = []
     findings = document["findings"]
-    for number, one in enumerate(findings):
-        where = "" if one["targets"] == document["targets"] else " [%s]" % ", ".join(one["targets"])
-        lines.append("%s:%d: %s: %s%s" % (one["file"], one["line"], one["code"], one["message"], where))
-        following = findings[number + 1] if number + 1 < len(findings) else {}
-        if one["suggestion"] is not None and _mended(one) != _mended(following):
-            lines += ["    " + line for line in one["suggestion"].split("\n")]
+    for file in dict.fromkeys(one["file"] for one in findings):
+        lines += _of_file([one for one in findings if one["file"] == file], document["targets"])
     lines += ["note: %s" % note for note in document["notes"]]
     verdict = _count(len(findings), "finding") if findings else "nothing found"
     if "broken_files" in document:
@@ -185,6 +200,27 @@ def text(document: Document) -> str:
     lines.append("%s, %s: %s (%s)" % (
         _count(document["files"], "file"), _count(document["rules"], "rule"), verdict, ", ".join(document["targets"])))
     return "".join(_printable(line) + "\n" for line in lines)
+
+
+def _of_file(findings: Sequence[Document], every_target: Sequence[str]) -> List[str]:
+    """Return the lines about one file: errors first, then warnings; many unescaped dots are one line."""
+    dots = [one for one in findings if one["code"] == UNESCAPED_DOT]
+    if len(dots) <= _MOST_DOTS:
+        dots = []
+    shown = [one for severity in (ERROR, WARNING) for one in findings
+             if one["severity"] == severity and not (dots and one["code"] == UNESCAPED_DOT)]
+    lines: List[str] = []
+    for one, following in zip(shown, shown[1:] + [{}]):
+        where = "" if one["targets"] == every_target else " [%s]" % ", ".join(one["targets"])
+        lines.append("%s:%d: %s: %s (%s)%s" % (
+            one["file"], one["line"], one["code"], one["message"], one["severity"], where))
+        if one["suggestion"] is not None and _mended(one) != _mended(following):
+            lines += ["    " + line for line in one["suggestion"].split("\n")]
+    if dots:
+        lines.append("%s:%d: %s: %d rules have a dot that matches any character, not the dot alone: lines %s (%s; --json "
+                     "has what to write instead)" % (dots[0]["file"], dots[0]["line"], UNESCAPED_DOT, len(dots), ", ".join(
+                         dict.fromkeys(str(one["line"]) for one in dots)), WARNING))
+    return lines
 
 
 def _mended(one: Document) -> Tuple[object, ...]:

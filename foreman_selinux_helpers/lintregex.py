@@ -1,12 +1,11 @@
-"""What the regexes of an ``.fc`` file say: dots, directories, the paths that are matched, and how rules rank.  Pure."""
+"""What the regexes of an ``.fc`` file say: dots, directories, the paths that match, how rules rank.  Pure."""
 
 import re
 import warnings
 from functools import lru_cache
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
-from .equivalence import Equivalences
-from .filecontexts import ALL_FILES, Rule, escape, literal
+from .filecontexts import ALL_FILES, Rule
 
 # A dot between characters that stand for themselves, or at the beginning of a hidden file's name.
 _BARE_DOT = re.compile(r"(?<=[A-Za-z0-9_/)\]}*+?-])(?<!/\*)\.(?=[A-Za-z0-9_])")
@@ -69,16 +68,6 @@ def words_with_bare_dots(regex: str) -> List[str]:
     dots = set(_bare_dots(regex))
     words = re.finditer(r"(?:\\\.|[A-Za-z0-9_.-])+", regex)
     return list(dict.fromkeys(word.group()[:60] for word in words if dots.intersection(range(*word.span()))))[:3]
-
-
-def canonical_spelling(regex: str, equivalences: Equivalences, known: Dict[str, str]) -> str:
-    """Return a regex with the directories it begins with as they are looked up on a target."""
-    directory = directory_of(regex)
-    if directory not in known:
-        path = literal(directory) or directory
-        canonical = equivalences.canonical(path) if path else path
-        known[directory] = directory if canonical == path else escape(canonical.rstrip("/"))
-    return known[directory] + regex[len(directory):]
 
 
 def directory_of(regex: str) -> str:

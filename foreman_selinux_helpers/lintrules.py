@@ -1,4 +1,4 @@
-"""The rules of an ``.fc`` file as lint looks at them: what is derived from each, and finding them by a path.  Pure."""
+"""The rules of an ``.fc`` file as lint looks at them: what each says, and which match a path.  Pure."""
 
 import re
 from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -7,6 +7,7 @@ from .fcsource import Conditions, SourceRule
 from .filecontexts import ALL_FILES, FILE_TYPES, SOCKET, Rule, stem
 from .lintcontext import context_fault
 from .lintregex import regex_fault, spelt_out, with_dots_escaped
+from .lintslashes import never_matches, with_slashes_mended
 
 ALIASED_PATH = "aliased-path"
 REGULAR_FILE_ONLY = "regular-file-only"
@@ -16,6 +17,14 @@ DUPLICATE = "duplicate"
 BAD_REGEX = "bad-regex"
 BAD_CONTEXT = "bad-context"
 UNKNOWN_TYPE = "unknown-type"
+NEVER_MATCHES = "never-matches"
+
+ERROR = "error"
+WARNING = "warning"
+# What may be meant, or does no harm: it fails nobody's build unless asked to.
+WARNINGS = (UNESCAPED_DOT, DUPLICATE)
+CODES = (ALIASED_PATH, REGULAR_FILE_ONLY, UNESCAPED_DOT, UNREACHABLE, DUPLICATE, BAD_REGEX, BAD_CONTEXT, UNKNOWN_TYPE,
+         NEVER_MATCHES)
 
 # A path is tried at no more regexes than this many repetitions in each: matching could take ages.
 _REPETITIONS = 6
@@ -24,13 +33,31 @@ CROWD = 100
 
 
 class LintedRule(NamedTuple):
-    """A rule of the file and what is derived from it once; ``escaped``: with its dots escaped."""
+    """A rule of the file and what is derived from it once.
+
+    ``mended``: its regex with dots escaped and slashes as they are looked up; ``dotted``: it has dots
+    to escape; ``never``: it matches nothing; ``context``: the context that is meant, None where a fault of
+    the rule leaves that open; ``faults``: what is broken, a code and words for each.
+    """
 
     written: SourceRule
     rule: Rule
-    escaped: str
+    mended: str
+    dotted: bool
+    never: bool
+    context: Optional[str]
     context_key: str
-    faults: Sequence[Tuple[str, str, Optional[str]]]
+    faults: Sequence[Tuple[str, str]]
+
+    @property
+    def readable(self) -> bool:
+        """Tell whether it is known what the rule is for, if not which context it gives."""
+        return not any(code == BAD_REGEX for code, _ in self.faults) and self.written.file_type in FILE_TYPES
+
+    @property
+    def clear(self) -> bool:
+        """Tell whether all of the rule is known, perhaps with its context mended."""
+        return self.readable and self.context is not None
 
 
 class Index:
@@ -73,7 +100,7 @@ class Covers:
         self._there = there
         self._spelt = spelt
         chosen = [number for number in there
-                  if rules[number].rule.file_type in (SOCKET, ALL_FILES) and not rules[number].faults]
+                  if rules[number].rule.file_type in (SOCKET, ALL_FILES) and rules[number].clear]
         self._index = Index((number, spelt[number]) for number in chosen)
         self._by_regex: Dict[str, List[int]] = {}
         for number in chosen:
@@ -96,22 +123,29 @@ class Covers:
 
 def derive(written: SourceRule) -> LintedRule:
     """Return a rule with what is wrong with it by itself."""
-    faults: List[Tuple[str, str, Optional[str]]] = []
-    regex = written.regex
-    file_type = FILE_TYPES.get(written.file_type)
+    faults: List[Tuple[str, str]] = []
+    regex = mended = written.regex
+    dotted = never = False
     reason = regex_fault(regex)
     if reason:
-        faults.append((BAD_REGEX, reason, None))
+        faults.append((BAD_REGEX, reason))
+    else:
+        never = never_matches(regex)
+        mended = with_dots_escaped(with_slashes_mended(regex) if never else regex)
+        dotted = with_dots_escaped(regex) != regex
+    file_type = FILE_TYPES.get(written.file_type)
     if file_type is None:
         faults.append((BAD_CONTEXT, "%s is no file type; known are %s" % (
-            written.file_type, " ".join(sorted(one for one in FILE_TYPES if one))), None))
+            written.file_type, " ".join(sorted(one for one in FILE_TYPES if one)))))
+    context: Optional[str] = written.context
     wrong = context_fault(written.context)
     if wrong:
         reason, context = wrong
-        faults.append((BAD_CONTEXT, reason, context and line_of(regex, file_type or ALL_FILES, context)))
-    escaped = regex if reason and faults[0][0] == BAD_REGEX else with_dots_escaped(regex)
-    return LintedRule(written, Rule(regex, file_type or ALL_FILES, written.context), escaped,
-                      re.sub(r"[\s`']", "", written.context), faults)
+        faults.append((BAD_CONTEXT, reason))
+        if context and context_fault(context):
+            context = None
+    return LintedRule(written, Rule(regex, file_type or ALL_FILES, written.context), mended, dotted, never, context,
+                      re.sub(r"[\s`']", "", context or written.context), faults)
 
 
 def there_on(rules: Sequence[LintedRule], distro: Optional[str]) -> "Dict[int, Conditions]":

@@ -1,11 +1,11 @@
 """The path equivalences that distributions ship, for looking at a policy without having it at hand.  Data.
 
 Each table is a ``file_contexts.subs_dist``, in the order of that file.  A release may change
-its table in an update; the newest one that is known is meant.  A host's own files say more, which
-is what the target ``host`` is for.
+its table in an update; the newest one that is known is meant, and earlier ones are told apart
+where they differ.  A host's own files say more, which is what the target ``host`` is for.
 """
 
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 from .equivalence import Equivalences, parse
 
@@ -55,7 +55,7 @@ _EL8 = """\
 /var/usrlocal /usr/local
 """
 
-# selinux-policy-38.1.35-2.el9 (9.4), SOURCES/file_contexts.subs_dist.  38.1.23 (9.3) has no line for /bin.
+# selinux-policy-38.1.35-2.el9 (9.4), SOURCES/file_contexts.subs_dist.  What later minor releases have was not seen.
 _EL9 = """\
 /run /var/run
 /run/lock /var/lock
@@ -165,25 +165,51 @@ _DEBIAN = """\
 """
 
 
+# What earlier minor releases lack: 38.1.23-1.el9 and 38.1.23-1.el9_3.2 (9.3), 38.1.11-2.el9_2.4 (9.2).
+_NOT_IN_9_3 = ("/bin",)
+_NOT_IN_9_2 = ("/bin", "/run/systemd/generator.early")
+
+
 class Target(NamedTuple):
-    """One distribution: its equivalences, and the m4 name that its policy is built with (None: not known)."""
+    """One distribution: its equivalences, and the m4 name that its policy is built with (None: not known).
+
+    ``newest``: which minor releases have these equivalences, where the ``earlier`` ones have others.
+    ``converts_var_run``: it has ``varrun-convert.sh``, which copies rules for /var/run to /run.
+    """
 
     name: str
     equivalences: Equivalences
     distro: Optional[str] = None
+    newest: str = ""
+    earlier: Sequence[Tuple[str, Equivalences]] = ()
+    converts_var_run: bool = False
+
+    def releases(self) -> Iterator[Tuple[str, Equivalences]]:
+        """Give all equivalences that are known of it, each with a name: the newest has the target's own."""
+        yield self.name, self.equivalences
+        yield from self.earlier
 
 
-def _target(name: str, table: str, distro: str) -> Target:
-    return Target(name, Equivalences((), parse(table, name)), distro)
+def _without(table: str, sources: Sequence[str]) -> str:
+    """Return a table without the lines of some sources."""
+    return "".join(line for line in table.splitlines(True) if line.split()[0] not in sources)
 
+
+def _target(name: str, table: str, distro: str = "distro_redhat", converts_var_run: bool = False) -> Target:
+    return Target(name, Equivalences((), parse(table, name)), distro, converts_var_run=converts_var_run)
+
+
+_EL9_TARGET = _target("el9", _EL9)._replace(newest="EL 9.4 and later", earlier=[
+    (name, Equivalences((), parse(_without(_EL9, missing), name)))
+    for name, missing in (("EL 9.3", _NOT_IN_9_3), ("EL 9.2", _NOT_IN_9_2))])
 
 # DISTRO of the policy's build.conf, which its Makefile turns into a definition.
 TARGETS: Dict[str, Target] = {one.name: one for one in (
-    _target("el7", _EL7, "distro_redhat"),
-    _target("el8", _EL8, "distro_redhat"),
-    _target("el9", _EL9, "distro_redhat"),
-    _target("el10", _EL10, "distro_redhat"),
-    _target("fedora", _FEDORA, "distro_redhat"),
+    _target("el7", _EL7),
+    _target("el8", _EL8),
+    _EL9_TARGET,
+    _target("el10", _EL10, converts_var_run=True),
+    _target("fedora", _FEDORA, converts_var_run=True),
     _target("debian", _DEBIAN, "distro_debian"),
 )}
 NAMES = tuple(TARGETS) + (HOST,)

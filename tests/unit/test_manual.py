@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import cli, errors, guards, profiles, refresh, report
+from foreman_selinux_helpers import cli, errors, guards, lintrules, profiles, refresh, report
 
 TOP = Path(__file__).resolve().parent.parent.parent
 COMMAND, PROFILES, PROBLEM = (TOP / "docs/man" / name for name in (
@@ -110,6 +110,14 @@ def test_causes_and_behaviours():
     assert set(terms(section(PROBLEM, "CAUSES"))) == set(report.MEANINGS)
     assert {one.strip("*") for one in terms(section(PROBLEM, "WHEN SYSTEMD RENEWS ITS LABEL CACHE"))} == {
         refresh.NEVER, refresh.ON_DAEMON_RELOAD, refresh.ON_POLICY_LOAD, refresh.UNKNOWN}
+
+
+def test_lint_codes_and_severities():
+    expected = {code: lintrules.WARNING if code in lintrules.WARNINGS else lintrules.ERROR for code in lintrules.CODES}
+    assert dict(re.match(r"(\S+) \((\w+)\)$", one).groups() for one in terms(section(COMMAND, "LINT CODES"))) == expected
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[a-z`, -]+`) \| (error|warning) \|", readme, re.M)
+    assert {code: severity for codes, severity in rows for code in re.findall("`([a-z-]+)`", codes)} == expected
 
 
 # -- the completion ----------------------------------------------------------------------------
