@@ -229,8 +229,9 @@ class _Explanation:
         meant = next((one for one in verdict.mismatched if literal(one.regex) == verdict.path), None)
         if meant is None:
             others = self.policy.equivalences.spellings(verdict.path)
-            meant = next((one for one in self.policies.database.rules()
-                          if one.covers(SOCKET) and literal(one.regex) in others), None) if others else None
+            found = [one for one in self.policies.database.rules() if (one.covers(SOCKET) or one.file_type == "file")
+                     and literal(one.regex) in others] if others else []
+            meant = min(found, key=lambda one: not one.covers(SOCKET), default=None)
         if meant is None or ":" not in meant.context or (expected and self._same(expected, meant.context)):
             return None
         self.wanted = meant.context
@@ -360,6 +361,8 @@ def because(reason: rules.Reason, verdict: Verdict, type_name: str) -> str:
     elif reason.cause == rules.ALIASED_PATH:
         words = "The rule %s would give it the type %s, but it does not match: libselinux turns %s into %s " \
             "before it looks for a rule" % (_short(rule), type_name, reason.spelling, verdict.path)
+        if reason.also_wrong_file_type:
+            words += "; and it is for one file type alone (%s), and this is a socket" % rule.file_type
     else:
         words = "The rule %s would give it the type %s, but another one beats it" % (_short(rule), type_name)
     if verdict.rule is None:

@@ -39,6 +39,7 @@ class Spellings:
         # By number of the rule, then by release.
         self._spelt: Dict[int, Dict[str, str]] = {}
         self._known: Dict[str, Dict[str, str]] = {}
+        self._equivalences = dict(release for target in targets for release in target.releases())
 
     def spell(self, there: "Dict[int, Conditions]", target: Target) -> None:
         """Note how the rules that a target has are spelt on it."""
@@ -48,9 +49,7 @@ class Spellings:
                 regex, directory = self._rules[number].mended, self._directories[number]
                 if directory not in known:
                     known[directory] = _looked_up(directory, equivalences)
-                right = known[directory]
-                self._spelt.setdefault(number, {})[release] = regex if right == directory \
-                    else right + regex[len(directory):]
+                self._spelt.setdefault(number, {})[release] = _respelt(regex, directory, known[directory])
 
     def on(self, number: int, release: str) -> str:
         """Return the spelling that matches on a release."""
@@ -63,13 +62,23 @@ class Spellings:
 
     def all(self, number: int) -> List[str]:
         """Return all spellings of a rule, its own first."""
-        own = self._rules[number].mended
-        return list(dict.fromkeys(sorted(self._spelt[number].values(), key=lambda regex: regex != own)))
+        own, spelt = self._rules[number].mended, self._spelt[number]
+        return self._closed(sorted(spelt.values(), key=lambda regex: regex != own), list(spelt))
 
     def of_path(self, path: str) -> List[str]:
         """Return the regexes that match one path on all the releases."""
-        return list(dict.fromkeys(escape(settled(path, equivalences)[0])
-                                  for target in self._targets for _, equivalences in target.releases()))
+        return self._closed([escape(settled(path, equivalences)[0]) for equivalences in self._equivalences.values()],
+                            list(self._equivalences))
+
+    def _closed(self, regexes: Sequence[str], releases: Sequence[str]) -> List[str]:
+        """Return spellings with those that they have themselves: one release's may not be another's."""
+        found = list(dict.fromkeys(regexes))
+        for regex in found:
+            directory = directory_of(regex)
+            spelt = [_respelt(regex, directory, _looked_up(directory, self._equivalences[release]))
+                     for release in releases]
+            found += [one for one in dict.fromkeys(spelt) if one not in found]
+        return found
 
     def dead(self, number: int, target: Target, is_there: Callable[[str], bool]) -> List[str]:
         """Say why a rule does not match on a target: for all of its releases at once where they agree.
@@ -118,6 +127,11 @@ def _looked_up(directory: str, equivalences: Equivalences) -> str:
     path = literal(directory) or directory
     right = settled(path, equivalences)[0] if path else path
     return directory if right == path else escape(right.rstrip("/"))
+
+
+def _respelt(regex: str, directory: str, right: str) -> str:
+    """Return a regex that begins otherwise; the root has no name of its own."""
+    return regex if right == directory else right + regex[len(directory):] or "/"
 
 
 def _reason(path: str, equivalences: Equivalences) -> str:

@@ -85,7 +85,8 @@ def run(request: Request, root: str, log: Log) -> Document:
     document: Document = {
         "schema": SCHEMA, "command": "lint", "ok": not counted and not broken, "changed": False,
         "notes": [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root],
-        "targets": [one.name for one in targets], "files": len(set(request.files)), "rules": rules, "findings": findings}
+        "targets": [one.name for one in targets], "files": len(set(request.files)), "rules": rules,
+        "findings": findings}
     if broken:
         document["broken_files"] = [dict(one._asdict()) for one in broken]
     return document
@@ -217,9 +218,10 @@ def _of_file(findings: Sequence[Document], every_target: Sequence[str]) -> List[
         if one["suggestion"] is not None and _mended(one) != _mended(following):
             lines += ["    " + line for line in one["suggestion"].split("\n")]
     if dots:
-        lines.append("%s:%d: %s: %d rules have a dot that matches any character, not the dot alone: lines %s (%s; --json "
-                     "has what to write instead)" % (dots[0]["file"], dots[0]["line"], UNESCAPED_DOT, len(dots), ", ".join(
-                         dict.fromkeys(str(one["line"]) for one in dots)), WARNING))
+        numbers = ", ".join(dict.fromkeys(str(one["line"]) for one in dots))
+        lines.append("%s:%d: %s: %d rules have a dot that matches any character, not the dot alone: lines %s (%s; "
+                     "--json says what to write instead)" % (
+                         dots[0]["file"], dots[0]["line"], UNESCAPED_DOT, len(dots), numbers, WARNING))
     return lines
 
 

@@ -207,11 +207,19 @@ def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours:
 
 
 class Reason(NamedTuple):
-    """Why a path does not get a type: the cause, the rule that would give it, and the spelling that one is for."""
+    """Why a path does not get a type: the cause, the rule that would give it, and the spelling that one is for.
+
+    A rule for another spelling may have a second fault, which no cause is for: it is not for sockets.
+    """
 
     cause: str
     rule: Optional[Rule] = None
     spelling: str = ""
+
+    @property
+    def also_wrong_file_type(self) -> bool:
+        """Tell whether the rule would not cover a socket in the right spelling either."""
+        return self.cause == ALIASED_PATH and self.rule is not None and not self.rule.covers(SOCKET)
 
 
 def reason_for(path: str, type_name: str, policy: Policy) -> Reason:
@@ -222,20 +230,22 @@ def reason_for(path: str, type_name: str, policy: Policy) -> Reason:
         if not one.covers(SOCKET):
             return Reason(WRONG_FILE_TYPE, one)
     for other in policy.equivalences.spellings(path):
-        for one in matching(meant, other):
+        for one in sorted(matching(meant, other), key=lambda rule: not rule.covers(SOCKET)):
             return Reason(ALIASED_PATH, one, other)
     return Reason(SHADOWED, right[0]) if right else Reason(NO_RULE)
 
 
 def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:
     """Return why libselinux does not answer this type for a canonical path: a cause, and words."""
-    cause, one, other = reason_for(path, type_name, policy)
+    reason = reason_for(path, type_name, policy)
+    cause, one, other = reason
     if one is None:
         return cause, "%s: no rule gives %s to %s" % (cause, type_name, path)
     where = "%s:%d" % (one.file, one.line)
     return cause, "%s: %s" % (cause, {
         WRONG_FILE_TYPE: "%s is a rule for type %r only: %s" % (where, one.file_type, one),
-        ALIASED_PATH: "%s is written for %s, which libselinux turns into %s: %s" % (where, other, path, one),
+        ALIASED_PATH: "%s is written for %s, which libselinux turns into %s%s: %s" % (
+            where, other, path, ", and for type %r only" % one.file_type if reason.also_wrong_file_type else "", one),
         SHADOWED: "another rule beats %s: %s" % (where, one),
     }[cause])
 

@@ -72,6 +72,28 @@ def test_the_historical_rules(root, tool, turned, kind, aliased, cause):
         str(root.files / "file_contexts.local"), canonical + "/foo\\.sock")
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["debian", "el"])
+def test_a_rule_with_two_faults_is_told_both(root, tool, turned):
+    """foreman-selinux before a74b248: for regular files, and on the substituted side."""
+    if turned:
+        root.turn_equivalence_round()
+    canonical, other = ("/var/run", "/run") if turned else ("/run", "/var/run")
+    root.rule(other + "/foo\\.sock", "file")
+    for profile in (None, PROFILE):
+        if profile:
+            root.profile("foo", profile)
+        found = tool("explain", "/run/foo.sock")
+        assert (found["status"], found["cause"]) == (1, "aliased-path")
+        assert "libselinux turns %s/foo.sock into %s/foo.sock" % (other, canonical) in found["why"]
+        assert "it is for one file type alone (file)" in found["why"]
+    (added,) = tool("register", "--dry-run")["rules"]
+    assert "%s/foo.sock, which libselinux turns into %s/foo.sock, and for type 'file' only" % (other, canonical) in added["reason"]
+    # With a rule beside it that has one of the faults alone, that one is told.
+    root.rule(other + "/foo\\.soc.", "any")
+    found = tool("explain", "/run/foo.sock")
+    assert (found["cause"], "one file type" in found["why"]) == ("aliased-path", False)
+
+
 @pytest.mark.parametrize(("rule", "command"), [
     ("/run/foo\\.sock  -s  system_u:object_r:var_t:s0",
      "semanage fcontext -m -f s -t foo_var_run_t '/run/foo\\.sock'"),

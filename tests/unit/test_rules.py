@@ -260,3 +260,16 @@ def test_a_rule_of_ours_follows_the_policys_levels():
     ("/run/x", "/run/x")])
 def test_canonical_regex(regex, canonical):
     assert canonical_regex(regex, NEW) == canonical
+
+
+@pytest.mark.parametrize(("rules_there", "cause", "both"), [
+    ([Rule("/var/run/foo\\.sock", "file", CONTEXT, "fc", 1)], rules.ALIASED_PATH, True),
+    ([Rule("/var/run/foo\\.sock", ALL_FILES, CONTEXT, "fc", 1)], rules.ALIASED_PATH, False),
+    ([Rule("/run/foo\\.sock", "file", CONTEXT, "fc", 1)], rules.WRONG_FILE_TYPE, False),
+    ([Rule("/var/run/foo\\.sock", "file", CONTEXT, "fc", 1), Rule("/var/run/foo.*", SOCKET, CONTEXT, "fc", 2)],
+     rules.ALIASED_PATH, False),
+    ([], rules.NO_RULE, False)])
+def test_a_second_fault_is_told_with_the_first(rules_there, cause, both):
+    one = only(policy_rules=rules_there)
+    assert (one.action, one.cause) == (rules.ADD, cause)
+    assert ("and for type 'file' only" in one.reason) == both
