@@ -231,7 +231,8 @@ class _Explanation:
             others = self.policy.equivalences.spellings(verdict.path)
             found = [one for one in self.policies.database.rules() if (one.covers(SOCKET) or one.file_type == "file")
                      and literal(one.regex) in others] if others else []
-            meant = min(found, key=lambda one: not one.covers(SOCKET), default=None)
+            found.sort(key=lambda one: not one.covers(SOCKET))
+            meant = next(iter(found), None)
         if meant is None or ":" not in meant.context or (expected and self._same(expected, meant.context)):
             return None
         self.wanted = meant.context

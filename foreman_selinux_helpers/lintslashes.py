@@ -23,8 +23,8 @@ _NO_STEP: _Step = (_NOTHING, _ROOT, _SLASH, _NAME)
 _A_SLASH: _Step = (_ROOT, 0, 0, _SLASH)
 _ANOTHER: _Step = (_NAME, _NAME, _NAME, _NAME)
 
-# Without one of these no regex is in doubt: a slash that others follow, or that is the last character.
-_DOUBT = re.compile(r"/[^A-Za-z0-9_.-]*(?:/|\Z)|\\x2[fF]")
+# Without one of these no regex is in doubt: a slash that others follow, is the last character, or stands there twice.
+_DOUBT = re.compile(r"/[^A-Za-z0-9_.-]*(?:/|\Z)|\\x2[fF]|[/)]\{")
 _SET = re.compile(r"\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]")
 _REPEATED = re.compile(r"(?:(?P<sign>[?*+])|\{(?P<least>[0-9]{1,3})(?:(?P<range>,)(?P<most>[0-9]{1,3})?)?\})"
                        r"[?+]?(?![?*+{])")

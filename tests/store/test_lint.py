@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import stat
 import subprocess
 import sys
@@ -9,11 +10,12 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import fcsource, lint
-from foreman_selinux_helpers.filecontexts import FILE_TYPES, parse, type_of
-from foreman_selinux_helpers.targets import TARGETS
+from foreman_selinux_helpers import fcsource, lint, lintslashes, pcre
+from foreman_selinux_helpers.filecontexts import ALL_FILES, FILE_TYPES, Rule, escape, literal, parse, type_of
+from foreman_selinux_helpers.targets import TARGETS, Target
 
 from ..policyroot import POLICY
+from .libselinux import Labels, write
 
 MACROS = """changecom(`#')dnl
 define(`ifndef', `ifdef(`$1', `$3', `$2')')dnl
@@ -113,6 +115,65 @@ def test_a_suggestion_mends_it_for_libselinux(root, tool, tmp_path):
         assert "foo_var_run_t" in expected(root, path, stat.S_IFSOCK)
 
 
+PIECES = ["/", "/", "a", "(", ")", "(/", "/)", "|", "?", "*", "+", "[/]", "[^/]", "[/a]", ".", "{2}", "{0,1}", "\\/", "\\x2f", "//", "(/.*)?"]
+
+
+def test_what_never_matches_is_found_by_no_path(tmp_path):
+    """Asked in every spelling, also those with the slashes that libselinux takes out; and what is meant is found."""
+    chance = random.Random(1)
+    words = [""]
+    for _ in range(5):
+        words += [word + one for word in words for one in "a/" if len(word) < 5]
+    paths = sorted({"/" + word for word in words})
+    never, meant = [], []
+    while len(never) < 300:
+        regex = "/" + "".join(chance.choice(PIECES) for _ in range(chance.randint(1, 6)))
+        if pcre.compiles(regex) and lintslashes.never_matches(regex):
+            never.append(regex)
+            if lintslashes.with_slashes_mended(regex) != regex:
+                meant.append(lintslashes.with_slashes_mended(regex))
+    assert len(meant) > 100
+
+    def found(regexes):
+        text = "".join("%s u:r:t%d:s0\n" % (regex, number) for number, regex in enumerate(regexes))
+        with Labels(write(str(tmp_path), {"": text})) as labels:
+            return {labels.lookup(path, stat.S_IFSOCK) for path in paths}
+
+    assert found(never) == {None}
+    plain = [path for path in paths if "//" not in path]
+    reached = [regex for regex in meant[:60] if any(Rule(regex, ALL_FILES, "").reaches(path) for path in plain)]
+    assert len(reached) > 40
+    assert [regex for regex in reached if found([regex]) == {None}] == []
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_the_right_spelling_is_the_one_that_is_looked_up(name, tmp_path):
+    """For each substitution of each release: the rule as it was is found by nothing but what lint says, the right one is."""
+    target = TARGETS[name]
+    compared = 0
+    for release, equivalences in target.releases():
+        subs = "".join("%s %s\n" % (one.source, one.target) for one in equivalences.dist)
+        only = Target(release, equivalences, target.distro)
+        for one in equivalences.dist:
+            path = one.source + "/foo.sock"
+            rule = "%s -s gen_context(u:r:foo:s0)" % escape(path)
+            found = lint.lint(fcsource.parse(rule.replace(":s0", "")).rules, [only])
+            assert [each.code for each in found] == ["aliased-path"]
+            (right,) = {each.suggestion.split()[0] for each in found}
+            with Labels(write(str(tmp_path), {"": "%s -s u:r:foo:s0\n" % escape(path), ".subs_dist": subs})) as labels:
+                assert labels.lookup(path, stat.S_IFSOCK) is None, (release, path)
+                asked = re.search("only when asked for (.*)", found[0].message)
+                for other in asked.group(1).split(" or ") if asked else ():
+                    assert labels.lookup(other + "/foo.sock" if "/foo" not in other else other, stat.S_IFSOCK) == "u:r:foo:s0"
+            with Labels(write(str(tmp_path), {"": "%s -s u:r:foo:s0\n" % right, ".subs_dist": subs})) as labels:
+                real = literal(right)
+                assert labels.lookup(real, stat.S_IFSOCK) == "u:r:foo:s0", (release, path, right)
+                # A chain ends at a path that one more look-up would give: the real one.
+                assert labels.lookup(equivalences.canonical(path), stat.S_IFSOCK) == "u:r:foo:s0", (release, path, right)
+            compared += 1
+    assert compared > 10
+
+
 def test_a_whole_policy(source):
     """Nothing is said of a policy that works but what libselinux confirms."""
     file = source / "etc/selinux" / POLICY / "contexts/files/file_contexts"
@@ -122,7 +183,7 @@ def test_a_whole_policy(source):
     found = lint.lint(rules, [TARGETS["debian"]])
     assert time.process_time() - start < 5  # the figure is in the bench; this is to notice a square of it
     codes = {one.code for one in found}
-    assert codes <= {"unreachable", "unescaped-dot", "aliased-path"}
+    assert codes <= {"unreachable", "unescaped-dot", "aliased-path", "never-matches"}
     unreachable = [one for one in found if one.code == "unreachable"]
     assert unreachable
     import selinux
@@ -130,6 +191,15 @@ def test_a_whole_policy(source):
     option.type, option.value = selinux.SELABEL_OPT_PATH, str(file)
     handle = selinux.selabel_open(selinux.SELABEL_CTX_FILE, option, 1)
     by_line = {one.line: one for one in rules}
+    # Three of the reference policy's rules have (.*/)?/ in them: theirs is no path that anything is looked up by.
+    for one in found:
+        if one.code == "never-matches":
+            regex = by_line[one.line].regex
+            assert "(.*/)?/" in regex
+            for start in (regex.split("(")[0], regex.split("(")[0] + "x/", regex.split("(")[0] + "x//"):
+                for path in (start + name + "/a.so" for name in ("RealPlayer", "/RealPlayer", "HelixPlayer", "/HelixPlayer")):
+                    if pcre.matches(regex, path):
+                        assert selinux.selabel_lookup_raw(handle, path, stat.S_IFREG)[1] != by_line[one.line].context, path
     for one in unreachable:
         rule = by_line[one.line]
         for path in lint.spelt_out(rule.regex):
