@@ -147,6 +147,105 @@ def test_a_rule_of_another_distribution_is_not_judged():
     assert [one.line for one in findings(text.replace("CTX", CONTEXT), targets=[unknown])] == [2, 7]
 
 
+def test_both_faults_of_one_rule_are_told_and_mended():
+    """foreman.fc before a74b248, on the one release that it was for."""
+    text = "/run/foreman\\.sock -- %s" % SOCKET_CONTEXT
+    found = findings(text, targets=targets("el8"))
+    assert [one.code for one in found] == ["aliased-path", "regular-file-only"]
+    assert [one.severity for one in found] == ["error", "error"]
+    assert {one.suggestion for one in found} == {"/var/run/foreman\\.sock  -s  %s" % SOCKET_CONTEXT}
+
+
+def test_what_varrun_convert_may_do_is_said_where_it_is():
+    (found,) = findings("/var/run/a\\.b %s" % CONTEXT)
+    assert found.targets == NEW
+    assert "on el10, fedora an update" in found.message
+    assert "varrun-convert.sh" in found.message
+    assert "module extra_varrun, priority 400) without its backslashes" in found.message
+    (plain,) = findings("/var/run/a(/.*)? %s" % CONTEXT, targets=targets("fedora"))
+    assert "varrun-convert.sh" in plain.message
+    assert "backslashes" not in plain.message
+    for text, names in (("/var/run/a %s", ["debian"]), ("/var/lock/a %s", ["el10"]), ("/run/a %s", ["el8"]),
+                        ("/var/run/a %s\n/run/a %s", ["el10"])):
+        for one in findings(text.replace("%s", CONTEXT), targets=targets(*names)):
+            assert "varrun-convert" not in one.message
+    own = Target("host", TARGETS["el10"].equivalences, converts_var_run=True)
+    assert "varrun-convert" in findings("/var/run/a %s" % CONTEXT, targets=[own])[0].message
+
+
+def test_minor_releases_of_el_9():
+    (found,) = findings("/bin/a -- %s" % CONTEXT, targets=targets("el9"))
+    assert found.message.startswith("on EL 9.4 and later /bin stands for /usr/bin, so")
+    assert "on EL 9.3, EL 9.2 it does" in found.message
+    assert found.suggestion == "/bin/a  --  %s\n/usr/bin/a  --  %s" % (CONTEXT, CONTEXT)
+    assert codes(found.suggestion, targets=targets("el9")) == []
+    early = findings("/run/systemd/generator.early/a -d %s" % CONTEXT.replace("foo", "bar"), targets=targets("el9"))
+    assert [(one.code, one.message.split(" /")[0]) for one in early if one.code == "aliased-path"] == [
+        ("aliased-path", "on EL 9.2"), ("aliased-path", "on EL 9.4 and later, EL 9.3")]
+    (same,) = findings("/run/a %s" % CONTEXT, targets=targets("el9"))
+    assert "EL 9" not in same.message
+    (every,) = [one for one in findings("/bin/a -- %s" % CONTEXT) if "el9" in one.targets]
+    assert "on el7, el8, EL 9.3, EL 9.2 it does" in every.message
+    assert [one.name for one in ALL if one.earlier] == ["el9"]
+    sources = {release: {one.source for one in equivalences.dist} for release, equivalences in TARGETS["el9"].releases()}
+    assert sources["el9"] - sources["EL 9.3"] == {"/bin"}
+    assert sources["EL 9.3"] - sources["EL 9.2"] == {"/run/systemd/generator.early"}
+
+
+def test_substitutions_that_chain_end_at_the_real_path():
+    (found,) = findings("/var/run/lock/a %s" % CONTEXT, targets=targets("debian"))
+    assert found.suggestion == "/var/lock/a  " + CONTEXT
+    assert "/var/run stands for /run and /run/lock stands for /var/lock" in found.message
+    (middle,) = findings("/run/lock/a %s" % CONTEXT, targets=targets("debian"))
+    assert middle.message.endswith("looks for a path that this rule matches only when asked for /var/run/lock/a")
+    loop = Target("host", Equivalences(parse("/a /b\n/b /a\n", "subs"), ()))
+    assert codes("/a/x %s\n/b/x %s" % (CONTEXT, CONTEXT), targets=[loop]) == []
+
+
+# -- never-matches -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("regex", "right"), [
+    ("/srv/foo/(/.*)?", "/srv/foo(/.*)?"), ("/srv/bar/", "/srv/bar"), ("/srv//x", "/srv/x"), ("/srv/(a/|b/)", None),
+    ("HOME_DIR/", "HOME_DIR")])
+def test_slashes_that_are_never_looked_up(regex, right):
+    (found,) = findings("%s %s" % (regex, CONTEXT))
+    assert (found.code, found.severity, found.targets) == ("never-matches", "error", OLD + NEW)
+    assert found.suggestion == (right and "%s  %s" % (right, CONTEXT))
+    assert not right or codes(found.suggestion) == []
+
+
+def test_slashes_dots_and_the_wrong_side_at_once():
+    found = findings("/run//foo.d/(/.*)? %s" % CONTEXT, targets=targets("el8"))
+    assert [one.code for one in found] == ["aliased-path", "never-matches", "unescaped-dot"]
+    assert {one.suggestion for one in found} == {"/var/run/foo\\.d(/.*)?  " + CONTEXT}
+    every = findings("/srv/a.sock/ -- %s" % CONTEXT, targets=targets("el8"))
+    assert [one.code for one in every] == ["never-matches", "regular-file-only", "unescaped-dot"]
+    assert {one.suggestion for one in every} == {"/srv/a\\.sock  -s  " + CONTEXT}
+    both = findings("/srv//a\\.sock -- %s" % CONTEXT, targets=targets("el8"))
+    assert [each.code for each in both] == ["never-matches", "regular-file-only"]
+    assert {each.suggestion for each in both} == {"/srv/a\\.sock  -s  " + CONTEXT}
+
+
+def test_a_host_whose_substitutions_make_such_paths():
+    """libselinux looks up what comes of a substitution as it is."""
+    odd = Target("host", Equivalences(parse("/srv /var/lib/\n", "subs"), ()))
+    text = "/var/lib//a %s" % CONTEXT
+    assert codes(text, targets=[odd]) == []
+    (found,) = findings(text, targets=[odd, TARGETS["el8"]])
+    assert found.targets == ["el8"]
+
+
+def test_a_rule_that_never_matches_wins_nothing():
+    assert codes("/a/b(c) %s\n/a/bc/ %s" % (CONTEXT, CONTEXT)) == [(2, "never-matches")]
+    assert codes("/a/b(c)/ %s\n/a/bc %s" % (CONTEXT, CONTEXT)) == [(1, "never-matches")]
+
+
+def test_an_escape_that_makes_a_regex_on_new_releases_ranks_nowhere():
+    assert codes("/a/b(@c) %s\n/a/b\\@c %s" % (CONTEXT, CONTEXT)) == []
+    assert codes("/a/b(-c) %s\n/a/b\\-c %s" % (CONTEXT, CONTEXT)) == [(1, "unreachable")]
+
+
 # -- regular-file-only -------------------------------------------------------------------------
 
 
@@ -345,6 +444,22 @@ def test_an_unknown_file_type():
     (found,) = findings("/a -f %s" % CONTEXT)
     assert found.code == "bad-context"
     assert "-f is no file type" in found.message
+
+
+def test_a_wrong_context_and_another_fault_are_mended_together():
+    found = findings("/run/a.sock -- gen_context(system_u:object_r:a_t:s0)", targets=targets("el8"))
+    assert [one.code for one in found] == ["aliased-path", "bad-context", "regular-file-only", "unescaped-dot"]
+    assert {one.suggestion for one in found} == {"/var/run/a\\.sock  -s  gen_context(system_u:object_r:a_t,s0)"}
+    hopeless = findings("/run/a.sock -- a_t", targets=targets("el8"))
+    assert {one.code for one in hopeless} == {one.code for one in found}
+    assert {one.suggestion for one in hopeless} == {None}
+
+
+def test_types_with_hyphens():
+    text = "/a gen_context(system_u:object_r:speech-dispatcher_t,s0)"
+    assert codes(text, has_type=lambda name: name == "speech-dispatcher_t") == []
+    (found,) = findings(text, has_type=lambda name: False)
+    assert found.message.endswith("the type speech-dispatcher_t")
 
 
 def test_unknown_types():

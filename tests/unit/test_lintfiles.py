@@ -212,3 +212,74 @@ def test_neither_root_nor_selinux_is_needed(at):
                           stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"")
     assert b"a.fc:1: regular-file-only" in done.stdout
+
+
+# -- severities --------------------------------------------------------------------------------
+
+
+DOTS = "/etc/a.b  %s\n" % CONTEXT
+
+
+def test_warnings_alone_fail_nobody_but_with_strict(at, capsys):
+    at("a.fc", DOTS + "/etc/c  %s\n" % CONTEXT * 2)
+    status, found = document(capsys, "a.fc")
+    assert (status, found["ok"]) == (0, True)
+    assert [(one["code"], one["severity"]) for one in found["findings"]] == [
+        ("unescaped-dot", "warning"), ("duplicate", "warning")]
+    status, found = document(capsys, "--strict", "a.fc")
+    assert (status, found["ok"], len(found["findings"])) == (1, False, 2)
+    assert run(capsys, "lint", "a.fc")[0] == 0
+    assert run(capsys, "lint", "a.fc", "--strict")[0] == 1
+    at("b.fc", BAD)
+    for arguments in (["a.fc", "b.fc"], ["--strict", "a.fc", "b.fc"]):
+        status, found = document(capsys, *arguments)
+        assert (status, found["ok"]) == (1, False)
+    at("c.fc", GOOD)
+    assert document(capsys, "--strict", "c.fc")[0] == 0
+    status, found = document(capsys, "a.fc", "gone.fc")
+    assert (status, found["ok"]) == (2, False)
+
+
+def test_the_text_says_how_severe_and_puts_errors_first(at, capsys):
+    at("a.fc", DOTS + BAD)
+    at("b.fc", BAD + DOTS)
+    status, out, _ = run(capsys, "lint", "--target", "fedora", "a.fc", "b.fc")
+    assert status == 1
+    lines = [line for line in out.split("\n") if line and not line.startswith(("    ", "note: "))]
+    assert [(line.split(": ")[0], line.split(": ")[1], line.split(" ")[-1]) for line in lines[:-1]] == [
+        ("a.fc:2", "regular-file-only", "(error)"), ("a.fc:1", "unescaped-dot", "(warning)"),
+        ("b.fc:1", "regular-file-only", "(error)"), ("b.fc:2", "unescaped-dot", "(warning)")]
+
+
+def test_many_unescaped_dots_are_one_line_and_the_document_keeps_them(at, capsys):
+    at("a.fc", "".join("/etc/a%d.b  %s\n" % (number, CONTEXT) for number in range(50)) + BAD + "/etc/x  %s\n" % CONTEXT * 2)
+    _, out, _ = run(capsys, "lint", "--target", "fedora", "a.fc")
+    lines = out.split("\n")
+    assert lines[0].startswith("a.fc:51: regular-file-only: ")
+    assert lines[2].startswith("a.fc:53: duplicate: ")
+    assert lines[3].startswith("a.fc:1: unescaped-dot: 50 rules have a dot ")
+    assert "lines 1, 2, 3, " in lines[3]
+    assert ", 50 (warning; --json says what to write instead)" in lines[3]
+    assert out.count("unescaped-dot") == 1
+    _, found = document(capsys, "--target", "fedora", "a.fc")
+    dots = [one for one in found["findings"] if one["code"] == "unescaped-dot"]
+    assert [one["line"] for one in dots] == list(range(1, 51))
+    assert all(one["suggestion"] for one in dots)
+    at("b.fc", "".join("/etc/a%d.b  %s\n" % (number, CONTEXT) for number in range(5)))
+    assert run(capsys, "lint", "--target", "fedora", "b.fc")[1].count("unescaped-dot") == 5
+
+
+def test_types_with_hyphens_are_found_beside_the_file(at, capsys):
+    install_policy(at)
+    at("a.fc", "/srv/a  gen_context(system_u:object_r:speech-dispatcher_t,s0)\n/srv/b  gen_context(system_u:object_r:other-x_t,s0)\n")
+    at("a.te", "policy_module(a, 1.0)\ntype speech-dispatcher_t;\nallow a_t { domain -x_t }:dir search;\n")
+    found = document(capsys, "a.fc")[1]["findings"]
+    assert [(one["line"], one["code"]) for one in found] == [(2, "unknown-type")]
+
+
+def test_a_host_with_varrun_convert(at, capsys):
+    install_policy(at, subs="/var/run /run\n")
+    at("a.fc", "/var/run/a\\.b  gen_context(system_u:object_r:foreman_var_run_t,s0)\n")
+    assert "varrun-convert" not in document(capsys, "--target", "host", "a.fc")[1]["findings"][0]["message"]
+    at("usr/libexec/selinux/varrun-convert.sh", "")
+    assert "on host an update" in document(capsys, "--target", "host", "a.fc")[1]["findings"][0]["message"]
