@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoRetur
 
 from . import __version__
 from .errors import HelperError, NeedsRoot, UsageError
-from .log import Log
+from .log import Log, one_line
 
 if TYPE_CHECKING:
     from .converge import Converge
@@ -25,6 +25,9 @@ OK, WRONG, USAGE, NEEDS_ROOT, REFUSED = range(5)
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError("%s (%s --help tells more)" % (message, PROGRAM))
 
@@ -74,40 +77,97 @@ VERBS: Dict[str, Tuple[str, Sequence[Tuple[Tuple[str, ...], Dict[str, Any]]]]] =
 }
 
 
-def parser(only: Optional[str] = None) -> argparse.ArgumentParser:
-    """Return the parser of the command line, of all verbs or of one."""
-    top = _Parser(prog=PROGRAM, description="Give systemd's sockets the SELinux label their policy wants.",
-                  epilog="Exit status: 0 all is well or was put right; 1 something is still wrong; 2 usage or a"
-                         " broken profile; 3 needs root; 4 a guard refused.")
-    top.add_argument("--version", action="version", version="%(prog)s " + __version__)
-    top.add_argument("--json", action="store_true", help="print one JSON document")
-    loud = top.add_mutually_exclusive_group()
+# The options of all verbs that take the next word as their value.
+VALUED = ("--root", "--timeout", "--as", "--client", "--target", "--units")
+
+
+def parser(verb: Optional[str] = None) -> argparse.ArgumentParser:
+    """Return the parser of one verb's options and words, or one for the help that names all verbs."""
+    if verb:
+        what, arguments = VERBS[verb]
+        made = _Parser(prog="%s %s" % (PROGRAM, verb), description=what[0].upper() + what[1:] + ".")
+        for names, settings in arguments:
+            made.add_argument(*names, **settings)
+    else:
+        made = _Parser(prog=PROGRAM, description="Give systemd's sockets the SELinux label their policy wants.",
+                       epilog="Options may stand before or after the verb. Exit status: 0 all is well or was put right;"
+                              " 1 something is still wrong; 2 usage or a broken profile; 3 needs root;"
+                              " 4 a guard refused.")
+    made.add_argument("--version", action="version", version=PROGRAM + " " + __version__,
+                      help="print the version and exit")
+    made.add_argument("--json", action="store_true", help="print one JSON document")
+    loud = made.add_mutually_exclusive_group()
     loud.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is done")
     loud.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
-    top.add_argument("--root", default="/", metavar="DIR", help="work on the host image below DIR: rules only")
-    top.add_argument("--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS",
-                     help="give up after this time (default %(default)g)")
-    verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for name, (what, arguments) in VERBS.items():
-        if only in (None, name):
-            one = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-            for argument in arguments:
-                one.add_argument(*argument[0], **argument[1])
-    return top
+    made.add_argument("--root", default="/", metavar="DIR", help="work on the host image below DIR: rules only")
+    made.add_argument("--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS",
+                      help="give up after this time (default %(default)g)")
+    if not verb:
+        verbs = made.add_subparsers(dest="verb", metavar="VERB")
+        for name, (what, _) in VERBS.items():
+            verbs.add_parser(name, help=what)
+    return made
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse a command line; raise UsageError for a wrong one.
 
-    Only the parser of the verb that seems to be meant is built: that is most of the time.
+    Options may stand before and after the verb and its words.  Only the parser of the verb is built:
+    building one takes most of the time.
     """
-    seems = next((word for word in argv if word in VERBS), None)
-    if seems and not {"-h", "--help"}.intersection(argv):
-        try:
-            return parser(seems).parse_args(argv)
-        except UsageError:
-            pass  # the word may have been something else's value
-    return parser().parse_args(argv)
+    options, words = _split(argv)
+    if not words or words[0] not in VERBS:
+        parser().parse_args(argv)  # prints help, or knows what is wrong
+        raise UsageError("no verb given (%s --help tells more)" % PROGRAM)
+    verb, rest = words[0], words[1:]
+    # Last of all, an option without its value cannot take a word for it.
+    ordered = options + ["--"] + rest if any(word.startswith("-") for word in rest) else rest + options
+    return parser(verb).parse_args(ordered, argparse.Namespace(verb=verb))
+
+
+def _split(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """Return the options of a command line, with their values, and its other words."""
+    options: List[str] = []
+    words: List[str] = []
+    rest = iter(argv)
+    for word in rest:
+        if word == "--":
+            words.extend(rest)
+        elif word.startswith("-") and word != "-":
+            options.append(word)
+            if word in VALUED:
+                options.extend(value for value in [next(rest, None)] if value is not None)
+        else:
+            words.append(word)
+    return options, words
+
+
+class Output:
+    """What one run prints on standard output: one document or text, and nothing after it."""
+
+    def __init__(self, json: bool) -> None:
+        self.json = json
+        self._begun = False
+
+    def document(self, document: Dict[str, Any]) -> None:
+        """Print a JSON document."""
+        import json
+
+        self.text(json.dumps(document, indent=2) + "\n")
+
+    def text(self, content: str) -> None:
+        """Print a text."""
+        self._begun = True
+        _write(content)
+
+    def failed(self, verb: Optional[str], changed: Optional[bool], message: str) -> None:
+        """Print the document of a run that was cut short, where one is wanted and none has begun."""
+        if self.json and not self._begun:
+            try:
+                self.document({"schema": 1, "command": verb, "ok": False, "changed": changed,
+                               "error": one_line(message)})
+            except (HelperError, BrokenPipeError):
+                pass  # standard error and the exit status still say that it failed
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -116,47 +176,61 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     Without ``argv`` it is the program's own command line, and the process is all its own.
     """
     log = Log()
+    words = sys.argv[1:] if argv is None else argv
+    output = Output("--json" in _split(words)[0])  # a wrong command line is answered as it asks, too
+    arguments = None
     try:
-        arguments = parse(sys.argv[1:] if argv is None else argv)
-        if arguments.verb is None:
-            raise UsageError("no verb given (%s --help tells more)" % PROGRAM)
+        arguments = parse(words)
         log = Log(1 if arguments.verbose else -1 if arguments.quiet else 0)
         if argv is None:
             from .host import HEEDED
             from .run import forget_the_caller
 
             forget_the_caller(HEEDED + _TERMINAL)
-        return run(arguments, log)
-    except HelperError as error:
-        log.error(str(error))
-        return error.exit_status
-    except KeyboardInterrupt as signal:
-        log.error("interrupted; running it again goes on where this stopped")
-        return 128 + (signal.args[0] if signal.args else 2)
+        return run(arguments, log, output)
     except BrokenPipeError:
         return WRONG
+    except HelperError as error:
+        message, status = str(error), error.exit_status
+        nothing_done = isinstance(error, (UsageError, NeedsRoot))
+    except KeyboardInterrupt as signal:
+        message, nothing_done = "interrupted; running it again goes on where this stopped", False
+        status = 128 + (signal.args[0] if signal.args else 2)
     except Exception as error:  # pylint: disable=broad-except
-        internal_error(log, error)
-        return WRONG
+        message, nothing_done, status = internal_error(error), False, WRONG
+    log.error(message)
+    nothing_done = nothing_done or arguments is None or not _changes(arguments)
+    # How far a repair came that was cut short, only the next run can tell.
+    output.failed(arguments.verb if arguments else _verb(words), False if nothing_done else None, message)
+    return status
 
 
-def internal_error(log: Log, error: BaseException) -> None:
-    """Report a bug of ours in one line, and where it is."""
+def _verb(argv: Sequence[str]) -> Optional[str]:
+    """Return the verb of a wrong command line."""
+    return next((word for word in _split(argv)[1][:1] if word in VERBS), None)
+
+
+def _changes(arguments: argparse.Namespace) -> bool:
+    return arguments.verb in _CHANGING and not getattr(arguments, "dry_run", False)
+
+
+def internal_error(error: BaseException) -> str:
+    """Describe a bug of ours in one line, and where it is."""
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
     where = "%s:%d" % (os.path.basename(frames[-1].filename), frames[-1].lineno or 0) if frames else "?"
-    log.error("internal error at %s: %s: %s; please report this" % (where, type(error).__name__, error))
+    return "internal error at %s: %s: %s; please report this" % (where, type(error).__name__, error)
 
 
-def run(arguments: argparse.Namespace, log: Log) -> int:
+def run(arguments: argparse.Namespace, log: Log, output: Optional[Output] = None) -> int:
     """Run one verb; raise KeyboardInterrupt, with the number of the signal, where one asks to stop."""
     from . import interrupts
     from .deadline import Deadline
 
     deadline = Deadline(arguments.timeout)
     with interrupts.heard(deadline):
-        return _run(arguments, log, deadline)
+        return _run(arguments, log, deadline, output or Output(arguments.json))
 
 
 class _Run(NamedTuple):
@@ -185,14 +259,14 @@ class _Run(NamedTuple):
         return Converge(self.host, chosen, self.known_units, self.runner, self.log)
 
 
-def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
+def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline", output: Output) -> int:
     if arguments.verb == "lint":
-        return _lint(arguments, log)
+        return _lint(arguments, log, output)
     from . import host as hosts
     from . import profiles, report
     from .run import Runner
 
-    changes = arguments.verb in _CHANGING and not getattr(arguments, "dry_run", False)
+    changes = _changes(arguments)
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
     os.umask(0o022)  # the record and the label database are for everybody to read
@@ -205,7 +279,7 @@ def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline") -> int:
     own = {"explain": _explain, "stale": _stale, "detect": _detect, "unregister": _unregister}
     done = own.get(arguments.verb, _flow)(_Run(arguments, log, hosts.look(root), found, Runner(deadline)))
     report.add_broken(done.document, found.broken)
-    _print(done.document, arguments, done.text)
+    _print(done.document, arguments, done.text, output)
     if found.broken:
         return USAGE
     if done.refused:
@@ -292,12 +366,12 @@ def _colour() -> bool:
         and os.environ.get("TERM") != "dumb"
 
 
-def _lint(arguments: argparse.Namespace, log: Log) -> int:
+def _lint(arguments: argparse.Namespace, log: Log, output: Output) -> int:
     from . import lintfiles
 
     request = lintfiles.Request(arguments.files, arguments.target, arguments.units, arguments.strict)
     document = lintfiles.run(request, _root(arguments), log)
-    _print(document, arguments, lambda shown, _: lintfiles.text(shown))
+    _print(document, arguments, lambda shown, _: lintfiles.text(shown), output)
     if "broken_files" in document:
         return USAGE
     return OK if document["ok"] else WRONG
@@ -315,16 +389,11 @@ def _root(arguments: argparse.Namespace) -> str:
 
 
 def _print(document: Dict[str, Any], arguments: argparse.Namespace,
-           text: Callable[[Dict[str, Any], bool], str]) -> None:
-    if arguments.json:
-        import json
-
-        content = json.dumps(document, indent=2) + "\n"
+           text: Callable[[Dict[str, Any], bool], str], output: Output) -> None:
+    if output.json:
+        output.document(document)
     elif not arguments.quiet:
-        content = text(document, _colour())
-    else:
-        return
-    _write(content)
+        output.text(text(document, _colour()))
 
 
 def _write(content: str) -> None:

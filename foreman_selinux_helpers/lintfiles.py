@@ -23,6 +23,8 @@ MAX_SIZE = 2 * 1024 * 1024
 _MOST_DOTS = 5
 # It copies rules for /var/run to /run (selinux-policy of Fedora and EL 10).
 _VAR_RUN_CONVERTER = "usr/libexec/selinux/varrun-convert.sh"
+# The names of types: checkmodule takes hyphens and dots in them as well.
+_NAMES = re.compile(r"\w+(?:[.-]+\w+)*")
 _NO_TEXT = re.compile(b"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -144,9 +146,9 @@ def _has_type(policy: CompiledPolicy, file: str, broken: List[BrokenFile]) -> Ca
     if os.path.exists(source):
         try:
             text = _read(source)
-            own = set(re.findall(r"\w+", text)) | set(re.findall(r"\w[\w-]*", text))
+            own = set(_NAMES.findall(text))
             # Templates make types whose names hold their first argument.
-            made = re.findall(r"\w_template\(\s*`?(\w+)", text)
+            made = re.findall(r"\w_template\(\s*`?([\w-]+)", text)
         except _Refused as refused:
             broken.append(BrokenFile(source, refused.line, refused.reason))
 

@@ -15,6 +15,11 @@ _DEVICE = "/dev/log"
 _PATIENCE = 1.0
 
 
+def one_line(message: str) -> str:
+    """Return a message as one line that can be printed anywhere."""
+    return printable(message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", " "))
+
+
 class Log:
     """Where one run's diagnostics go.
 
@@ -41,7 +46,7 @@ class Log:
         self._emit("info", message, self._verbosity >= 1)
 
     def _emit(self, level: str, message: str, show: bool) -> None:
-        message = printable(message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", " "))
+        message = one_line(message)
         if show and self._stderr and sys.stderr is not None:
             try:
                 sys.stderr.write("%s: %s\n" % (IDENTIFIER, message))

@@ -19,7 +19,7 @@ _KEYS = ("type", "path", "regex", "client", "restart")
 # systemd.unit(5): the characters of a unit name and its length.  The first may not be "-": it would be an
 # option.  A template without an instance is no unit, and systemctl would refuse all others along with it.
 _UNIT = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*(?:@[A-Za-z0-9:_.\\@-]+)?\.socket\Z")
-_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 # A group that repeats, and ends in a repetition: matching such a regex may take for ever.
 _EXPLODING = re.compile(r"(?:[*+]|,\})[?+]?\)(?:[*+]|\{[0-9]*,\})")
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+\Z")

@@ -138,6 +138,6 @@ def _work(arguments: List[str], output: int) -> None:
         except KeyboardInterrupt:
             log.error("interrupted; run: %s repair" % IDENTIFIER)
         except Exception as error:
-            cli.internal_error(log, error)
+            log.error(cli.internal_error(error))
     finally:
         os._exit(0)

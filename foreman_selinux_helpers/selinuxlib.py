@@ -74,6 +74,14 @@ def label_directory(root: str, policy: str) -> str:
     return os.path.join(root, "etc/selinux", policy, "contexts/files")
 
 
+class _LookupFailed(OSError):
+    """libselinux gives no label; ``said`` is what it printed."""
+
+    def __init__(self, error: OSError, said: str) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.said = "; ".join(dict.fromkeys(" ".join(line.split()) for line in said.split("\n") if line.strip()))
+
+
 class LabelDatabase:
     """The file contexts on disk of one root directory, as libselinux reads them now."""
 
@@ -126,8 +134,8 @@ class LabelDatabase:
     def lookup(self, path: str, mode: int = stat.S_IFSOCK) -> Optional[str]:
         """Return the context for a path and file type, or None (no rule, or ``<<none>>``)."""
         try:
-            return _lookup(self._selinux, self._handle, path, mode)
-        except OSError as error:
+            return self._asked(path, mode)
+        except _LookupFailed as error:
             if error.errno == errno.ENOENT:
                 return None
             # It leaves errno as it was where it fails at a regex.
@@ -135,8 +143,8 @@ class LabelDatabase:
             if broken:
                 raise HelperError("%s:%d: libselinux cannot compile the regex %s, and so gives no labels; correct or "
                                   "remove this rule" % (broken.file, broken.line, broken.regex)) from error
-            raise HelperError("libselinux cannot look up %r: %s" % (path, error.strerror or "why, it does not say")) \
-                from error
+            raise HelperError("libselinux cannot look up %r: %s"
+                              % (path, error.said or error.strerror or "why, it does not say")) from error
 
     def directory_label(self, path: str) -> Optional[str]:
         """Return the context for a directory, or None."""
@@ -172,7 +180,7 @@ class LabelDatabase:
         verdict = winner.winning(rules, path, file_type, self.equivalences(), regex_matches)
         labelled = bool(verdict.rule and verdict.rule.context != NONE_CONTEXT)
         try:
-            _lookup(self._selinux, self._handle, path, MODES[file_type])
+            self._asked(path, MODES[file_type])
             failed = False
         except OSError as error:
             failed = labelled or error.errno != errno.ENOENT
@@ -181,6 +189,14 @@ class LabelDatabase:
         if failed:
             verdict = winner.in_the_way(verdict, rules, file_type, regex_matches)
         return verdict
+
+    def _asked(self, path: str, mode: int) -> str:
+        """Look a path up; libselinux compiles regexes only now, and prints what it thinks of them."""
+        with standard_error_kept() as said:
+            try:
+                return _lookup(self._selinux, self._handle, path, mode)
+            except OSError as error:
+                raise _LookupFailed(error, said()) from error
 
     def _file(self, suffix: str) -> str:
         return os.path.join(self.directory, "file_contexts" + suffix)

@@ -1,6 +1,7 @@
 """docs/conditions.md, row by row: each condition is made, and what the user sees must be what the page says."""
 
 import fcntl
+import json
 import os
 import signal
 import stat
@@ -41,7 +42,15 @@ def run(root, *arguments, **options):
     done = subprocess.run([*options.pop("before", ()), *steps.command(root.path, *arguments)], check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
                           universal_newlines=True, **options)
-    return Outcome(done.returncode, done.stderr)
+    return answered(done.returncode, done.stdout, done.stderr)
+
+
+def answered(status, printed, said):
+    """A run that failed has printed one document, which has the line that standard error has."""
+    document = json.loads(printed)
+    assert document["ok"] or status
+    assert "error" not in document or (status and "foreman-selinux-helpers: %s\n" % document["error"] in said)
+    return Outcome(status, said)
 
 
 def at(root, call, how, about, verb="register"):
@@ -51,7 +60,7 @@ def at(root, call, how, about, verb="register"):
     found = steps.enumerate_steps(steps.command(copy, verb), copy, root.path.parent / "trace")
     step = next(one for one in found if one.call == call and one.about.endswith(about))
     done = steps.stopped(steps.command(root.path, verb), step, how)
-    return Outcome(done.returncode, done.stderr)
+    return answered(done.returncode, done.stdout, done.stderr) if done.returncode >= 0 else Outcome(done.returncode, done.stderr)
 
 
 @contextmanager
@@ -88,8 +97,8 @@ def interrupted_while_waiting(root):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
         time.sleep(1)
         running.send_signal(signal.SIGTERM)
-        said = running.communicate(timeout=20)[1]
-    return Outcome(running.returncode, said)
+        printed, said = running.communicate(timeout=20)
+    return answered(running.returncode, printed, said)
 
 
 @condition

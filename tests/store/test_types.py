@@ -56,6 +56,21 @@ def test_an_alias_is_the_type(root, tool):
     assert actions(tool("register")) == [("/run/bar\\.sock", "keep")]
 
 
+@pytest.mark.parametrize("name", ["foo-bar_run_t", "foo-alias_run_t"], ids=["type", "alias"])
+def test_names_with_hyphens(root, tool, name):
+    module = root.path / "hyphens.cil"
+    module.write_text("(type foo-bar_run_t) (roletype object_r foo-bar_run_t) (typealias foo-alias_run_t)\n"
+                      "(typealiasactual foo-alias_run_t foo-bar_run_t) (typeattributeset file_type (foo-bar_run_t))\n")
+    subprocess.check_call(["semodule", "-p", str(root.path), "-s", "default", "-n", "-i", str(module)])
+    root.profile("foo", PROFILE.replace("foo_var_run_t", name))
+    for action in ("add", "keep"):
+        assert actions(tool("register")) == [("/run/foo\\.sock", action)]
+    assert root.local_rules() == ["/run/foo\\.sock system_u:object_r:foo-bar_run_t:s0"]
+    found = tool("explain", "/run/foo.sock")
+    assert (found["type"], found["expected"]) == (name, "system_u:object_r:foo-bar_run_t:s0")
+    assert actions(tool("unregister")) == [("/run/foo\\.sock", "remove")]
+
+
 @pytest.mark.parametrize("name", ["foo_var_run", "domain", "no_such_t"], ids=["part", "attribute", "unknown"])
 def test_what_is_no_type_is_refused_before_the_commit(root, tool, name):
     root.profile("foo", PROFILE.replace("foo_var_run_t", name))

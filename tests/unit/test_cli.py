@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers import cli, host, observe
+from foreman_selinux_helpers import cli, errors, host, observe
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUTPUT = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % TOP
@@ -133,9 +133,114 @@ def test_a_locale_that_knows_ascii_alone(root):
     assert b"internal error" not in done.stderr
 
 
-def test_options_come_before_the_verb_and_are_not_guessed(root):
-    for argv in (["status", "--json"], ["--root", root, "repair", "--dryrun"]):
+def test_options_are_not_guessed(root):
+    for argv in (["--root", root, "repair", "--dryrun"], ["--root", root, "repair", "--dry"], ["--roo", root, "status"]):
         assert cli.main(argv) == 2
+
+
+@pytest.mark.parametrize("argv", [
+    "repair a b --dry-run --json -q --root / --timeout 5", "--json -q --root / --timeout 5 repair a b --dry-run",
+    "--dry-run --json repair --root / a -q --timeout 5 b", "--root=/ -q repair --timeout=5 a --json b --dry-run",
+    "--root /nowhere --json --timeout 9 repair -q --dry-run --root / a --timeout 5 --json -- b"])
+def test_options_stand_anywhere_and_the_last_of_one_counts(argv):
+    assert vars(cli.parse(argv.split())) == {
+        "verb": "repair", "names": ["a", "b"], "dry_run": True, "json": True, "quiet": True, "verbose": False,
+        "root": "/", "timeout": 5.0}
+
+
+def test_words_of_a_verb_may_look_like_anything():
+    for argv in (["explain", "--", "--json"], ["--client", "status", "explain", "--as=pipe", "--", "--json"],
+                 ["--", "explain", "--json"]):
+        found = cli.parse(argv)
+        assert (found.verb, found.path, found.json) == ("explain", "--json", False)
+    assert cli.parse(["lint", "status", "--target", "el7", "-", "--units", "lint"]).files == ["status", "-"]
+    assert cli.parse(["--root", "detect", "status", "repair"]).names == ["repair"]
+
+
+@pytest.mark.parametrize("argv", [
+    ["-v", "status", "-q"], ["status", "-q", "-v"], ["status", "--root"], ["status", "x", "--timeout"],
+    ["--timeout", "--json", "status"], ["detect", "x"], ["detect", "--", "-x"], ["status", "--client", "x_t"],
+    ["--json=yes", "status"], ["-", "status"], ["explain", "/a", "/b"], ["lint", "--json"]])
+def test_what_contradicts_or_is_missing(argv, capsys):
+    assert cli.main(argv) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_all_options_with_a_value_are_known():
+    """Else their value would be taken for the verb."""
+    options = [one for verb in (None, *cli.VERBS) for one in cli.parser(verb)._actions if one.nargs != 0]
+    assert {name for one in options for name in one.option_strings} == set(cli.VALUED)
+
+
+# -- what a failed run prints --------------------------------------------------------------------
+
+
+def failed(argv, capsys):
+    """Run a command that fails; return its exit status and its document."""
+    status = cli.main(argv)
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert (document["schema"], document["ok"]) == (1, False)
+    assert err == "foreman-selinux-helpers: %s\n" % document["error"]
+    return status, document
+
+
+@pytest.mark.parametrize(("argv", "verb"), [
+    ([], None), (["nonsense"], None), (["--timeout", "x", "status"], "status"), (["-v", "status", "-q"], "status"),
+    (["--root", "/nowhere/at/all", "status"], "status"), (["status", "no-such\nname"], "status"),
+    (["repair", "no-such-name"], "repair"), (["restart", "x.service"], "restart"), (["lint"], "lint"),
+    (["lint", "x.fc", "--units", "/nowhere"], "lint"), (["explain", "no-path"], "explain"), (["--root"], None)])
+def test_wrong_usage_is_a_document_where_one_is_wanted(argv, verb, capsys):
+    for one in (["--json", *argv], [*argv, "--json"] if argv[-1:] != ["--root"] else ["--json", *argv]):
+        status, document = failed(one, capsys)
+        assert (status, document["command"], document["changed"]) == (2, verb, False)
+
+
+def test_a_path_that_is_called_json_asks_for_no_document(capsys):
+    assert cli.main(["explain", "--", "--json"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_document_for_who_is_not_root(monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    status, document = failed(["repair", "--json"], capsys)
+    assert (status, document["command"], document["changed"]) == (3, "repair", False)
+
+
+@pytest.mark.parametrize(("accident", "status"), [
+    (KeyboardInterrupt(15), 143), (KeyboardInterrupt, 130), (ZeroDivisionError("bug"), 1),
+    (errors.DeadlineExceeded("the time is\nup"), 1), (errors.PolicyStoreError("\udcff"), 1)])
+@pytest.mark.parametrize(("verb", "changed"), [("status", False), ("repair", None), ("repair --dry-run", False)])
+def test_a_run_that_is_cut_short_is_a_document(accident, status, verb, changed, monkeypatch, root, capsys):
+    if os.geteuid() != 0 and changed is None:
+        pytest.skip("needs root")
+
+    def cut_short(*_):
+        raise accident
+    monkeypatch.setattr(observe, "observe", cut_short)
+    found, document = failed(["--root", root, *verb.split(), "--json", "-q"], capsys)
+    assert (found, document["command"], document["changed"]) == (status, verb.split()[0], changed)
+    assert cli.main(["--root", root, *verb.split()]) == status
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("accident", [KeyboardInterrupt(15), OSError(28, "No space left on device"), ZeroDivisionError])
+def test_no_second_document_follows(accident, monkeypatch, root, capsys):
+    """What was begun may be whole."""
+    def write(content):
+        sys.stdout.write(content[:3])
+        raise accident
+    monkeypatch.setattr(cli, "_write", write)
+    assert cli.main(["--root", root, "--json", "status"]) != 0
+    assert capsys.readouterr().out == '{\n '
+
+
+def test_a_document_of_a_failure_that_cannot_be_written(root):
+    for where, status in ((">/dev/full", 2), (">&-", 2), ("| :", 2)):
+        shell = "set -o pipefail; (sleep 0.3; %s -c '%s' --root %s status nothing --json) %s" % (
+            sys.executable, OUTPUT.replace("'", '"'), root, where)
+        done = subprocess.run(["/bin/bash", "-c", shell], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr.count(b"\n")) == (status, 1), done
 
 
 def test_a_root_that_cannot_be_used_is_wrong_usage(tmp_path, monkeypatch, capsys):

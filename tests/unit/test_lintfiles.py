@@ -269,17 +269,20 @@ def test_many_unescaped_dots_are_one_line_and_the_document_keeps_them(at, capsys
     assert run(capsys, "lint", "--target", "fedora", "b.fc")[1].count("unescaped-dot") == 5
 
 
-def test_types_with_hyphens_are_found_beside_the_file(at, capsys):
-    install_policy(at)
-    at("a.fc", "/srv/a  gen_context(system_u:object_r:speech-dispatcher_t,s0)\n/srv/b  gen_context(system_u:object_r:other-x_t,s0)\n")
-    at("a.te", "policy_module(a, 1.0)\ntype speech-dispatcher_t;\nallow a_t { domain -x_t }:dir search;\n")
-    found = document(capsys, "a.fc")[1]["findings"]
-    assert [(one["line"], one["code"]) for one in found] == [(2, "unknown-type")]
-
-
 def test_a_host_with_varrun_convert(at, capsys):
     install_policy(at, subs="/var/run /run\n")
     at("a.fc", "/var/run/a\\.b  gen_context(system_u:object_r:foreman_var_run_t,s0)\n")
     assert "varrun-convert" not in document(capsys, "--target", "host", "a.fc")[1]["findings"][0]["message"]
     at("usr/libexec/selinux/varrun-convert.sh", "")
     assert "on host an update" in document(capsys, "--target", "host", "a.fc")[1]["findings"][0]["message"]
+def test_types_with_hyphens(at, capsys):
+    """Of the policy, of the module's own source, and of its templates; what is in neither is told."""
+    install_policy(at)
+    name = b"speech-dispatcher_t"
+    at("etc/selinux/targeted/policy/policy.33", struct.pack("<4I", len(name), 1, 1, 0) + name)
+    types = ("speech-dispatcher_t", "a-own_t", "b-made-x_t", "no-such_t")
+    at("a.fc", "".join("/opt/%d  gen_context(system_u:object_r:%s,s0)\n" % one for one in enumerate(types)))
+    at("a.te", "type a-own_t, c_t;\nfoo_template(`b-made')\nallow c_t { self -no };  # no, such_t.\n")
+    status, found = document(capsys, "a.fc", "--target", "host")
+    assert (status, [(one["code"], one["line"]) for one in found["findings"]]) == (1, [("unknown-type", 4)])
+    assert "no-such_t" in found["findings"][0]["message"]

@@ -11,11 +11,12 @@ def symbol(name, value, properties):
 
 HEAD = struct.pack("<2I", 0xf97cff8c, 8) + b"SE Linux" + struct.pack("<2I", 33, 5)
 CONTENT = HEAD + symbol("foo_run_t", 300, 1) + symbol("foo_t", 7, 1) + symbol("foo_var_run_t", 300, 0) \
-    + symbol("foo_files", 8, 3) + symbol("orphan_t", 9, 0)
+    + symbol("foo_files", 8, 3) + symbol("orphan_t", 9, 0) + symbol("foo_bar_t", 10, 1) + symbol("foo-bar_t", 10, 0)
 
 
 @pytest.mark.parametrize(("name", "names"), [
     ("foo_t", ["foo_t"]), ("foo_run_t", ["foo_run_t", "foo_var_run_t"]), ("foo_var_run_t", ["foo_run_t", "foo_var_run_t"]),
+    ("foo-bar_t", ["foo_bar_t", "foo-bar_t"]), ("foo_bar_t", ["foo_bar_t", "foo-bar_t"]), ("bar_t", []), ("-bar_t", []),
     ("foo_files", []), ("foo", []), ("run_t", []), ("orphan_t", []), ("", []), ("foo_t\n", []), ("\udcff", []), ("f.*", [])])
 def test_the_names_of_a_type(name, names):
     assert names_of_type(CONTENT, name) == names

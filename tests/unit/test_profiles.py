@@ -30,8 +30,14 @@ def test_the_whole_syntax():
                                          "httpd_t", "never")
 
 
+def test_names_of_types_hold_hyphens():
+    (one,) = profiles.parse("[a.socket]\ntype = speech-dispatcher_t\nclient = a.b-c_t\n", "p")
+    assert (one.type, one.client) == ("speech-dispatcher_t", "a.b-c_t")
+
+
 @pytest.mark.parametrize(("text", "line", "words"), [
     ("", 0, "no section"),
+    ("[a.socket]\ntype = -x\n", 2, "not the name of a type"),
     ("type = x\n", 1, "before the first"),
     ("[a.socket]\nnonsense\n", 2, "key = value"),
     ("[a.socket]\ntype = x\ntype = y\n", 3, "given twice"),

@@ -1,10 +1,16 @@
 """What libraries and their children print to standard error, in a process of its own."""
 
+import errno
+import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
+
+from foreman_selinux_helpers import selinuxlib
+from foreman_selinux_helpers.errors import HelperError
 
 TOP = Path(__file__).resolve().parent.parent.parent
 
@@ -33,3 +39,20 @@ def test_what_is_printed_is_kept_and_nobody_waits(closed, shown):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60, cwd=str(TOP))
     assert (done.returncode, done.stdout) == (0, KEPT)
     assert done.stderr == shown
+
+
+def test_what_libselinux_prints_at_a_look_up_is_kept(monkeypatch, capfd):
+    """libselinux compiles a regex when it first needs it, and complains by itself."""
+    def look_up(_, path, __):
+        os.write(2, b"Failed to compile  regular expression\nFailed to compile regular expression\n")
+        if path == "/labelled":
+            return [0, "u:r:t"]
+        raise OSError(errno.ENOENT if path == "/none" else errno.EINVAL, "Invalid argument")
+    monkeypatch.setitem(sys.modules, "selinux", types.SimpleNamespace(
+        SELABEL_CTX_FILE=0, selabel_open=lambda *_: 1, selabel_close=lambda _: None, selabel_lookup_raw=look_up))
+    database = selinuxlib.LabelDatabase("/", "no-such-policy")
+    assert (database.lookup("/labelled"), database.lookup("/none")) == ("u:r:t", None)
+    assert database.verdict("/wrong", "socket").rule is None
+    with pytest.raises(HelperError, match="cannot look up '/wrong': Failed to compile regular expression$"):
+        database.lookup("/wrong")
+    assert capfd.readouterr() == ("", "")
