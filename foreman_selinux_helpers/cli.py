@@ -273,11 +273,12 @@ def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline", output: 
     root = _root(arguments)
     if changes:
         os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
+    host = hosts.look(root)
     found = profiles.load(root)
     for one in found.broken:
         log.error("profile refused: %s" % str(one))
     own = {"explain": _explain, "stale": _stale, "detect": _detect, "unregister": _unregister}
-    done = own.get(arguments.verb, _flow)(_Run(arguments, log, hosts.look(root), found, Runner(deadline)))
+    done = own.get(arguments.verb, _flow)(_Run(arguments, log, host, found, Runner(deadline)))
     report.add_broken(done.document, found.broken)
     _print(done.document, arguments, done.text, output)
     if found.broken:

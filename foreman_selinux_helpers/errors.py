@@ -45,3 +45,7 @@ class RulesChanged(PolicyStoreError):
 
 class DeadlineExceeded(HelperError):
     """The time given by ``--timeout`` (or the scriptlet's own limit) is used up."""
+
+
+class OutsideImage(HelperError):
+    """A symbolic link of an image (``--root``), or a path in one of its files, leads out of it."""

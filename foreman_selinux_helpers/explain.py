@@ -5,7 +5,7 @@ import shlex
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import access, labelcache, layout, ownership, procfs, rules, selinuxlib, sockets
+from . import access, labelcache, layout, ownership, procfs, rules, selinuxlib, sockets, trust
 from .converge import Converge, SocketReport
 from .errors import UsageError
 from .filecontexts import ALL_FILES, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
@@ -152,9 +152,11 @@ class _Explanation:
 
     def _followed(self, path: str) -> str:
         """Follow links on the way where they lead to what the substitutions do not, as restorecon(8) does."""
-        if self.host.root != "/":
-            return path
-        real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) if path != "/" else path
+        real = path
+        if path != "/":
+            directory, name = os.path.split(path)
+            real = os.path.join(os.path.realpath(directory) if self.host.root == "/" else
+                                trust.inside(self.host.root, directory)[len(self.host.root):] or "/", name)
         canonical = self.policy.equivalences.canonical
         if canonical(real) == canonical(path):
             return path
@@ -382,10 +384,9 @@ def _gives(rule: Rule) -> str:
 
 
 def look_at(root: str, path: str, live: bool) -> Optional[Inode]:
-    """Look at what is at a path, links not followed, or return None where nothing is."""
-    place = root.rstrip("/") + path
-    if root != "/" and not (os.path.realpath(os.path.dirname(place)) + "/").startswith(root + "/"):
-        return None  # a link leads out of the image
+    """Look at what is at a path, not following a link at its end, or return None where nothing is."""
+    directory, name = os.path.split(path)
+    place = os.path.join(trust.inside(root, directory), name)
     try:
         mode = os.lstat(place).st_mode
         label = selinuxlib.path_label(place) if live else None  # elsewhere labels mean nothing

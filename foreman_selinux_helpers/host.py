@@ -4,7 +4,7 @@ import os
 import shlex
 from typing import List, NamedTuple, Optional
 
-from . import procfs, selinuxlib, systemd
+from . import procfs, selinuxlib, systemd, trust
 from .guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
 from .log import IDENTIFIER
 from .policystore import Store
@@ -104,7 +104,7 @@ def reexec_switched_off(root: str) -> Optional[str]:
         return "%s is set" % NO_REEXEC
     import configparser
 
-    file = os.path.join(root, CONFIG)
+    file = trust.inside(root, CONFIG)
     parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
     try:
         with open(file, encoding="utf-8") as stream:

@@ -66,6 +66,7 @@ def file_of(root: str, policy: str) -> str:
 
 def policies(root: str) -> List[str]:
     """Return the policy types that have a record."""
+    _trusted(root)
     try:
         names = os.listdir(os.path.join(root, STATE_DIR))
     except OSError:

@@ -4,6 +4,7 @@ import os
 import re
 from typing import Any, Optional
 
+from . import trust
 from .quiet import standard_error_kept
 from .refresh import EVR, CompareEVR
 from .run import Runner
@@ -18,7 +19,7 @@ def family(root: str) -> str:
     import distro
 
     about = distro.LinuxDistribution(include_lsb=False) if root == "/" else distro.LinuxDistribution(
-        include_lsb=False, os_release_file=os.path.join(root, "etc/os-release"), distro_release_file=os.devnull)
+        include_lsb=False, os_release_file=trust.inside(root, "etc/os-release"), distro_release_file=os.devnull)
     try:
         own = str(about.id())
         like = about.like().split()
@@ -33,8 +34,9 @@ def family(root: str) -> str:
 def installed_evr(name: str, distribution: str, root: str, runner: Runner) -> Optional[str]:
     """Return the EVR of a package installed below ``root`` (``239-82.el8``, ``1:2.3-1``), or None if unknown."""
     if distribution == "debian":
-        database = "--admindir=" + os.path.join(root, "var/lib/dpkg")
-        done = runner.run(["/usr/bin/dpkg-query", database, "-W", "-f", "${Version}", name], limit=10)
+        database = trust.inside(root, "var/lib/dpkg")
+        trust.refuse_links_out_of_tree(root, database[len(root):])
+        done = runner.run(["/usr/bin/dpkg-query", "--admindir=" + database, "-W", "-f", "${Version}", name], limit=10)
         return done.out.strip() or None if done.status == 0 else None
     header = _header(name, root)
     if header is None:
@@ -64,9 +66,12 @@ def _header(name: str, root: str) -> Optional[Any]:
         return None
     # Of this host's rpm, of rpm since 4.17 on Fedora and EL 10, and of all before.
     places = [rpm.expandMacro("%_dbpath"), "/usr/lib/sysimage/rpm", "/var/lib/rpm"]
-    place = next((one for one in places if _holds_database(os.path.join(root, one.lstrip("/")))), None)
+    place = next((one for one in places if _holds_database(trust.inside(root, one))), None)
     if place is None:
         return None  # librpm would make one
+    if root != "/":
+        place = trust.inside(root, place)[len(root):]
+        trust.refuse_links_out_of_tree(root, place)
     rpm.addMacro("_dbpath", place)
     try:
         with standard_error_kept():

@@ -7,7 +7,7 @@ import re
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 from . import auditlog, interrupts, policydb, trust
-from .errors import CommandFailed, CommitFailed, PolicyStoreError, RulesChanged, RulesRefused
+from .errors import CommandFailed, CommitFailed, OutsideImage, PolicyStoreError, RulesChanged, RulesRefused
 from .filecontexts import ALL_FILES, SOCKET, Rule, parse
 from .quiet import standard_error_kept
 from .run import Runner, failure
@@ -16,6 +16,7 @@ ADD = "add"
 MODIFY = "modify"
 REMOVE = "remove"
 
+_CONFIG = "etc/selinux/semanage.conf"
 _SEMANAGE = "/usr/sbin/semanage"
 _SETFILES = "/usr/sbin/setfiles"
 # semanage fcontext -f, by the names of filecontexts.FILE_TYPES.
@@ -50,7 +51,8 @@ class Store(NamedTuple):
     @property
     def directory(self) -> str:
         """Where the store keeps its modules and its locks: semanage.conf(5), store-root; or EL 7's place."""
-        file = os.path.join(self.root, "etc/selinux/semanage.conf")
+        file = os.path.join(self.root, _CONFIG)
+        trust.refuse_links_out(self.root, _CONFIG)
         try:
             with os.fdopen(trust.open_regular(os.path.realpath(file)), errors="replace") as stream:
                 configured = _STORE_ROOT.findall(stream.read())
@@ -58,8 +60,13 @@ class Store(NamedTuple):
             configured = []
         except OSError as error:  # libsemanage would end the process, without a word
             raise PolicyStoreError("%s: cannot be read: %s" % (file, error.strerror)) from error
-        places = [os.path.join(self.root, place.lstrip("/"), self.policy)
-                  for place in (configured or ["/var/lib/selinux"])[-1:] + ["/etc/selinux"]]
+        places = []
+        for place in (configured or ["/var/lib/selinux"])[-1:] + ["/etc/selinux"]:
+            try:
+                trust.refuse_links_out(self.root, os.path.join(place, self.policy))
+            except OutsideImage as error:
+                raise OutsideImage("%s: store-root: %s" % (file, error) if configured else str(error)) from error
+            places.append(os.path.join(self.root, place.lstrip("/"), self.policy))
         return next((place for place in places if _is_store(place)), places[0])
 
     @property
@@ -69,7 +76,9 @@ class Store(NamedTuple):
 
     def local_rules(self) -> List[Rule]:
         """Return the local rules that are committed, oldest first."""
-        file = os.path.join(self.root, "etc/selinux", self.policy, "contexts/files/file_contexts.local")
+        local = os.path.join("etc/selinux", self.policy, "contexts/files/file_contexts.local")
+        file = os.path.join(self.root, local)
+        trust.refuse_links_out(self.root, local)
         try:
             with open(file, encoding="utf-8", errors="surrogateescape") as stream:
                 return list(parse(stream.read(), file))
@@ -88,6 +97,7 @@ class Store(NamedTuple):
         rules since they were seen, CommitFailed where not even libsemanage knows what was done,
         and PolicyStoreError, with nothing changed, for anything else.
         """
+        self._keep_inside()
         self._wait_for_lock(runner)
         runner.deadline.remaining()  # none is begun when the time is up
         try:
@@ -119,8 +129,21 @@ class Store(NamedTuple):
         half = len(wanted) // 2
         return self.refused(wanted[:half], runner) + self.refused(wanted[half:], runner)
 
+    def _keep_inside(self) -> None:
+        """Refuse an image in which libsemanage, or what it runs, would come to files outside of it."""
+        if self.root == "/":
+            return
+        directory = self.directory[len(self.root):]
+        for tree in (os.path.join("etc/selinux", self.policy), directory,
+                     os.path.join(os.path.dirname(directory), "final")):
+            trust.refuse_links_out_of_tree(self.root, tree)
+        file = os.path.join(self.root, _CONFIG)
+        if not os.access(file, os.R_OK) and os.path.exists(os.path.join("/", _CONFIG)):
+            raise PolicyStoreError("there is no %s: libsemanage would do as this host's says" % file)
+
     def _accepts(self, wanted: Sequence[Rule], runner: Runner) -> bool:
         """Ask setfiles(8), option -c, as libsemanage does: in the store, for a policy lets it read that."""
+        self._keep_inside()
         binary = policydb.newest(self.root, self.policy)
         if binary is None:
             raise PolicyStoreError("there is no compiled policy to check the rules with")

@@ -52,7 +52,11 @@ def enabled() -> bool:
 
 
 def policy_type(root: str) -> Optional[str]:
-    """Return SELINUXTYPE of a root directory, or None when no such policy is installed there."""
+    """Return SELINUXTYPE of a root directory, or None when no such policy is installed there.
+
+    Raises OutsideImage where a link would lead libselinux, or us, out of an image.
+    """
+    trust.refuse_links_out(root, CONFIG)
     try:
         with open(os.path.join(root, CONFIG), encoding="utf-8", errors="surrogateescape") as config:
             lines = config.read().split("\n")
@@ -64,9 +68,10 @@ def policy_type(root: str) -> Optional[str]:
         if name.strip() == "SELINUXTYPE" and value.strip():
             policy = value.split()[0]
     file = os.path.join(root, "etc/selinux", policy, _FILE_CONTEXTS)
-    if "/" in policy or not policy.isprintable() or not os.path.exists(file):
+    if "/" in policy or policy in (".", "..") or not policy.isprintable():
         return None
-    return policy
+    trust.refuse_links_out_of_tree(root, "etc/selinux/" + policy)
+    return policy if os.path.exists(file) else None
 
 
 def label_directory(root: str, policy: str) -> str:

@@ -1,9 +1,11 @@
-"""Whom a file can be changed by, as far as its directories tell."""
+"""Whom a file can be changed by, as far as its directories tell; and what is inside of an image."""
 
 import errno
 import os
 import stat
-from typing import List, Optional
+from typing import List, Optional, Set
+
+from .errors import OutsideImage
 
 # As the kernel has it (path_resolution(7)).
 _MOST_LINKS = 40
@@ -105,3 +107,79 @@ def open_path(path: str, follow: bool = False) -> int:
 
 def _names(path: str) -> List[str]:
     return [name for name in path.split("/") if name not in ("", ".")]
+
+
+# -- images --------------------------------------------------------------------------------------
+
+
+def inside(root: str, path: str) -> str:
+    """Return where a path of the image below ``root`` is, with its links followed as chroot(2) would have them.
+
+    What is returned is below ``root`` and has no links, so that this host follows none.  For the root
+    directory / the path is returned as it is.  ``root`` itself must have no links.
+    """
+    return _resolve(root, path, False) if root != "/" else "/" + path.lstrip("/")
+
+
+def refuse_links_out(root: str, path: str) -> None:
+    """Raise OutsideImage if a link on the way to a path of an image would take this host's programs out of it.
+
+    Libraries know no chroot: they join the two and let the kernel follow the links.
+    """
+    if root != "/":
+        _resolve(root, path, True)
+
+
+def refuse_links_out_of_tree(root: str, directory: str) -> None:
+    """Raise OutsideImage for such a link anywhere below a directory of an image, or where its links lead."""
+    if root == "/":
+        return
+    seen: Set[str] = set()
+    waiting = [_resolve(root, directory, True)]
+    while waiting:
+        place = waiting.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        waiting.append(_resolve(root, entry.path[len(root):], True))
+                    elif entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:
+            continue  # no directory, or one that we may not read, and so nobody does for us
+
+
+def _resolve(root: str, path: str, refuse: bool) -> str:
+    """Return where a path of an image is; ``refuse`` what this host would follow to another place."""
+    names = path.split("/")
+    place: List[str] = []
+    links = 0
+    link = path
+    while names:
+        name = names.pop(0)
+        if name in ("", "."):
+            continue
+        here = "/".join([root] + place + [name])
+        if name == "..":
+            if refuse and not place:
+                raise OutsideImage("%s leads out of the image %s" % (link, root))
+            del place[-1:]
+            continue
+        try:
+            target = os.readlink(here)
+        except OSError:
+            place.append(name)  # no link
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OutsideImage("%s: there are too many symbolic links on the way" % here)
+        link = "%s, a symbolic link to %s," % (here, target)
+        if target.startswith("/"):
+            if refuse:
+                raise OutsideImage("%s leads out of the image %s; a relative link would not" % (link, root))
+            place = []
+        names = target.split("/") + names
+    return "/".join([root] + place)
