@@ -34,9 +34,21 @@ def our_package(directory: Path) -> Path:
 
 def newer(ours: Path, directory: Path) -> Path:
     """Build a later release of our own package from its source package."""
+    return _rebuilt(ours, directory, "dist .2")
+
+
+def el7(ours: Path, directory: Path) -> Path:
+    """Build our own package as it is for EL 7, without file triggers: a later release."""
+    return _rebuilt(ours, directory, "dist .el7", "rhel 7")
+
+
+def _rebuilt(ours: Path, directory: Path, *defines: str) -> Path:
     source = next(ours.parent.parent.parent.glob("SRPMS/*.src.rpm"))
-    subprocess.run(["rpmbuild", "--rebuild", "--nodeps", "--define", "_topdir %s" % directory, "--define", "dist .2",
-                    str(source)], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    argv = ["rpmbuild", "--rebuild", "--nodeps"]
+    for define in ("_topdir %s" % directory, *defines):
+        argv += ["--define", define]
+    subprocess.run([*argv, str(source)], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                   stderr=subprocess.STDOUT)
     return next(directory.glob("RPMS/noarch/*.rpm"))
 
 
@@ -50,9 +62,10 @@ def client(directory: Path) -> Path:
     return _build(directory, "client", {})
 
 
-def systemd(directory: Path, number: str, named: str = "") -> Path:
-    """Build a package that is systemd 239 by name alone; ``named``: what its changelog names."""
-    return _build(directory, "systemd", {"number": number, **({"named": named} if named else {})})
+def systemd(directory: Path, number: str, named: str = "", upstream: str = "") -> Path:
+    """Build a package that is systemd 239 (or ``upstream``) by name alone; ``named``: what its changelog names."""
+    return _build(directory, "systemd", {"number": number, **({"named": named} if named else {}),
+                                         **({"upstream": upstream} if upstream else {})})
 
 
 def broken(directory: Path) -> Path:
