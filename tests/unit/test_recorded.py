@@ -99,10 +99,11 @@ def test_all_socket_units_at_once(recording):
     assert {unit: one._replace(load="LOAD") if unit == "j.socket" else one for unit, one in found.items()} == {
         one.unit: one for one in SOCKETS}
     assert [one[1] for one in runner.asked].count("show") == 2
-    together = [(command, answer) for command, _, answer in recording.commands if command.endswith("-- " + " ".join(names))]
+    # 219 was asked for a property too many as well, and ended there.
+    together = [answer for command, _, answer in recording.commands
+                if command.endswith("-- " + " ".join(names)) and answer.status == 0]
     assert len(together) == 1
-    assert together[0][1].status == 0
-    blocks = systemd.parse_show(together[0][1].out)
+    blocks = systemd.parse_show(together[0].out)
     assert [(block["Id"], systemd.listen_paths(block)) for block in blocks] == [
         ([one.unit], (one.paths, one.other_listeners)) for one in SOCKETS]
 
