@@ -12,7 +12,7 @@ _BUSCTL = "/usr/bin/busctl"
 # An answer of the manager that takes longer than this is not coming.
 _ANSWER = 30.0
 # While PID 1 executes itself, for a second or two, it hears nothing, and forgets what it was just told.
-_AWAY = re.compile("disconnected from message bus|[Cc]onnection (?:refused|reset)|endpoint is not connected")
+_AWAY = re.compile("disconnected from message bus|[Cc]onnection (?:refused|reset|timed out)|endpoint is not connected")
 _POLL = 0.2
 _CHANCES = 50
 # systemctl itself waits twice 90 s for a re-exec.
