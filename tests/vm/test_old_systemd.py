@@ -115,7 +115,7 @@ def test_rhel_8_before_the_backport(boot, install, demo):
         assert orders(guest) == {}
 
         install(guest, demo("foreman", 2, helper="macros", policy=False, edition=2))  # the policy module stays
-        assert orders(guest) == {"daemon-reexec": 1, "restart foreman.socket": 1, "restart foo.socket": 1}
+        assert orders(guest) == {"daemon-reexec": 1, "restart foreman.socket": 1, "restart foo.socket": 1}, guest.journal()
         assert guest.reexec_count() == 1
         assert_right(guest, "foreman")
         found = sockets(guest.tool("status"))
@@ -186,12 +186,12 @@ def test_el_7_whole(boot, install, demo, base_packages, tmp_path):
         planned = [one["step"] for one in guest.tool("repair", "--dry-run")["plan"]]
         assert orders(guest) == {}
 
-        install(guest, demo("bar", variant=NO_RULE, layout="el", helper="macros", edition=2))
-        assert orders(guest) == {"daemon-reexec": 1, "restart bar.socket": 1}
+        install(guest, demo("bar", variant=NO_RULE, layout="el", helper="macros", policy=False, edition=2))
+        journal = guest.journal()
+        assert orders(guest) == {"daemon-reexec": 1, "restart bar.socket": 1}, journal
         assert guest.reexec_count() == before + 1
         assert [rule.split()[0] for rule in guest.rules()] == ["/var/run/bar\\.sock"]
         assert_right(guest, "bar")
-        journal = guest.journal()
         assert len(re.findall("relabel /run/bar.sock: done", journal)) == 1
         assert {"daemon-reexec", "restart"} <= set(planned)
         assert_nothing_left(guest)
@@ -209,5 +209,4 @@ def test_el_7_whole(boot, install, demo, base_packages, tmp_path):
 
         assert guest.rpm("-e", "bar-demo") == (0, "", "")
         assert guest.rules() == []
-        assert "bar_demo" not in guest.check("semodule -l")
         assert guest.reexec_count() == before + 1
