@@ -348,9 +348,15 @@ def _detect(run: _Run) -> _Done:
 
 def _stale(run: _Run) -> _Done:
     from . import stale
+    from .systemd import Systemd
+
+    def paths() -> List[str]:
+        found = Systemd(run.runner).listening_paths().values()
+        return list(dict.fromkeys([path for one in found for path in one]
+                                  + [path for one in run.profiles.sockets for path in one.paths]))
 
     flow = run.flow(())
-    return _Done(stale.stale(run.host, lambda: flow.detection.running(run.host.offline)), stale.text)
+    return _Done(stale.stale(run.host, lambda: flow.detection.running(run.host.offline), paths), stale.text)
 
 
 def _explain(run: _Run) -> _Done:

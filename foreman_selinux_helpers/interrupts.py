@@ -50,9 +50,17 @@ def held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def pending() -> bool:
-    """Tell whether a signal that is held back asks us to stop; what is ignored is pending as well meanwhile."""
+def asked_to_stop() -> bool:
+    """Tell whether a signal that is held back asks us to stop (what is ignored is pending as well)."""
     return any(signal.getsignal(number) != signal.SIG_IGN for number in signal.sigpending().intersection(_STOP))
+
+
+def forget() -> None:
+    """In a child: let each of them end the process at once, unless who called us ignores it."""
+    for number in _STOP + (signal.SIGALRM,):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP + (signal.SIGALRM,))
 
 
 def lock(descriptor: int, deadline: Deadline, taken: str) -> None:
@@ -65,7 +73,7 @@ def lock(descriptor: int, deadline: Deadline, taken: str) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if pending():
+            if asked_to_stop():
                 raise PolicyStoreError("%s; interrupted while waiting for it" % taken) from None
             try:
                 deadline.pause(_LOCK_POLL)

@@ -2,20 +2,28 @@
 
 libselinux maps the compiled databases into the process that opened them, and libsemanage
 replaces them at each commit: what a process holds tells which generation it labels by.
+
+A compiled database that is older than its text is not used: libselinux reads the text, and maps
+nothing (``src/label_file.c``: load_mmap() in 2.5, open_file() from 2.6 to 3.11; whole seconds are compared).
 """
 
 import os
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
+from . import procfs
 from .procfs import HeldFile
 
 FRESH = "fresh"
 STALE = "stale"
 UNKNOWN = "unknown"
 
-_TEXTS = ("file_contexts", "file_contexts.homedirs", "file_contexts.local")
-_DATABASES = tuple(name + ".bin" for name in _TEXTS)
-_SUBSTITUTIONS = ("file_contexts.subs", "file_contexts.subs_dist")
+# What a database consists of; the text, and what is compiled from it.
+TEXTS = ("file_contexts", "file_contexts.homedirs", "file_contexts.local")
+COMPILED = ".bin"
+# libselinux reads these as text, and maps nothing.
+SUBSTITUTIONS = ("file_contexts.subs_dist", "file_contexts.subs")
+# The start of a process is known to a hundredth of a second, file times to a tick of the kernel.
+_INACCURACY = 1.0
 
 
 class LabelCache(NamedTuple):
@@ -25,38 +33,142 @@ class LabelCache(NamedTuple):
     evidence: List[str]
 
 
+class Written(NamedTuple):
+    """When a file was written: its content, which is what libselinux compares, and its last change of any kind."""
+
+    modified: float
+    changed: float
+
+
+class Texts(NamedTuple):
+    """What tells whether a text that is not mapped was read: when files were written, and a bound.
+
+    ``written`` gives it for a path, or None if there is no such file; the process opened its database at
+    ``opened_after`` or later (None: unknown).
+    """
+
+    written: Callable[[str], Optional[Written]]
+    opened_after: Optional[float]
+
+
 def compare(held: Optional[Sequence[HeldFile]], inode_of: Callable[[str], Optional[int]],
-            directory: str) -> LabelCache:
+            directory: str, texts: Optional[Texts] = None) -> LabelCache:
     """Compare what a process holds with what is on disk.
 
     ``inode_of`` gives the inode of a path, or None if there is no such file.  Inodes alone are
     compared: the device numbers of /proc/PID/maps and stat(2) differ on btrfs and overlayfs.
+    Without ``texts`` each compiled database on disk is taken for one that libselinux uses.
     """
     if held is None:
         return LabelCache(UNKNOWN, ["/proc/1/maps may only be read by root"])
-    held = [one for one in held if os.path.dirname(one.path) == directory
-            and os.path.basename(one.path) in _DATABASES]
+    held = [one for one in held if part_of(one.path, directory) is not None]
     if not held:
         return LabelCache(UNKNOWN, ["no compiled file contexts are mapped (libselinux may have read the text files)"])
-    stale = []
-    evidence = []
+    stale: List[str] = []
+    unknown: List[str] = []
+    evidence: List[str] = []
     for one in held:
         on_disk = inode_of(one.path)
         if one.deleted or on_disk != one.inode:
             stale.append("%s: inode %d is held, %s" % (
                 one.path, one.inode, "inode %d is on disk" % on_disk if on_disk else "the file is gone"))
+        elif texts and not _usable(one.path, texts):
+            stale.append("%s: inode %d is held; %s is newer, and libselinux would read that"
+                         % (one.path, one.inode, text_of(one.path)))
         else:
             evidence.append("%s: inode %d is held and on disk" % (one.path, one.inode))
     paths = {one.path for one in held}
-    for name in _DATABASES:
-        path = os.path.join(directory, name)
-        if path not in paths:
-            inode = inode_of(path)
-            if inode is not None:
-                stale.append("%s: inode %d is on disk, but is not held" % (path, inode))
+    for text in TEXTS:
+        path = os.path.join(directory, text + COMPILED)
+        if path in paths:
+            continue
+        inode = inode_of(path)
+        if inode is not None and (texts is None or _usable(path, texts)):
+            stale.append("%s: inode %d is on disk, but is not held" % (path, inode))
+        elif texts:
+            _judge_text(os.path.join(directory, text), texts, evidence, unknown)
     if stale:
         return LabelCache(STALE, stale)
-    return LabelCache(FRESH, evidence)
+    return LabelCache(UNKNOWN, unknown) if unknown else LabelCache(FRESH, evidence)
+
+
+def _judge_text(path: str, texts: Texts, evidence: List[str], unknown: List[str]) -> None:
+    """Tell whether a text that libselinux reads, as it has no newer compiled file, is what the process has read."""
+    written = texts.written(path)
+    if written is None:
+        return
+    if unchanged(written, texts.opened_after):
+        evidence.append("%s: read as text (no compiled file is as new), and not changed since" % path)
+    else:
+        unknown.append("%s: read as text (no compiled file is as new), which is not mapped; it may have changed since "
+                       "it was read" % path)
+
+
+def unchanged(written: Written, opened_after: Optional[float]) -> bool:
+    """Tell whether a file is what it was when a process opened its database."""
+    return opened_after is not None and written.changed < opened_after
+
+
+def _usable(path: str, texts: Texts) -> bool:
+    """Tell whether libselinux would use a compiled file that is on disk."""
+    compiled, text = texts.written(path), texts.written(text_of(path))
+    return compiled is not None and usable(compiled, text)
+
+
+def usable(compiled: Written, text: Optional[Written]) -> bool:
+    """Tell whether libselinux uses a compiled file beside this text."""
+    return text is None or int(compiled.modified) >= int(text.modified)
+
+
+def text_of(compiled: str) -> str:
+    """Return the path of the text that a file is compiled from."""
+    return compiled[:-len(COMPILED)]
+
+
+def part_of(path: str, directory: str) -> Optional[str]:
+    """Return the name of the text whose compiled file in this directory is at a path, or None."""
+    place, name = os.path.split(path)
+    return text_of(name) if place == directory and name.endswith(COMPILED) and text_of(name) in TEXTS else None
+
+
+def opened_after(started: Optional[float], held: Iterable[float]) -> Optional[float]:
+    """Return a time that a process has opened its database at or after, or None if there is none.
+
+    That is when it was started, by today's clock, and when each file that it holds was written.
+    """
+    bounds = list(held) + ([] if started is None else [started - _INACCURACY])
+    return max(bounds, default=None)
+
+
+def look(pid: int, directory: str, held: Optional[Sequence[HeldFile]] = None) -> LabelCache:
+    """Look at the label cache of a process; ``held`` is what it holds, where that is known."""
+    if held is None:
+        held = procfs.held_label_files(pid)
+    if not held:
+        return compare(held, inode_of, directory)
+    known: Dict[str, Optional[Written]] = {}
+
+    def written_at(path: str) -> Optional[Written]:
+        if path not in known:
+            known[path] = written(path)
+        return known[path]
+
+    # Of what is held and no longer on disk the time does not matter: the process is outdated.
+    times = [one.modified for one in (written_at(each.path) for each in held if not each.deleted) if one]
+    return compare(held, inode_of, directory, Texts(written_at, opened_after(procfs.started_at(pid), times)))
+
+
+def written(path: str) -> Optional[Written]:
+    """Return when a file was written, or None if there is none."""
+    try:
+        return written_by(os.stat(path))
+    except OSError:
+        return None
+
+
+def written_by(status: os.stat_result) -> Written:
+    """Return the same, of a file that has been looked at."""
+    return Written(status.st_mtime, max(status.st_mtime, status.st_ctime))
 
 
 def inode_of(path: str) -> Optional[int]:
@@ -72,27 +184,37 @@ def changed_at(directory: str) -> Optional[float]:
 
     EL 7 has them as text alone.
     """
-    return max((status.st_ctime for status in _on_disk(directory, _TEXTS + _DATABASES)), default=None)
+    return max((status.st_ctime for suffix in ("", COMPILED) for status in _statuses(TEXTS, suffix, directory)
+                if status), default=None)
 
 
 def generation(directory: str) -> str:
     """Return a text that changes whenever the rules or the substitutions on disk do."""
-    return " ".join("%d:%d:%d" % (status.st_ino, status.st_size, status.st_ctime_ns)
-                    for status in _on_disk(directory, _TEXTS + _DATABASES + _SUBSTITUTIONS))
+    found = _statuses(TEXTS, "", directory) + _statuses(TEXTS, COMPILED, directory) \
+        + _statuses(SUBSTITUTIONS, "", directory)
+    return " ".join("%d:%d:%d" % (one.st_ino, one.st_size, one.st_ctime_ns) if one else "-" for one in found)
 
 
 def outdated_since(held: Sequence[HeldFile], directory: str) -> Optional[int]:
-    """Return when the first database was put on disk that is not held (seconds since the epoch), or None."""
+    """Return when the first file was put on disk that libselinux would read and that is not held, or None.
+
+    In seconds since the epoch.  A text counts where its compiled file is held and no longer used.
+    """
     inodes = {one.inode for one in held}
-    return min((int(status.st_ctime) for status in _on_disk(directory, _DATABASES) if status.st_ino not in inodes),
-               default=None)
+    times = []
+    for compiled, text in zip(_statuses(TEXTS, COMPILED, directory), _statuses(TEXTS, "", directory)):
+        if compiled and usable(written_by(compiled), written_by(text) if text else None):
+            times += [compiled.st_ctime] if compiled.st_ino not in inodes else []
+        elif compiled and text and compiled.st_ino in inodes:
+            times.append(text.st_ctime)
+    return min((int(one) for one in times), default=None)
 
 
-def _on_disk(directory: str, names: Sequence[str]) -> List[os.stat_result]:
-    found = []
+def _statuses(names: Sequence[str], suffix: str, directory: str) -> List[Optional[os.stat_result]]:
+    found: List[Optional[os.stat_result]] = []
     for name in names:
         try:
-            found.append(os.stat(os.path.join(directory, name)))
+            found.append(os.stat(os.path.join(directory, name + suffix)))
         except OSError:
-            continue
+            found.append(None)
     return found

@@ -2,9 +2,13 @@
 
 import os
 import re
+import time
 from typing import Collection, Dict, List, NamedTuple, Optional
 
-_LABEL_FILE = re.compile(r"\S+ \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z")
+_LABEL_FILE = re.compile(r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z")
+_RANGE = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16})\Z")
+# The clock that the start of a process is told by; time has its name from Python 3.7 on.
+_CLOCK_BOOTTIME = 7
 _LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
 
 
@@ -18,24 +22,50 @@ class HeldFile(NamedTuple):
 
 def held_label_files(pid: int, proc: str = "/proc") -> Optional[List[HeldFile]]:
     """Return the file-context databases that a process holds, or None if one may not look."""
+    mapped = mapped_label_files(pid, proc)
+    return None if mapped is None else list(mapped)
+
+
+def mapped_label_files(pid: int, proc: str = "/proc") -> Optional[Dict[HeldFile, str]]:
+    """Return the same files, each with its name below /proc/PID/map_files."""
     try:
         with open("%s/%d/maps" % (proc, pid), "rb") as maps:
             content = maps.read()
     except OSError:
         return None
     # Few processes hold any, and there are many.
-    return parse_maps(content.decode("utf-8", "surrogateescape")) if b"/contexts/files/" in content else []
+    return parse_ranges(content.decode("utf-8", "surrogateescape")) if b"/contexts/files/" in content else {}
 
 
 def parse_maps(text: str) -> List[HeldFile]:
     """Read the text of /proc/PID/maps (proc(5)); other mappings are passed over."""
-    held: Dict[HeldFile, None] = {}
+    return list(parse_ranges(text))
+
+
+def parse_ranges(text: str) -> Dict[HeldFile, str]:
+    """Read the same text: each file with the address range of its first mapping, as /proc/PID/map_files names it.
+
+    There the addresses have no leading zeros.  A range that is none is given as an empty string.
+    """
+    held: Dict[HeldFile, str] = {}
     for line in text.split("\n"):
         found = _LABEL_FILE.match(line) if "/contexts/files/" in line else None
         if found:
-            one = HeldFile(found.group(2), int(found.group(1)), bool(found.group(3)))
-            held[one] = None
-    return list(held)
+            addresses = _RANGE.match(found.group(1))
+            one = HeldFile(found.group(3), int(found.group(2)), bool(found.group(4)))
+            held.setdefault(one, "%x-%x" % tuple(int(half, 16) for half in addresses.groups()) if addresses else "")
+    return held
+
+
+def started_at(pid: int, proc: str = "/proc") -> Optional[float]:
+    """Return when a process was started (seconds since the epoch, by today's clock), or None."""
+    try:
+        with open("%s/%d/stat" % (proc, pid), "rb") as stream:
+            # The name of the process is in parentheses, and may hold any byte.
+            ticks = int(stream.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+    return time.time() - time.clock_gettime(_CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 class UnixSocket(NamedTuple):

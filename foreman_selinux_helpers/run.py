@@ -105,7 +105,7 @@ class Runner:
             except subprocess.TimeoutExpired:
                 given = None  # it was taken by the first call
                 waited = time.monotonic() - began
-                if waited >= min(timeout, self._patience if interrupts.pending() else timeout):
+                if waited >= min(timeout, self._patience if interrupts.asked_to_stop() else timeout):
                     raise subprocess.TimeoutExpired(process.args, waited) from None
 
     def check(self, argv: Sequence[str], stdin: Optional[str] = None, limit: Optional[float] = None) -> str:

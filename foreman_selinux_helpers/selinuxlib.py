@@ -268,10 +268,8 @@ def _ask(files: Dict[str, str], path: str) -> Optional[str]:
         for suffix, text in files.items():
             with open(file + suffix, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(text)
-        option = selinux.selinux_opt()
-        option.type, option.value = selinux.SELABEL_OPT_PATH, file
         try:
-            handle = selinux.selabel_open(selinux.SELABEL_CTX_FILE, option, 1)
+            handle = _open_at(selinux, file)
             if handle is None:
                 return None
             try:
@@ -280,6 +278,44 @@ def _ask(files: Dict[str, str], path: str) -> Optional[str]:
                 selinux.selabel_close(handle)
         except OSError:
             return None
+
+
+def _open_at(selinux: Any, file: str) -> Any:
+    """Open the database whose files have names that begin with a path; None, or OSError, where it cannot be read."""
+    option = selinux.selinux_opt()
+    option.type, option.value = selinux.SELABEL_OPT_PATH, file
+    return selinux.selabel_open(selinux.SELABEL_CTX_FILE, option, 1)
+
+
+def load() -> None:
+    """Load libselinux, so that processes which are started for a question need not."""
+    _binding()
+
+
+def labels_by(base: str, compiled: Sequence[str], paths: Sequence[str]) -> Dict[str, Optional[str]]:
+    """Return what libselinux answers for sockets by a database elsewhere; raise HelperError if it cannot open it.
+
+    ``base`` is the path of the text of its rules, ``compiled`` the paths of those texts that are there compiled.
+    For a process of its own: libselinux prints what it does not like, and what is opened stays so.
+    """
+    selinux = _binding()
+    # It passes over a part other than the first that it cannot read; by itself each is the first.
+    for part in [one for one in compiled if one != base] + [base]:
+        try:
+            handle = _open_at(selinux, part)
+        except OSError as error:
+            raise HelperError("libselinux cannot open %s: %s" % (os.path.basename(part), error.strerror)) from error
+        if handle is None:
+            raise HelperError("libselinux cannot open %s" % os.path.basename(part))
+    answers: Dict[str, Optional[str]] = {}
+    for path in paths:
+        try:
+            answers[path] = _lookup(selinux, handle, path, stat.S_IFSOCK)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise HelperError("libselinux cannot look up %r: %s" % (path, error.strerror)) from error
+            answers[path] = None
+    return answers
 
 
 def question(rule: Rule, path: str) -> Tuple[Dict[str, str], str]:

@@ -2,10 +2,13 @@
 
 import os
 import shlex
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import labelcache, layout, observe, procfs, selinuxlib
 from .converge import REEXEC_COMMAND
+from .errors import HelperError
+from .filecontexts import type_of
 from .host import Host
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
 
@@ -24,6 +27,17 @@ _UDEVD = ("/usr/bin/udevadm", "/bin/udevadm")  # since 247 it is a link to this
 # A manager's child that waits for the end of a PAM session, and labels nothing (setup_pam() in systemd's
 # src/core/execute.c); what it holds it was born with.
 _PAM = "(sd-pam)"
+# How many outdated processes are asked, and for how long in all: each takes some hundredths of a second.
+_MOST_ASKED = 100
+_ASKING = 20.0
+
+
+class Wrong(NamedTuple):
+    """A socket that a process would label otherwise than the rules on disk: None is no label by any rule."""
+
+    path: str
+    held_answer: Optional[str]
+    expected: Optional[str]
 
 
 class Process(NamedTuple):
@@ -32,6 +46,9 @@ class Process(NamedTuple):
     ``held``: the outdated databases; ``since``: when the one was put on disk that it does not hold, in
     seconds since the epoch; ``renews_itself``: at its next look-up; ``renew``: the command that renews
     it now, or None where only who started it can.
+
+    ``harmless``: it would label the sockets of this host rightly all the same (None: unknown, and ``unseen``
+    says why); ``wrong``: those that it would not; ``assumed``: what was taken for granted of its copy.
     """
 
     pid: int
@@ -43,6 +60,64 @@ class Process(NamedTuple):
     renews_itself: bool
     renew: Optional[str]
     evidence: List[str]
+    harmless: Optional[bool] = None
+    wrong: Sequence[Wrong] = ()
+    unseen: Optional[str] = None
+    assumed: Optional[str] = None
+
+
+class Sockets:
+    """The sockets of this host, and the labels that the rules on disk give them; looked at when first asked for."""
+
+    def __init__(self, root: str, policy: str, paths: Callable[[], Sequence[str]]) -> None:
+        self._root, self._policy, self._paths = root, policy, paths
+        self._expected: Optional[Dict[str, Optional[str]]] = None
+        self._fault: Optional[str] = None
+        self._asked = 0
+        self._end = 0.0
+
+    def judged(self, process: Process, directory: str) -> Process:
+        """Ask an outdated process's own copy for each of the sockets."""
+        from . import heldcopy
+
+        if self._expected is None and self._fault is None:
+            self._look()
+        if self._expected is None:
+            return process._replace(unseen=self._fault)
+        left = self._end - time.monotonic()
+        if self._asked >= _MOST_ASKED or left <= 0:
+            return process._replace(unseen="not asked: that many processes are outdated")
+        self._asked += 1
+        held = heldcopy.ask(process.pid, list(self._expected), directory, left)
+        if held.unseen:
+            return process._replace(unseen=held.unseen)
+        wrong = [Wrong(path, held.answers[path], expected) for path, expected in self._expected.items()
+                 if not self._same(held.answers[path], expected)]
+        return process._replace(harmless=not wrong, wrong=wrong, assumed=held.assumed)
+
+    def _look(self) -> None:
+        self._end = time.monotonic() + _ASKING
+        if os.geteuid() != 0:
+            self._fault = "only root may ask its copy"
+            return
+        try:
+            database = selinuxlib.LabelDatabase(self._root, self._policy)
+            try:
+                self._expected = {path: database.lookup(path) for path in self._paths()}
+            finally:
+                database.close()
+        except HelperError as error:
+            self._fault = str(error)
+
+    def _same(self, one: Optional[str], other: Optional[str]) -> bool:
+        """Tell whether two labels are the same, by whatever name of the type."""
+        if one == other or one is None or other is None:
+            return one == other
+        from .policydb import CompiledPolicy
+
+        ours, theirs = one.split(":", 3), other.split(":", 3)
+        return ours[:2] + ours[3:] == theirs[:2] + theirs[3:] \
+            and CompiledPolicy(self._root, self._policy).same(type_of(one), type_of(other))
 
 
 class Seen(NamedTuple):
@@ -59,22 +134,35 @@ class Seen(NamedTuple):
     manager: bool
 
 
-def stale(host: Host, running: Callable[[], "Build"]) -> Document:
-    """Return the document: look at every process of this host.  ``running``: the systemd that is PID 1."""
+def stale(host: Host, running: Callable[[], "Build"], paths: Callable[[], Sequence[str]] = tuple) -> Document:
+    """Return the document: look at every process of this host.
+
+    ``running``: the systemd that is PID 1; ``paths``: where the sockets of this host are.
+    """
     found: List[Process] = []
     fresh = unseen = 0
     if host.offline is None and host.policy is not None:
         directory = selinuxlib.label_directory(host.root, host.policy)
-        found, fresh, unseen = look(directory, running)
+        found, fresh, unseen = look(directory, running, Sockets(host.root, host.policy, paths))
     notes = host.notes()
     if unseen and os.geteuid() != 0:
         notes.append("%d processes may only be looked at by root" % unseen)
     return {"schema": 1, "command": "stale", "ok": all(one.renews_itself for one in found), "changed": False,
-            "notes": notes, "processes": [dict(one._asdict()) for one in found], "fresh": fresh}
+            "notes": notes, "processes": [_shown(one) for one in found], "fresh": fresh}
 
 
-def look(directory: str, running: Callable[[], "Build"]) -> Tuple[List[Process], int, int]:
-    """Return who is outdated, how many are not, and how many one may not look at."""
+def _shown(process: Process) -> Document:
+    shown = dict(process._asdict())
+    shown["wrong"] = [dict(one._asdict()) for one in process.wrong]
+    return shown
+
+
+def look(directory: str, running: Callable[[], "Build"],
+         sockets: Optional[Sockets] = None) -> Tuple[List[Process], int, int]:
+    """Return who is outdated, how many are not, and how many one may not look at.
+
+    With ``sockets`` those who are outdated are asked for them.
+    """
     found = []
     fresh = unseen = 0
     for pid in procfs.pids():
@@ -82,15 +170,16 @@ def look(directory: str, running: Callable[[], "Build"]) -> Tuple[List[Process],
         unseen += held is None
         if not held or not _labels_here(pid):
             continue
-        cache = labelcache.compare(held, labelcache.inode_of, directory)
+        cache = labelcache.look(pid, directory, held)
         fresh += cache.state == labelcache.FRESH
         seen = _seen(pid) if cache.state == labelcache.STALE else None
         if seen:
             refresh = running().refresh if seen.systemd else None
             itself, command = renewal(seen, refresh, observe.policy_load_due(directory))
-            found.append(Process(
+            one = Process(
                 pid, procfs.comm(pid), seen.unit, cache.state, [one.path for one in held],
-                labelcache.outdated_since(held, directory), itself, command, cache.evidence))
+                labelcache.outdated_since(held, directory), itself, command, cache.evidence)
+            found.append(sockets.judged(one, directory) if sockets else one)
     return found, fresh, unseen
 
 
@@ -142,10 +231,23 @@ def _seen(pid: int) -> Optional[Seen]:
 # -- for people ------------------------------------------------------------------------------
 
 
+def _judgement(process: Document) -> List[str]:
+    """Say which sockets a process would label wrongly."""
+    if process["harmless"]:
+        return layout.entry("labels", "all sockets of this host rightly all the same")
+    lines: List[str] = []
+    for one in process["wrong"]:
+        lines += layout.entry("would label", "%s %s, and the rules say %s" % (
+            one["path"], _short(one["held_answer"]), _short(one["expected"])))
+    return lines if process["unseen"] is None else lines + layout.entry("sockets", "unknown: %s" % process["unseen"])
+
+
+def _short(label: Optional[str]) -> str:
+    return type_of(label) if label else "by no rule"
+
+
 def text(document: Document, colour: bool = False) -> str:
     """Return the document for a terminal."""
-    import time
-
     found = document["processes"]
     fresh = "%d hold%s the rules that are on disk" % (document["fresh"], "s" if document["fresh"] == 1 else "")
     lines = []
@@ -158,6 +260,7 @@ def text(document: Document, colour: bool = False) -> str:
         "%d %b %H:%M", time.localtime(one["since"])) if one["since"] else "") for one in found])
     for one, row in zip(found, rows):
         lines.append(row)
+        lines += _judgement(one)
         if one["renews_itself"]:
             lines += layout.entry("renews", "itself, at its next look-up")
         if one["renew"]:
