@@ -8,6 +8,7 @@ what a process maps is not to be trusted.
 import os
 import re
 import stat
+import struct
 import time
 from typing import Callable, Collection, Dict, List, NamedTuple, Optional, Sequence
 
@@ -23,6 +24,12 @@ _LARGEST = 64 * 1024 * 1024
 _MOST_PATHS = 10000
 _LIMITS = apart.Limits(10.0, 1 << 30, _LARGEST, 16 * 1024 * 1024)
 # Each try may meet a process that opens its database anew.
+# The head of a compiled file (libselinux ``src/label_file.h``).
+_MAGIC = struct.pack("=I", 0xf97cff8a)
+_WITH_REGEX, _WITH_ARCHITECTURE = 2, 5
+# No stems, no rules.
+_NOTHING = bytes(8)
+_MOST_OF_NOTHING = 256
 _TRIES = 3
 _PAUSE = 0.02
 _LABEL = re.compile(r"[!-9;-~]{1,255}:[!-9;-~]{1,255}:[!-9;-~]{1,255}(:[!-~]{1,4096})?\Z")
@@ -120,6 +127,22 @@ def chosen(held: Dict[HeldFile, str], directory: str) -> Dict[str, str]:
     return found
 
 
+def is_empty(content: bytes) -> bool:
+    """Tell whether a compiled file says that there are no rules.
+
+    libselinux up to 3.7 takes such a file for a broken one (``src/label_file.c``, load_mmap()): to the process it
+    was as if there were none.
+    """
+    try:
+        version, at = int(struct.unpack_from("=I", content, len(_MAGIC))[0]), 8
+        # The version of the regex library, and what it is compiled for.
+        for _ in range((version >= _WITH_REGEX) + (version >= _WITH_ARCHITECTURE)):
+            at += 4 + int(struct.unpack_from("=I", content, at)[0])
+        return bool(content.startswith(_MAGIC) and version <= _WITH_ARCHITECTURE and content[at:] == _NOTHING)
+    except struct.error:
+        return False
+
+
 class Read(NamedTuple):
     """The texts that a process has read, and the parts that it has not, as they are new: names of texts."""
 
@@ -183,7 +206,8 @@ def _copied(pid: int, directory: str, scratch: str, proc: str) -> _Copied:
         if not labelcache.unchanged(labelcache.written_by(status), opened_after):
             raise Unseen("%s has changed meanwhile" % name)
     capabilities.drop_all()
-    return _Copied(os.path.join(scratch, TEXTS[0]), [os.path.join(scratch, name) for name in compiled], found.new)
+    linked = [name[:-len(COMPILED)] for name in os.listdir(scratch) if name.endswith(COMPILED)]
+    return _Copied(os.path.join(scratch, TEXTS[0]), [os.path.join(scratch, name) for name in linked], found.new)
 
 
 def _copy_held(pid: int, directory: str, scratch: str, proc: str) -> Dict[str, float]:
@@ -201,6 +225,11 @@ def _copy_held(pid: int, directory: str, scratch: str, proc: str) -> Dict[str, f
         except PermissionError as error:
             raise Unseen("%s cannot be read without CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE" % place) from error
         times[text] = _checked(source, text + COMPILED).st_mtime
+        head = os.pread(source, _MOST_OF_NOTHING, 0)
+        if not head.startswith(_MAGIC):
+            raise Unseen("%s%s is no compiled file contexts" % (text, COMPILED))  # libselinux would read it as text
+        if text != TEXTS[0] and is_empty(head):
+            continue
         link = os.path.join(scratch, text + COMPILED)
         if os.path.lexists(link):
             os.unlink(link)
