@@ -1,5 +1,6 @@
 """Calls a function in a process of its own, with limits: for what may crash, hang or use up the memory."""
 
+import gc
 import os
 import resource
 import select
@@ -40,7 +41,7 @@ def call(act: Callable[[], bytes], limits: Limits) -> Ended:
     The child prints nothing, dumps no core, and is gone afterwards.  A signal that asks us to stop ends it, and is
     heard when this returns.
     """
-    with interrupts.held():
+    with interrupts.held(), interrupts.children_kept():
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
             child = os.fork()
@@ -92,16 +93,13 @@ def _end(child: int) -> str:
     end = time.monotonic() + _END
     found = status = 0
     pause = 1e-5
-    try:
-        while not found:
-            found, status = os.waitpid(child, os.WNOHANG)
-            if not found:
-                if time.monotonic() > end:
-                    return "the process that was started for it cannot be ended"
-                time.sleep(pause)
-                pause = min(2 * pause, _POLL)
-    except ChildProcessError:
-        return ""  # the caller has the kernel forget how children end; the answer says enough
+    while not found:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if not found:
+            if time.monotonic() > end:
+                return "the process that was started for it cannot be ended"
+            time.sleep(pause)
+            pause = min(2 * pause, _POLL)
     if os.WIFSIGNALED(status):
         return "the process that was started for it was ended by signal %d" % os.WTERMSIG(status)
     return "the process that was started for it ended with status %d" % os.WEXITSTATUS(status) if status else ""
@@ -129,6 +127,7 @@ def _be_the_child(act: Callable[[], bytes], limits: Limits, writing: int) -> NoR
 def _confine(limits: Limits) -> None:
     """Make the child end when it is asked to, keep it quiet, and limit it."""
     interrupts.forget()
+    gc.disable()  # it would touch, and so copy, all memory
     try:
         nothing = os.open(os.devnull, os.O_RDWR)
     except OSError:

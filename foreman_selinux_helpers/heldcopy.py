@@ -6,7 +6,6 @@ what a process maps is not to be trusted.
 """
 
 import os
-import re
 import stat
 import struct
 import time
@@ -32,7 +31,7 @@ _NOTHING = bytes(8)
 _MOST_OF_NOTHING = 256
 _TRIES = 3
 _PAUSE = 0.02
-_LABEL = re.compile(r"[!-9;-~]{1,255}:[!-9;-~]{1,255}:[!-9;-~]{1,255}(:[!-~]{1,4096})?\Z")
+_LONGEST_LABEL = 4096  # as the kernel has it
 
 
 class HeldAnswers(NamedTuple):
@@ -101,10 +100,17 @@ def decode(answer: bytes, paths: Sequence[str]) -> HeldAnswers:
     if len(fields) != len(paths) + 2 or fields[-1]:
         return HeldAnswers({}, "its copy cannot be asked: the answers are not as many as the questions")
     new, labels = fields[0].split(), fields[1:-1]
-    if not set(new) <= set(TEXTS) or not all(not label or _LABEL.match(label) for label in labels):
+    if not set(new) <= set(TEXTS) or not all(not label or _is_label(label) for label in labels):
         return HeldAnswers({}, "its copy cannot be asked: what it answers is no label")
     assumed = "it is taken to have read no %s, which has been written since it was started" % " and no ".join(new)
     return HeldAnswers({path: label or None for path, label in zip(paths, labels)}, None, assumed if new else None)
+
+
+def _is_label(text: str) -> bool:
+    """Tell whether this is user:role:type, with a level or without one."""
+    parts = text.split(":", 3)
+    return len(parts) > 2 and all(parts) and len(text) <= _LONGEST_LABEL \
+        and all("!" <= character <= "~" for character in text)
 
 
 # -- what is to be copied --------------------------------------------------------------------------

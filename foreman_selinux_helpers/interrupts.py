@@ -50,6 +50,20 @@ def held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def children_kept() -> Iterator[None]:
+    """Let a child that has ended keep its number until it is waited for, whatever who called us has set."""
+    before = signal.getsignal(signal.SIGCHLD)
+    if before != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def asked_to_stop() -> bool:
     """Tell whether a signal that is held back asks us to stop (what is ignored is pending as well)."""
     return any(signal.getsignal(number) != signal.SIG_IGN for number in signal.sigpending().intersection(_STOP))

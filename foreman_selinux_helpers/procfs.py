@@ -6,7 +6,6 @@ import time
 from typing import Collection, Dict, List, NamedTuple, Optional
 
 _LABEL_FILE = re.compile(r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z")
-_RANGE = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16})\Z")
 # The clock that the start of a process is told by; time has its name from Python 3.7 on.
 _CLOCK_BOOTTIME = 7
 _LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
@@ -51,10 +50,17 @@ def parse_ranges(text: str) -> Dict[HeldFile, str]:
     for line in text.split("\n"):
         found = _LABEL_FILE.match(line) if "/contexts/files/" in line else None
         if found:
-            addresses = _RANGE.match(found.group(1))
             one = HeldFile(found.group(3), int(found.group(2)), bool(found.group(4)))
-            held.setdefault(one, "%x-%x" % tuple(int(half, 16) for half in addresses.groups()) if addresses else "")
+            held.setdefault(one, _range(found.group(1)))
     return held
+
+
+def _range(addresses: str) -> str:
+    try:
+        begin, end = (int(half, 16) for half in addresses.split("-"))
+    except ValueError:
+        return ""
+    return "%x-%x" % (begin, end)
 
 
 def started_at(pid: int, proc: str = "/proc") -> Optional[float]:

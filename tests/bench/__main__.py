@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from .. import policyroot
 from ..packages import build
 from ..vm import image
 from ..vm.guest import Guest
@@ -86,6 +87,11 @@ WINNER_ROWS: List[Row] = [
 STALE_ROWS: List[Row] = [
     ("stale, 1,000 processes", "grep in all maps", "time", 2.0),
     ("stale, 1,000 processes", "python3 -c pass", "memory", None),
+]
+ASK_ROWS: List[Row] = [
+    ("ask a copy for 10 paths", "the same of the disk", "time", 1.3),
+    ("ask a copy for 10 paths", "bare selabel_open, 10 paths", "time", None),
+    ("ask a copy for 10 paths", "bare selabel_open, 10 paths", "memory", None),
 ]
 LINT_ROWS: List[Row] = [
     ("lint, one target", "lint, 3 rules", "time", None),
@@ -189,6 +195,30 @@ def stale(rounds: int) -> Found:
     return found
 
 
+def ask(rounds: int) -> Found:
+    """Measure what a process's own copy of Debian's whole policy says of ten paths, and what the files on disk say."""
+    root = policyroot.prepared(BUILD)
+    files = root / "etc/selinux" / policyroot.POLICY / "contexts/files"
+    code = ("import selinux, sys; selinux.selinux_set_policy_root(sys.argv[1]);"
+            "held = selinux.selabel_open(selinux.SELABEL_CTX_FILE, None, 0); print(flush=True); sys.stdin.read()")
+    with subprocess.Popen([*PYTHON, "-c", code, str(files.parent.parent)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        paths = ["/run/bench-%d.sock" % one for one in range(10)]
+        cases = {"ask a copy for 10 paths": {"argv": [*PYTHON, str(HERE / "ask_copy.py"), str(TOP), str(root),
+                                                      str(process.pid), *paths]},
+                 "the same of the disk": {"argv": [*PYTHON, str(HERE / "ask_copy.py"), str(TOP), str(root), "0", *paths]},
+                 "bare selabel_open, 10 paths": {"argv": [*PYTHON, str(HERE / "bare_ask.py"),
+                                                          str(files / "file_contexts"), *paths]}}
+        out = subprocess.run([*PYTHON, str(HERE / "measure.py")], check=True, stdout=subprocess.PIPE,
+                             input=json.dumps({"rounds": rounds, "cases": cases}).encode()).stdout
+        process.stdin.close()
+    found: Found = json.loads(out.decode())
+    return found
+
+
 def lint(rounds: int) -> Found:
     """Measure the judgement of a source as large as a whole policy: 6,000 rules, none of them wrong."""
     kinds = ["/usr/share/part%d(/.*)?", "/var/lib/part%d/.*\\.db", "/run/part%d\\.sock -s", "/var/run/part%d\\.sock -s",
@@ -235,6 +265,7 @@ def show(title: str, found: Found, rows: List[Row]) -> bool:
 def main() -> int:
     """Measure everything; return 1 if a limit is missed."""
     kept = show("The winning rule", winner(9), WINNER_ROWS)
+    kept &= show("A process's own copy of the label database", ask(9), ASK_ROWS)
     kept &= show("Lint of 6,000 rules", lint(9), LINT_ROWS)
     kept &= show("Who labels by outdated rules", stale(9), STALE_ROWS)
     print("\nmeasuring registration in a chroot (some minutes)", flush=True)

@@ -1,12 +1,18 @@
-"""Asks a process's own copy of the label database for the same paths."""
+"""Asks a process's own copy of the label database for paths; for process 0, the files on disk."""
 
 import sys
 
-top, base, pid, *paths = sys.argv[1:]
+top, root, pid, *paths = sys.argv[1:]
 sys.path.insert(0, top)
 
-from foreman_selinux_helpers import heldcopy  # noqa: E402
+from foreman_selinux_helpers import heldcopy, selinuxlib  # noqa: E402
 
-found = heldcopy.ask(int(pid), paths, base.rpartition("/")[0])
-if found.unseen or len(found.answers) != len(paths):
-    raise SystemExit("it cannot be asked: %s" % found.unseen)
+policy = selinuxlib.policy_type(root)
+if pid == "0":
+    database = selinuxlib.LabelDatabase(root, policy)
+    for path in paths:
+        database.lookup(path)
+else:
+    found = heldcopy.ask(int(pid), paths, selinuxlib.label_directory(root, policy))
+    if found.unseen or len(found.answers) != len(paths):
+        raise SystemExit("it cannot be asked: %s" % found.unseen)

@@ -164,7 +164,7 @@ def test_answers_come_back_as_they_are():
 
 
 @pytest.mark.parametrize("answer", [
-    b"", b"\0", b"\0%s" % LABEL.encode(), b"\0a\0", b"\0u:r:t:s0\n\0", b"\0u:r:\xff\0", b"\0u:r:t\0u:r:t\0", b"\0u:r:%s\0" % (b"t" * 300),
+    b"", b"\0", b"\0%s" % LABEL.encode(), b"\0a\0", b"\0u:r:t:s0\n\0", b"\0u:r:\xff\0", b"\0u:r:t\0u:r:t\0", b"\0u:r:%s\0" % (b"t" * 5000),
     b"/etc/shadow\0u:r:t\0", b"\0\x1b[31mu:r:t\0", b"\0u:r:t s0\0", b"\0::\0"])
 def test_an_answer_that_is_none_is_not_believed(answer):
     found = heldcopy.decode(answer, ["/run/a"])
