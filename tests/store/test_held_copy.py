@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import heldcopy, labelcache, procfs
+from foreman_selinux_helpers import heldcopy, labelcache, procfs, stale
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.policystore import ADD, MODIFY, REMOVE, Change, Store
@@ -297,6 +297,30 @@ def test_a_process_that_holds_two_generations_or_has_ended(small, start, change)
     assert ask(one, small).unseen is None
     one.end()
     assert "maps cannot be read" in ask(one, small).unseen
+
+
+def test_stale_says_who_would_label_which_socket_wrongly(small, start, change):
+    """As a process that is outdated is wrong only where rules have changed for a socket."""
+    holder = start()
+
+    def look():
+        sockets = stale.Sockets(str(small.path), POLICY, lambda: PATHS)
+        found, _, _ = stale.look(str(small.files), lambda: None, sockets)
+        return {one.pid: one for one in found}
+    assert look() == {}
+    change(rule("/srv/elsewhere"))
+    found = look()[holder.pid]
+    assert (found.harmless, found.wrong, found.unseen) == (True, [], None)
+    change(rule("/run/3\\.sock"))
+    found = look()[holder.pid]
+    assert (found.harmless, found.wrong) == (False, [("/run/3.sock", RUN, FOO)])
+    # By another name of the same type.
+    holder.open_again()
+    change(Change(MODIFY, Rule("/run/3\\.sock", ALL_FILES, "system_u:object_r:foo_socket_t")))
+    assert look()[holder.pid].harmless is True
+    (small.files / "file_contexts.subs").write_text("/a /b\n")
+    found = look()[holder.pid]
+    assert (found.harmless, "file_contexts.subs" in found.unseen) == (None, True)
 
 
 # -- what is not to be trusted ---------------------------------------------------------------------

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers import labelcache, observe, procfs, stale
+from foreman_selinux_helpers import heldcopy, labelcache, observe, procfs, selinuxlib, stale
 from foreman_selinux_helpers.detection import Build
+from foreman_selinux_helpers.errors import CommandFailed
+from foreman_selinux_helpers.heldcopy import HeldAnswers
 from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
 from foreman_selinux_helpers.stale import Seen
 
@@ -105,7 +107,7 @@ def test_a_hostile_file_name_is_nobodys_database(directory, tmp_path, holder):
 
 
 def document(*processes, ok, notes=(), fresh=1):
-    return {"processes": [dict(one._asdict()) for one in processes], "ok": ok, "notes": list(notes), "fresh": fresh}
+    return {"processes": [stale._shown(one) for one in processes], "ok": ok, "notes": list(notes), "fresh": fresh}
 
 
 def test_the_text():
@@ -125,3 +127,96 @@ def test_the_text():
 def test_policy_loads_are_asked_for_once_it_matters(monkeypatch, directory):
     monkeypatch.setattr(observe, "policy_load_due", lambda _: pytest.fail("nobody is outdated"))
     stale.look(str(directory), lambda: pytest.fail("nobody is outdated"))
+
+
+# -- what those who are outdated would do ----------------------------------------------------------
+
+FOO, VAR = "system_u:object_r:foo_t:s0", "system_u:object_r:var_run_t:s0"
+OUTDATED = stale.Process(412, "x", "x.service", "stale", ["/x"], None, False, None, [])
+
+
+@pytest.fixture
+def rules(monkeypatch):
+    """Return the labels that the rules on disk give, to be filled; root looks."""
+    labels = {}
+
+    class Database:
+        def __init__(self, root, policy):
+            labels.setdefault("opened", []).append(root)
+
+        def lookup(self, path):
+            return labels[path]
+
+        def close(self):
+            labels["closed"] = True
+    monkeypatch.setattr(selinuxlib, "LabelDatabase", Database)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return labels
+
+
+def held(monkeypatch, answers):
+    asked = []
+
+    def ask(pid, paths, directory, seconds):
+        asked.append((pid, list(paths), directory, seconds))
+        return answers if isinstance(answers, HeldAnswers) else HeldAnswers({path: answers[path] for path in paths})
+    monkeypatch.setattr(heldcopy, "ask", ask)
+    return asked
+
+
+@pytest.mark.parametrize(("answers", "wrong"), [
+    ({"/run/a": FOO, "/run/b": None}, []),
+    ({"/run/a": VAR, "/run/b": None}, [("/run/a", VAR, FOO)]),
+    ({"/run/a": None, "/run/b": None}, [("/run/a", None, FOO)]),
+    ({"/run/a": FOO, "/run/b": VAR}, [("/run/b", VAR, None)]),
+    ({"/run/a": FOO.replace("s0", "s0:c1"), "/run/b": None}, [("/run/a", FOO.replace("s0", "s0:c1"), FOO)])])
+def test_who_would_label_which_socket_wrongly(monkeypatch, rules, answers, wrong, tmp_path):
+    rules.update({"/run/a": FOO, "/run/b": None})
+    asked = held(monkeypatch, answers)
+    sockets = stale.Sockets(str(tmp_path), "targeted", lambda: ["/run/a", "/run/b"])
+    found = sockets.judged(OUTDATED, "/d")
+    assert (found.harmless, list(found.wrong), found.unseen) == (not wrong, wrong, None)
+    assert (asked[0][:3], asked[0][3] <= 20) == ((412, ["/run/a", "/run/b"], "/d"), True)
+    sockets.judged(OUTDATED, "/d")
+    assert (rules["opened"], rules["closed"]) == ([str(tmp_path)], True)  # once for all processes
+
+
+def test_what_cannot_be_asked_is_neither_right_nor_wrong(monkeypatch, rules):
+    rules["/run/a"] = FOO
+    held(monkeypatch, HeldAnswers({}, "its copy cannot be asked: no"))
+    found = stale.Sockets("/", "targeted", lambda: ["/run/a"]).judged(OUTDATED, "/d")
+    assert (found.harmless, found.wrong, found.unseen) == (None, (), "its copy cannot be asked: no")
+    asked = held(monkeypatch, {})
+
+    def fails():
+        raise CommandFailed("systemctl: failed")
+    found = stale.Sockets("/", "targeted", fails).judged(OUTDATED, "/d")
+    assert (found.harmless, found.unseen, asked) == (None, "systemctl: failed", [])
+    monkeypatch.setattr(os, "geteuid", lambda: 12)
+    found = stale.Sockets("/", "targeted", lambda: pytest.fail("it is of no use")).judged(OUTDATED, "/d")
+    assert (found.harmless, "only root" in found.unseen, asked) == (None, True, [])
+
+
+def test_not_more_are_asked_than_there_is_time_for(monkeypatch, rules):
+    rules["/run/a"] = FOO
+    asked = held(monkeypatch, {"/run/a": FOO})
+    sockets = stale.Sockets("/", "targeted", lambda: ["/run/a"])
+    found = [sockets.judged(OUTDATED, "/d") for _ in range(1000)]
+    assert (len(asked), [one.harmless for one in found[98:102]]) == (100, [True, True, None, None])
+    assert "not asked" in found[-1].unseen
+    monkeypatch.setattr(stale, "_ASKING", 0.0)
+    assert stale.Sockets("/", "targeted", lambda: ["/run/a"]).judged(OUTDATED, "/d").harmless is None
+
+
+def test_nobody_is_asked_who_is_not_outdated(directory, holder):
+    sockets = stale.Sockets("/", "targeted", lambda: pytest.fail("nobody is outdated"))
+    assert stale.look(str(directory), lambda: None, sockets)[:2] == ([], 1)
+
+
+def test_the_text_says_who_is_wrong():
+    one = OUTDATED._replace(harmless=False, wrong=[stale.Wrong("/run/a", VAR, FOO), stale.Wrong("/run/b", None, FOO)])
+    shown = stale.text(document(one, OUTDATED._replace(harmless=True), OUTDATED._replace(unseen="it is so"), ok=False))
+    assert "would label   /run/a var_run_t, and the rules say foo_t\n" in shown
+    assert "would label   /run/b by no rule, and the rules say foo_t\n" in shown
+    assert "labels        all sockets of this host rightly all the same\n" in shown
+    assert "sockets       unknown: it is so\n" in shown
