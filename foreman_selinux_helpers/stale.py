@@ -141,10 +141,14 @@ def stale(host: Host, running: Callable[[], "Build"], paths: Callable[[], Sequen
     """
     found: List[Process] = []
     fresh = unseen = 0
+    unknown: List[str] = []
     if host.offline is None and host.policy is not None:
         directory = selinuxlib.label_directory(host.root, host.policy)
-        found, fresh, unseen = look(directory, running, Sockets(host.root, host.policy, paths))
+        found, fresh, unseen = look(directory, running, Sockets(host.root, host.policy, paths), unknown)
     notes = host.notes()
+    if unknown:
+        notes.append("whether %d process%s outdated is unknown: %s" % (
+            len(unknown), " is" if len(unknown) == 1 else "es are", "; ".join(dict.fromkeys(unknown))))
     if unseen and os.geteuid() != 0:
         notes.append("%d processes may only be looked at by root" % unseen)
     return {"schema": 1, "command": "stale", "ok": all(one.renews_itself for one in found), "changed": False,
@@ -158,10 +162,11 @@ def _shown(process: Process) -> Document:
 
 
 def look(directory: str, running: Callable[[], "Build"],
-         sockets: Optional[Sockets] = None) -> Tuple[List[Process], int, int]:
+         sockets: Optional[Sockets] = None, unknown: Optional[List[str]] = None) -> Tuple[List[Process], int, int]:
     """Return who is outdated, how many are not, and how many one may not look at.
 
-    With ``sockets`` those who are outdated are asked for them.
+    With ``sockets`` those who are outdated are asked for them.  ``unknown`` gets a reason for each process that
+    holds a database, of which it cannot be told whether it is outdated.
     """
     found = []
     fresh = unseen = 0
@@ -172,6 +177,9 @@ def look(directory: str, running: Callable[[], "Build"],
             continue
         cache = labelcache.look(pid, directory, held)
         fresh += cache.state == labelcache.FRESH
+        if unknown is not None and cache.state == labelcache.UNKNOWN \
+                and any(labelcache.part_of(one.path, directory) for one in held):
+            unknown.append("; ".join(cache.evidence))
         seen = _seen(pid) if cache.state == labelcache.STALE else None
         if seen:
             refresh = running().refresh if seen.systemd else None

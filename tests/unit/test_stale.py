@@ -213,6 +213,15 @@ def test_nobody_is_asked_who_is_not_outdated(directory, holder):
     assert stale.look(str(directory), lambda: None, sockets)[:2] == ([], 1)
 
 
+def test_who_may_have_read_an_edited_text_is_not_passed_over(directory, holder):
+    """It maps nothing of it: so nobody can tell, and that is said."""
+    (directory / "file_contexts.local").write_text("/run/x u:r:t\n")
+    unknown = []
+    assert stale.look(str(directory), lambda: None, None, unknown)[:2] == ([], 0)
+    assert len(unknown) == 1
+    assert "file_contexts.local: read as text" in unknown[0]
+
+
 def test_the_text_says_who_is_wrong():
     one = OUTDATED._replace(harmless=False, wrong=[stale.Wrong("/run/a", VAR, FOO), stale.Wrong("/run/b", None, FOO)])
     shown = stale.text(document(one, OUTDATED._replace(harmless=True), OUTDATED._replace(unseen="it is so"), ok=False))

@@ -10,7 +10,7 @@ import pytest
 
 from .test_lifecycle import denials, kinds
 
-ROUNDS = int(os.environ.get("ROUNDS", "4"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 PATHS = ["/run/held/%d.sock" % number for number in range(6)]
 # One that no rule is ever for: it gets what PID 1 gives without a rule.
 NEVER = "/run/held/never"
@@ -85,7 +85,7 @@ def test_what_pid_1_would_do(boot, stale):
             assert all(one["held_answer"] is None and one["expected"] for one in found["wrong"])
             assert "would label" in guest.run("foreman-selinux-helpers stale").out
             # Rules that concern none of the sockets: old, and right all the same.
-            guest.check("systemctl daemon-reexec && semanage fcontext -a -t var_t /srv/held")
+            guest.check("systemctl daemon-reexec && semanage fcontext -a -t var_t /srv/held", timeout=400)
             found = next(one for one in guest.tool("stale")["processes"] if one["pid"] == 1)
             assert (found["state"], found["harmless"], found["wrong"]) == ("stale", True, [])
             assert "rightly all the same" in guest.run("foreman-selinux-helpers stale").out
