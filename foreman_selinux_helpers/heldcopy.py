@@ -25,6 +25,7 @@ _LIMITS = apart.Limits(10.0, 1 << 30, _LARGEST, 16 * 1024 * 1024)
 # Each try may meet a process that opens its database anew.
 # The head of a compiled file (libselinux ``src/label_file.h``).
 _MAGIC = struct.pack("=I", 0xf97cff8a)
+_MAGIC_SINCE_3_8 = struct.pack(">I", 0xf97cff8a)
 _WITH_REGEX, _WITH_ARCHITECTURE = 2, 5
 # No stems, no rules.
 _NOTHING = bytes(8)
@@ -232,7 +233,7 @@ def _copy_held(pid: int, directory: str, scratch: str, proc: str) -> Dict[str, f
             raise Unseen("%s cannot be read without CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE" % place) from error
         times[text] = _checked(source, text + COMPILED).st_mtime
         head = os.pread(source, _MOST_OF_NOTHING, 0)
-        if not head.startswith(_MAGIC):
+        if not head.startswith((_MAGIC, _MAGIC_SINCE_3_8)):
             raise Unseen("%s%s is no compiled file contexts" % (text, COMPILED))  # libselinux would read it as text
         if text != TEXTS[0] and is_empty(head):
             continue

@@ -147,6 +147,7 @@ def test_a_database_without_its_first_part_is_never_taken_for_new():
     (NOTHING, True), (NOTHING[:-8] + b"\1" + bytes(7), False), (NOTHING + b"\0", False), (NOTHING[:-1], False),
     (b"", False), (NOTHING[:8], False), (bytes(60), False),
     (struct.pack("=2I", 0xf97cff8a, 1) + bytes(8), True), (struct.pack("=2I", 0xf97cff8a, 6) + NOTHING[8:], False),
+    (struct.pack(">2I", 0xf97cff8a, 6) + NOTHING[8:], False),
     (struct.pack("=3I", 0xf97cff8a, 5, 0xffffffff) + bytes(30), False)])
 def test_a_compiled_file_without_rules(content, empty):
     assert heldcopy.is_empty(content) is empty
