@@ -164,13 +164,15 @@ def read(held: Collection[str], written: Callable[[str], Optional[Written]], ope
     """
     found = Read([], [])
     for name in TEXTS + SUBSTITUTIONS:
-        text = written(name) if name not in held else None
-        if text is None:
+        if name in held:
             continue
-        if labelcache.unchanged(text, opened_after):
+        text = written(name)
+        compiled = written(name + COMPILED) if name in TEXTS[1:] else None
+        if text and labelcache.unchanged(text, opened_after):
             found.texts.append(name)
             continue
-        compiled = written(name + COMPILED) if name in TEXTS[1:] else None
+        if text is None and compiled is None:
+            continue
         # A commit has made both since.  What a commit had made before would be held; what was written by hand, and
         # has now been written over, nobody can tell.
         if compiled is None or not labelcache.usable(compiled, text):
@@ -200,6 +202,7 @@ def _copied(pid: int, directory: str, scratch: str, proc: str) -> _Copied:
         except Changing:
             if not left:
                 raise
+            _empty(scratch)
             time.sleep(_PAUSE)
     opened_after = labelcache.opened_after(procfs.started_at(pid, proc), compiled.values())
 
@@ -237,11 +240,8 @@ def _copy_held(pid: int, directory: str, scratch: str, proc: str) -> Dict[str, f
             raise Unseen("%s%s is no compiled file contexts" % (text, COMPILED))  # libselinux would read it as text
         if text != TEXTS[0] and is_empty(head):
             continue
-        link = os.path.join(scratch, text + COMPILED)
-        if os.path.lexists(link):
-            os.unlink(link)
         # Root alone can change the file, as it can those on disk; a copy of it would tell no more, and take longer.
-        os.symlink("/proc/self/fd/%d" % source, link)
+        os.symlink("/proc/self/fd/%d" % source, os.path.join(scratch, text + COMPILED))
     if procfs.mapped_label_files(pid, proc) != held:
         raise Changing("it has opened its database anew meanwhile")
     return times
@@ -290,14 +290,18 @@ def _scratch() -> str:
     raise failed
 
 
-def _remove(scratch: str) -> None:
-    """Remove the directory; the files in it have the names that we gave them."""
+def _empty(scratch: str) -> None:
+    """Remove what is in the directory: it has the names that we gave it."""
     for name in TEXTS + SUBSTITUTIONS:
         for suffix in ("", COMPILED):
             try:
                 os.unlink(os.path.join(scratch, name + suffix))
             except OSError:
                 pass  # not each is there
+
+
+def _remove(scratch: str) -> None:
+    _empty(scratch)
     try:
         os.rmdir(scratch)
     except OSError:

@@ -124,6 +124,7 @@ def test_what_a_process_holds_of_a_database():
     ({"file_contexts.local": OLD}, ["file_contexts.local"], []),
     ({"file_contexts.local": OLD, "file_contexts.local.bin": Written(90.0, 90.0)}, ["file_contexts.local"], []),
     ({"file_contexts.local": NEW, "file_contexts.local.bin": NEW}, [], ["file_contexts.local"]),
+    ({"file_contexts.local.bin": NEW}, [], ["file_contexts.local"]),
     ({"file_contexts.local": NEW, "file_contexts.local.bin": OLD}, None, None),
     ({"file_contexts.local": NEW}, None, None),
     ({"file_contexts.subs": NEW}, None, None),
@@ -235,6 +236,22 @@ def test_what_is_odd_ends_in_one_line(process, shell, word):
     found = copied(process)
     assert (found.answer, word in found.fault, "\n" in found.fault) == (b"", True, False), found
     assert time.monotonic() - begun < 4
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files must be root's")
+def test_nothing_of_a_try_before_is_left(process, monkeypatch):
+    """A part that the process has let go of meanwhile is not mixed with what it holds now."""
+    monkeypatch.setattr(heldcopy, "_PAUSE", 0)
+    place = process / "proc/7/map_files"
+    (place / "3000-4000").write_bytes((place / "1000-2000").read_bytes())
+    main, local = (HeldFile("%s/file_contexts%s.bin" % (process / "contexts/files", part), 1, True) for part in ("", ".local"))
+    held = [{main: "1000-2000", local: "3000-4000"}] + [{main: "1000-2000"}] * 3
+    monkeypatch.setattr(procfs, "mapped_label_files", lambda pid, proc: held.pop(0))
+    monkeypatch.setattr(capabilities, "read_map_files_by", lambda: None)
+    monkeypatch.setattr(capabilities, "drop_all", lambda: None)
+    found = heldcopy._copied(7, str(process / "contexts/files"), str(process / "scratch"), str(process / "proc"))
+    assert found == (str(process / "scratch/file_contexts"), [str(process / "scratch/file_contexts")], [])
+    assert os.listdir(str(process / "scratch")) == ["file_contexts.bin"]
 
 
 def test_a_process_that_opens_its_database_while_it_is_copied(process, monkeypatch):
