@@ -69,7 +69,7 @@ def test_one_that_is_told_to_stop_tells_its_child(number, tmp_path):
     """And ends with 0: a lost terminal is no failed scriptlet."""
     began, stopped = str(tmp_path / "began"), str(tmp_path / "stopped")
     code = ("import sys, time; sys.path.insert(0, %r)\nfrom foreman_selinux_helpers import cli, scriptlet\n"
-            "def work(*_):\n open(%r, 'w').close()\n try:\n  time.sleep(50)\n finally:\n  open(%r, 'w').close()\n"
+            "def work(*_):\n try:\n  open(%r, 'w').close()\n  time.sleep(50)\n finally:\n  open(%r, 'w').close()\n"
             # Under nohup(1), or in the background, some would be ignored.
             "import signal\nfor one in (signal.SIGTERM, signal.SIGHUP): signal.signal(one, signal.SIG_DFL)\n"
             "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
