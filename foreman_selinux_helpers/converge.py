@@ -44,7 +44,6 @@ RESTART_COMMAND = "foreman-selinux-helpers restart"
 REEXEC_COMMAND = "foreman-selinux-helpers reexec"
 # How often a transaction is tried while others change the local rules.
 _CHANCES = 10
-_UNSEEN = "PID 1's label cache cannot be seen, and this systemd is not known to keep an outdated one"
 _RENEWED = "PID 1 was re-executed since the rules on disk changed"
 _NOT_CHANGED = "the rules on disk have not changed since PID 1 started"
 _LEFT = "its path is labelled wrong after the restart"
@@ -158,21 +157,15 @@ class Converge:
         """Re-execute PID 1 if its label cache is stale and no guard refuses."""
         seen = self.look()
         step = Step(plan.DAEMON_REEXEC, plan.INIT, seen.cache.evidence[0] if seen.cache.evidence else "")
-        cache = seen.cache
-        if self.host.offline:
-            refusal = guards.Refusal(self.host.offline, self.host.why_offline)
-            results = [self._tell(self._refused(refusal))]
-        else:
-            if cache.state == STALE and not dry_run:
-                self._nudge()
-                cache = observe.look_at_cache(seen.cache_directory)
-            milder = self._milder(seen, cache)
-            results = [self._reexec(cache, "%s: %s" % milder if milder else None, dry_run)]
-            if not dry_run:
-                self._tell(results[0])
-                cache = observe.look_at_cache(seen.cache_directory) if cache.state != FRESH else cache
-                results += self._once_more(cache)
-            seen = seen._replace(cache=cache)
+        if seen.cache.state == STALE and not dry_run:
+            self._nudge()
+            seen = self._look_at_cache(seen)
+        milder = self._milder(seen, seen.cache)
+        results = [self._reexec(seen, "%s: %s" % milder if milder else None, dry_run=dry_run)]
+        if not dry_run:
+            self._tell(results[0])
+            seen = self._look_at_cache(seen) if results[0].outcome == DONE else seen
+            results += self._once_more(seen)
         if dry_run:
             would = [] if results[0].outcome != DONE else [step]
             return self._outcome(seen._replace(views=()), would, [] if would else results)
@@ -209,11 +202,13 @@ class Converge:
 
     def _outcome(self, seen: Observation, steps: Sequence[Step], results: Sequence[Result],
                  rest: Sequence[str] = ()) -> Outcome:
-        stale = self._outdated(seen) is True
+        outdated = self._outdated(seen) is True
+        wrong = None if seen.cache.wrong is None else [one.path for one in seen.cache.wrong]
         clients = {one.unit: one.client for one in self.profiles if one.client}
         reports = []
         for view in seen.views:
-            cause = sockets.problem(view, stale, self._same, seen.cache.state == STALE)
+            concerned = wrong is None or view.path in wrong
+            cause = sockets.problem(view, outdated and concerned, self._same, seen.cache.state == STALE and concerned)
             if cause:
                 words, command = self._remedy(view, cause, seen)
                 reports.append(SocketReport(view, cause, words or command, command))
@@ -279,21 +274,35 @@ class Converge:
 
     def _outdated(self, seen: Observation) -> Optional[bool]:
         """Tell whether PID 1 labels by older rules, and will not renew them by itself; None: that is not known."""
-        if self.host.offline or seen.cache.state == FRESH:
+        if self.host.offline or seen.cache.harmless:
             return False
-        if seen.cache.state == STALE:
+        if seen.cache.state == STALE or seen.cache.wrong:
             return not observe.renews_by_itself(seen, self._prediction())
         if os.geteuid() != 0:
             return None
-        why = self._why_current(seen.cache_directory)
+        why = self._why_current(seen)
         return None if why is None and self._prediction().refresh != NEVER else why is None
 
-    def _why_current(self, directory: str) -> Optional[str]:
+    def _why_current(self, seen: Observation) -> Optional[str]:
         """Say why PID 1 must have today's rules although its label cache cannot be seen, or None."""
-        if reexecs.done_for(labelcache.generation(directory)):
+        if seen.cache.state != labelcache.UNKNOWN or seen.cache.wrong:
+            return None
+        if reexecs.done_for(labelcache.generation(seen.cache_directory)):
             return _RENEWED
-        changed, started = labelcache.changed_at(directory), procfs.booted_at()
+        changed, started = labelcache.changed_at(seen.cache_directory), procfs.booted_at()
         return _NOT_CHANGED if changed is not None and started is not None and changed < started else None
+
+    def _proof(self, seen: Observation) -> Optional[str]:
+        """Say what proves that PID 1 labels by older rules, or None: that its cache only looks old proves nothing."""
+        for one in seen.cache.wrong or ():
+            return "PID 1 would label %s %s, not %s" % (
+                one.path, type_of(one.held_answer or "") or "by no rule", type_of(one.expected or ""))
+        for view in seen.views:
+            if view.made_after_rules and view.held_by_init and view.path_wrong(self._same):
+                return "PID 1 made %s after the rules had changed, and labelled it %s" % (
+                    view.path, type_of(view.path_label or ""))
+        return "this systemd is known never to renew its label cache, and the rules have changed" \
+            if seen.cache.wrong is None and self._prediction().refresh == NEVER else None
 
     def _prediction(self) -> Prediction:
         build = self.detection.running(self.host.offline)
@@ -302,7 +311,7 @@ class Converge:
     # -- planning ----------------------------------------------------------------------------
 
     def _cache_steps(self, seen: Observation) -> List[Step]:
-        if not seen.relevant or (seen.cache.state == FRESH and not plan.rule_steps(seen.decisions)):
+        if not seen.relevant or (seen.cache.harmless and not plan.rule_steps(seen.decisions)):
             return []
         return plan.cache_steps(seen, observe.policy_load_due(seen.cache_directory), self._prediction().refresh,
                                 self._outdated(seen))
@@ -432,29 +441,29 @@ class Converge:
 
     # -- PID 1's label cache -----------------------------------------------------------------
 
-    def _refresh(self, seen: Observation, steps: Sequence[Step]) -> List[Result]:
-        """Take the planned remedies until PID 1's label cache is fresh, looking after each."""
-        results: List[Result] = []
-        cache = observe.look_at_cache(seen.cache_directory) if steps else seen.cache
-        for step in steps:
-            if cache.state == FRESH:
-                guard = None
-                if step.step == plan.DAEMON_REEXEC:
-                    guard = guards.MILDER_REMEDY_WORKS if any(one.outcome == DONE for one in results) \
-                        else guards.CACHE_NOT_STALE
-                results.append(Result(step.step, step.target, NOT_NEEDED, guard, "PID 1's label cache is fresh"))
-                continue
-            result = self._remedy_step(step, cache)
-            cache = observe.look_at_cache(seen.cache_directory)
-            if result.outcome == DONE and cache.state != labelcache.UNKNOWN:
-                result = result._replace(detail="PID 1's label cache is %s" % cache.state)
-            results.append(self._tell(result))
-        return results + self._once_more(cache)
+    def _look_at_cache(self, seen: Observation) -> Observation:
+        """Return what was seen, with PID 1's label cache as it is now."""
+        wanted = observe.wanted_contexts(seen.views)
+        return seen._replace(cache=observe.look_at_cache(seen.cache_directory, wanted, self._same))
 
-    def _remedy_step(self, step: Step, cache: LabelCache, proven: bool = False) -> Result:
-        """Take one remedy, and give systemd the occasion to renew its cache after it."""
-        if step.step == plan.DAEMON_REEXEC:
-            return self._reexec(cache, None, False, proven)
+    def _refresh(self, seen: Observation, steps: Sequence[Step]) -> List[Result]:
+        """Take the planned remedies until PID 1 gives every wanted socket the right label, looking after each."""
+        results: List[Result] = []
+        seen = self._look_at_cache(seen) if steps else seen
+        for step in steps:
+            if step.step != plan.DAEMON_REEXEC and seen.cache.harmless:
+                results.append(Result(step.step, step.target, NOT_NEEDED, None, guards.said(seen.cache)))
+                continue
+            helped = any(one.outcome == DONE for one in results)
+            result = self._reexec(seen, None, helped) if step.step == plan.DAEMON_REEXEC else self._remedy_step(step)
+            seen = self._look_at_cache(seen)
+            if result.outcome == DONE and seen.cache.state != labelcache.UNKNOWN:
+                result = result._replace(detail="PID 1's label cache is %s" % seen.cache.state)
+            results.append(self._tell(result))
+        return results + self._once_more(seen)
+
+    def _remedy_step(self, step: Step) -> Result:
+        """Take a remedy that is milder than a re-exec, and give systemd the occasion to renew its cache after it."""
         act: Dict[str, Callable[[], None]] = {
             plan.LOOK_A_LABEL_UP: self.systemd.look_a_label_up,
             plan.LOAD_POLICY: lambda: systemd.load_policy(self.runner),
@@ -489,13 +498,13 @@ class Converge:
             return Milder("this systemd renews its label cache at a daemon-reload", "systemctl daemon-reload")
         return None
 
-    def _reexec(self, cache: LabelCache, milder: Optional[str], dry_run: bool, proven: bool = False) -> Result:
+    def _reexec(self, seen: Observation, milder: Optional[str], helped: bool = False, dry_run: bool = False) -> Result:
         """Re-execute PID 1 unless a guard refuses, and compare the active units before and after.
 
-        ``proven``: PID 1 has just labelled a socket wrong.
+        ``milder`` is a remedy that is still to be tried; ``helped``: one was taken in this run.
         """
         try:
-            refusal = guards.refuse(self._facts(cache, milder, proven))
+            refusal = self._refusal(seen, milder, helped)
             if refusal is not None:
                 return self._refused(refusal)
             if dry_run:
@@ -503,16 +512,22 @@ class Converge:
             # Of several runs at once the first does it, and the others find that it is done.  They may have
             # waited long: everything is asked again.
             with ownership.locked(self.host.root, self.runner.deadline):
-                directory = selinuxlib.label_directory(self.host.root, self.host.policy or "")
-                refusal = guards.refuse(self._facts(observe.look_at_cache(directory), milder, proven))
-                return self._refused(refusal) if refusal else self._reexec_alone(directory)
+                refusal = self._refusal(self._look_at_cache(seen), milder, helped)
+                return self._refused(refusal) if refusal else self._reexec_alone(seen.cache_directory)
         except HelperError as error:
             return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
 
-    def _once_more(self, cache: LabelCache) -> List[Result]:
+    def _once_more(self, seen: Observation) -> List[Result]:
         """Have the guard say so where a re-exec has not helped."""
-        stale_still = self._reexecuted and cache.state == STALE
-        return [self._tell(self._reexec(cache, None, False))] if stale_still else []
+        stale_still = self._reexecuted and seen.cache.state == STALE and not seen.cache.harmless
+        return [self._tell(self._reexec(seen, None))] if stale_still else []
+
+    def _refusal(self, seen: Observation, milder: Optional[str], helped: bool) -> Optional[guards.Refusal]:
+        """Ask the guards.  What only matters where a re-exec is needed is asked last: it takes programs."""
+        if self.host.offline:
+            return guards.Refusal(self.host.offline, self.host.why_offline)
+        need = guards.Need(seen.cache, self._why_current(seen), milder or self._proof(seen), helped)
+        return guards.needless(need) or guards.refuse(self._facts(seen.cache_directory, milder))
 
     def _reexec_alone(self, directory: str) -> Result:
         before = set(self.systemd.active_units())
@@ -531,15 +546,10 @@ class Converge:
         return Result(plan.DAEMON_REEXEC, plan.INIT, DONE, None, "PID 1 was re-executed")
 
     def _refused(self, refusal: guards.Refusal) -> Result:
-        needless = refusal.guard == guards.CACHE_NOT_STALE
-        detail = refusal.why if needless else "%s; later: foreman-selinux-helpers repair" % refusal.why
-        return Result(plan.DAEMON_REEXEC, plan.INIT, NOT_NEEDED if needless else REFUSED, refusal.guard, detail)
+        detail = refusal.why if refusal.needless else "%s; later: foreman-selinux-helpers repair" % refusal.why
+        return Result(plan.DAEMON_REEXEC, plan.INIT, NOT_NEEDED if refusal.needless else REFUSED, refusal.guard, detail)
 
-    def _facts(self, cache: LabelCache, milder: Optional[str], proven: bool) -> Facts:
-        directory = selinuxlib.label_directory(self.host.root, self.host.policy or "")
-        unproven = None
-        if cache.state == labelcache.UNKNOWN and not milder and not proven:
-            unproven = self._why_current(directory) or (_UNSEEN if self._prediction().refresh != NEVER else None)
+    def _facts(self, directory: str, milder: Optional[str]) -> Facts:
         manager = self.systemd.manager()
         free, inodes = systemd.state_directory_space()
         try:
@@ -548,8 +558,8 @@ class Converge:
         except CommandFailed as error:
             failure = "the systemd on disk does not run: %s" % error
         done = self._reexecuted or reexecs.done_for(labelcache.generation(directory))
-        return Facts(cache.state, milder, hosts.reexec_switched_off(self.host.root), self.systemd.container(), done,
-                     manager.state, manager.target_jobs, free, inodes, failure, unproven)
+        return Facts(milder, hosts.reexec_switched_off(self.host.root), self.systemd.container(), done,
+                     manager.state, manager.target_jobs, free, inodes, failure)
 
     # -- sockets -----------------------------------------------------------------------------
 
@@ -565,7 +575,7 @@ class Converge:
 
     def _mend_alone(self, actions: Sequence[sockets.Action], taken: Set[str], notes: stopped.Notes) -> List[Result]:
         seen = self.look()
-        stale = seen.cache.state == STALE or self._outdated(seen) is True
+        stale = not seen.cache.harmless and (seen.cache.state == STALE or self._outdated(seen) is True)
         due = self._socket_actions(seen, stale)[0]
         targets = [(one.step, one.target) for one in due]
         results = [Result(one.step, one.target, NOT_NEEDED, None, _RELABELLED if stale else "not needed by now")
@@ -637,7 +647,8 @@ class Converge:
             if remedy in taken or not self._wrong_paths(seen, restarted):
                 break
             step = Step(remedy, plan.INIT, "the label of the restarted socket is wrong still")
-            results.append(self._tell(self._remedy_step(step, seen.cache, proven=True)))
+            results.append(self._tell(
+                self._reexec(seen, None) if remedy == plan.DAEMON_REEXEC else self._remedy_step(step)))
             if results[-1].outcome != DONE:
                 break
             if remedy == plan.DAEMON_RELOAD:

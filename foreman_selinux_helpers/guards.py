@@ -2,7 +2,8 @@
 
 from typing import NamedTuple, Optional, Tuple
 
-from .labelcache import FRESH
+from . import labelcache
+from .labelcache import LabelCache
 from .systemd import RUN_INODES_NEEDED, RUN_SPACE_NEEDED
 
 SELINUX_DISABLED = "selinux-disabled"
@@ -15,6 +16,7 @@ MANAGER_BUSY = "manager-busy"
 RUN_FULL = "run-full"
 SYSTEMD_BROKEN = "systemd-broken"
 ALREADY_DONE = "already-done"
+NOT_PROVEN = "not-proven"
 SWITCHED_OFF = "switched-off"
 
 # Any other means that it starts, stops, or cannot tell (systemctl(1), is-system-running).
@@ -22,20 +24,46 @@ _SETTLED_STATES = ("running", "degraded", "maintenance")
 
 
 class Refusal(NamedTuple):
-    """A guard that refuses, and why."""
+    """A guard that refuses, and why; ``needless``: nothing shows that a re-exec is needed."""
 
     guard: str
     why: str
+    needless: bool = False
+
+
+class Need(NamedTuple):
+    """What shows whether a re-exec is needed.
+
+    ``current`` says why PID 1 must have today's rules although its cache cannot be seen; ``proof`` is what shows
+    that it labels by older ones, or None; ``helped``: a milder remedy was taken in this run.
+    """
+
+    cache: LabelCache
+    current: Optional[str]
+    proof: Optional[str]
+    helped: bool = False
+
+
+def said(cache: LabelCache) -> str:
+    """Say why no remedy is needed for a label cache that is harmless."""
+    return "PID 1's label cache is fresh" if cache.state == labelcache.FRESH else \
+        "PID 1's label cache is old, and gives every socket here the right label"
+
+
+def needless(need: Need) -> Optional[Refusal]:
+    """Return the guard that says that no re-exec is needed, or None where one is."""
+    if need.cache.harmless or need.current:
+        return Refusal(MILDER_REMEDY_WORKS if need.helped else CACHE_NOT_STALE, need.current or said(need.cache), True)
+    if need.proof is None:
+        looks = "only looks outdated" if need.cache.state == labelcache.STALE else "cannot be seen"
+        return Refusal(NOT_PROVEN, "PID 1's label cache %s, and nothing shows that it labels a socket wrongly%s" % (
+            looks, " (%s)" % need.cache.unasked if need.cache.unasked else ""), True)
+    return None
 
 
 class Facts(NamedTuple):
-    """What the guards ask about.
+    """What the other guards ask about; ``free_inodes`` is None where there is no limit."""
 
-    ``free_inodes`` is None where there is no limit; ``unproven`` says why a cache that cannot be seen is not
-    known to be outdated, and is None for any other.
-    """
-
-    cache: str
     milder: Optional[str]
     switched_off: Optional[str]
     container: Optional[str]
@@ -45,15 +73,10 @@ class Facts(NamedTuple):
     free_bytes: int
     free_inodes: Optional[int]
     binary_failure: Optional[str]
-    unproven: Optional[str] = None
 
 
 def refuse(facts: Facts) -> Optional[Refusal]:
-    """Return the first guard that refuses a re-exec, or None if it may go ahead."""
-    if facts.cache == FRESH:
-        return Refusal(CACHE_NOT_STALE, "PID 1's label cache is fresh")
-    if facts.unproven:
-        return Refusal(CACHE_NOT_STALE, facts.unproven)
+    """Return the first guard that refuses a re-exec that is needed, or None if it may go ahead."""
     if facts.milder:
         return Refusal(MILDER_REMEDY_WORKS, facts.milder)
     if facts.already_done:

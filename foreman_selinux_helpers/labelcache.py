@@ -26,11 +26,33 @@ SUBSTITUTIONS = ("file_contexts.subs_dist", "file_contexts.subs")
 _INACCURACY = 1.0
 
 
+class Wrong(NamedTuple):
+    """A socket that a process would label otherwise than is wanted: None is no label by any rule."""
+
+    path: str
+    held_answer: Optional[str]
+    expected: Optional[str]
+
+
 class LabelCache(NamedTuple):
-    """The state of a process's label cache (fresh, stale or unknown), and why we think so."""
+    """The state of a process's label cache (fresh, stale or unknown), and why we think so.
+
+    ``answers``: what its own copy says for the wanted sockets, by path; ``wrong``: those that it would label
+    wrongly.  Both are None where it was not asked, or could not be: ``unasked`` says why.
+    """
 
     state: str
     evidence: List[str]
+    answers: Optional[Dict[str, Optional[str]]] = None
+    wrong: Optional[Sequence[Wrong]] = None
+    unasked: Optional[str] = None
+
+    @property
+    def harmless(self) -> Optional[bool]:
+        """Tell whether it gives every wanted socket the right label, if only for today; None: not known."""
+        if self.state == FRESH:
+            return True
+        return None if self.wrong is None else not self.wrong
 
 
 class Written(NamedTuple):

@@ -2,13 +2,13 @@
 
 import os
 import stat
-from typing import Collection, Dict, List, NamedTuple, Optional, Sequence
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from . import labelcache, ownership, procfs, rules, selinuxlib, trust
 from .equivalence import Equivalences
 from .filecontexts import ALL_FILES, Rule, type_of
 from .host import Host
-from .labelcache import LabelCache
+from .labelcache import LabelCache, Wrong
 from .ownership import Key, Record
 from .policydb import CompiledPolicy
 from .policystore import Store
@@ -119,15 +119,19 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
                                                    if by_context[name] is False) if found}
     labels = {name: _expected_socket_label(unit, by_context[name], executables.get(name))
               for name, unit in units.items()}
-    changed_at = labelcache.changed_at(policies.database.directory)
+    changed_at = _rules_in_force_since(policies.database.directory)
     views = [view for one in profiles for view in _views(
         one, units.get(one.unit), decisions, policies, policy, listeners, labels.get(one.unit), changed_at, live)]
     views = [_unless_from_net(view, systemd) for view in views]
-    cache = labelcache.compare(procfs.held_label_files(1), labelcache.inode_of,
-                               policies.database.directory) if live else nothing
+    cache = look_at_cache(policies.database.directory, wanted_contexts(views), policy.same_type) if live else nothing
     relevant = live and any(view.rule_cause != rules.NO_SUCH_TYPE for view in views)
     return Observation(host, record, local, decisions, units, views, executables, cache,
                        policies.database.directory, relevant)
+
+
+def wanted_contexts(views: Sequence[SocketView]) -> Dict[str, str]:
+    """Return the contexts that PID 1 should give to sockets, by path."""
+    return {view.path: view.wanted for view in views if view.wanted and not view.idle}
 
 
 def _wants(profiles: Sequence[SocketProfile], units: Dict[str, SocketUnit], record: Record,
@@ -283,9 +287,26 @@ def _look_at(path: str) -> _Inode:
         return _Inode(False)
 
 
-def look_at_cache(directory: str) -> LabelCache:
-    """Look at PID 1's label cache again."""
-    return labelcache.compare(procfs.held_label_files(1), labelcache.inode_of, directory)
+def look_at_cache(directory: str, wanted: Mapping[str, str], same_type: Callable[[str, str], bool]) -> LabelCache:
+    """Look at PID 1's label cache; where it is not fresh, ask its copy for the wanted sockets (contexts by path)."""
+    cache = labelcache.look(1, directory)
+    if cache.state == labelcache.FRESH or os.geteuid() != 0:
+        return cache
+    from . import heldcopy
+
+    held = heldcopy.ask(1, list(wanted), directory)
+    if held.unseen:
+        return cache._replace(unasked=held.unseen)
+    wrong = [Wrong(path, held.answers[path], context) for path, context in wanted.items()
+             if not same_type(type_of(held.answers[path] or ""), type_of(context))]
+    return cache._replace(answers=held.answers, wrong=wrong,
+                          evidence=cache.evidence + ([held.assumed] if held.assumed else []))
+
+
+def _rules_in_force_since(directory: str) -> Optional[float]:
+    """Return since when a PID 1 that renews its label cache must have had the rules on disk, or None if unknown."""
+    changed, loaded = labelcache.changed_at(directory), selinuxlib.policy_loaded_at()
+    return None if changed is None or loaded is None else max(changed, loaded)
 
 
 def policy_load_due(directory: str) -> bool:

@@ -64,7 +64,8 @@ def cache_steps(observation: Observation, load_due: bool, refresh: str,
     """
     changing = bool(rule_steps(observation.decisions))
     state = observation.cache.state
-    if not observation.relevant or not (changing or state == STALE or outdated or (load_due and state == UNKNOWN)):
+    needed = not observation.cache.harmless and (state == STALE or outdated or (load_due and state == UNKNOWN))
+    if not observation.relevant or not (changing or needed):
         return []
     steps = []
     if load_due and not changing:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from . import layout, plan, rules, sockets
 from .converge import Outcome
-from .labelcache import LabelCache
+from .labelcache import STALE, LabelCache
 from .plan import Result
 from .profiles import BrokenProfile
 
@@ -34,7 +34,8 @@ def outcome_document(command: str, outcome: Outcome) -> Document:
     if command != "reexec":
         document["sockets"] = [{
             "unit": one.view.unit, "profile": one.view.profile, "path": one.view.path,
-            "expected": one.view.expected, "path_label": one.view.path_label,
+            "expected": one.view.expected, "held_answer": (seen.cache.answers or {}).get(one.view.path),
+            "path_label": one.view.path_label,
             "socket_label": one.view.socket_label, "problem": one.problem, "remedy": one.remedy,
             "in_use": one.view.in_use, "exists": one.view.exists,
         } for one in outcome.sockets]
@@ -89,7 +90,7 @@ def _result(one: Result) -> Document:
 
 
 def _cache(cache: LabelCache) -> Document:
-    return {"state": cache.state, "evidence": list(cache.evidence)}
+    return {"state": cache.state, "harmless": cache.harmless, "evidence": list(cache.evidence)}
 
 
 # -- for people ------------------------------------------------------------------------------
@@ -198,6 +199,8 @@ def _socket(one: Document, colour: bool) -> List[str]:
         lines += layout.wrap(MEANINGS.get(one["problem"], ""), 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
         lines += layout.entry(name, one[key] or "-")
+    if one["problem"] == sockets.LABEL_CACHE_STALE and one["held_answer"]:
+        lines += layout.entry("PID 1 says", one["held_answer"])
     if one["remedy"]:
         lines += layout.entry("remedy", one["remedy"])
     return lines
@@ -216,7 +219,9 @@ def _build(which: str, build: Document) -> List[str]:
 
 def label_cache_lines(cache: Document) -> List[str]:
     """Return what PID 1's label cache is, and what shows it."""
-    lines = ["PID 1's label cache: %s" % cache["state"]]
-    for why in cache["evidence"]:
+    harmless = cache["state"] == STALE and cache["harmless"]
+    lines = ["PID 1's label cache: %s" % (
+        "old and harmless: it gives every socket here the right label" if harmless else cache["state"])]
+    for why in () if harmless else cache["evidence"]:
         lines += layout.wrap(why, 4)
     return lines

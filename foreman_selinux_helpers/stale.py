@@ -10,6 +10,7 @@ from .converge import REEXEC_COMMAND
 from .errors import HelperError
 from .filecontexts import type_of
 from .host import Host
+from .labelcache import Wrong
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
 
 if TYPE_CHECKING:
@@ -30,14 +31,6 @@ _PAM = "(sd-pam)"
 # How many outdated processes are asked, and for how long in all: each takes some hundredths of a second.
 _MOST_ASKED = 100
 _ASKING = 20.0
-
-
-class Wrong(NamedTuple):
-    """A socket that a process would label otherwise than the rules on disk: None is no label by any rule."""
-
-    path: str
-    held_answer: Optional[str]
-    expected: Optional[str]
 
 
 class Process(NamedTuple):

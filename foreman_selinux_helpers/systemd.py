@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .errors import CommandFailed, TimedOut
@@ -14,7 +15,7 @@ _ANSWER = 30.0
 # While PID 1 executes itself, for a second or two, it hears nothing, and forgets what it was just told.
 _AWAY = re.compile("disconnected from message bus|[Cc]onnection (?:refused|reset|timed out)|endpoint is not connected")
 _POLL = 0.2
-_CHANCES = 50
+_AWAY_FOR = 10.0
 # systemctl itself waits twice 90 s for a re-exec.
 _REEXEC = 200.0
 # Time enough to queue a job; three of them fit between the scriptlets' deadlines.
@@ -136,11 +137,13 @@ def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = Non
 
     ``silent``: exit status 1 without a message is no failure.
     """
-    for _ in range(_CHANCES):
+    end = time.monotonic() + _AWAY_FOR
+    while True:
         done = runner.run(argv, limit=limit)
         if done.status == 0 or (silent and done.status == 1 and not done.err.strip()):
             return done.out
-        if not _AWAY.search(done.err):
+        # systemctl gives up by itself after 25 s where a PID 1 that is there does not answer.
+        if not _AWAY.search(done.err) or time.monotonic() > end:
             break
         runner.deadline.pause(_POLL)
     raise CommandFailed("%s: %s" % (" ".join(argv), failure(done)))

@@ -24,7 +24,7 @@ from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import CommandFailed, RulesRefused
 from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
 from foreman_selinux_helpers.host import Host
-from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache
+from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
 from foreman_selinux_helpers.log import Log
 from foreman_selinux_helpers.observe import Observation
 from foreman_selinux_helpers.ownership import Record
@@ -67,20 +67,14 @@ class World:
         patch(self.flow, "look", self.look)
         patch(self.flow, "_same", str.__eq__)
         patch(self.flow, "_prediction", lambda: Prediction(refresh, ["because"]))
-        original = self.flow._facts
-        patch(self.flow, "_facts", lambda cache, milder, proven: self.facts._replace(
-            cache=cache.state, milder=milder,
-            already_done=self.flow._reexecuted or reexecs.done_for(self.generation),
-            unproven=original(cache, milder, proven).unproven))
-        patch(self.flow.systemd, "manager", lambda: door.Manager("239", "running", ()))
-        patch(self.flow.systemd, "container", lambda: None)
-        patch(self.flow.systemd, "binary_version", lambda path: "239")
+        patch(self.flow, "_facts", lambda directory, milder: self.facts._replace(
+            milder=milder, already_done=self.flow._reexecuted or reexecs.done_for(self.generation)))
         self.generation = "rules 1"
         patch(labelcache, "generation", lambda directory: self.generation)
         patch(labelcache, "changed_at", lambda directory: changed)
         patch(procfs, "booted_at", lambda: 1000.0)
-        patch(door, "state_directory_space", lambda: (1 << 30, None))
-        patch(observe, "look_at_cache", lambda directory: LabelCache(self.state, ["evidence"]))
+        self.askable = True
+        patch(observe, "look_at_cache", lambda *_: self.cache())
         patch(observe, "policy_load_due", lambda directory: load_due)
         patch(door, "load_policy", lambda runner: self.do("load-policy"))
         patch(selinuxlib, "relabel", lambda path, context, kind: self.do("relabel " + path))
@@ -103,7 +97,11 @@ class World:
 
     def look(self, rules_alone=False):
         return Observation(HOST, Record({}, {}), (), self.decisions, {"foo.socket": self.unit}, (self.view,), {},
-                           LabelCache(self.state, ["evidence"]), "/dir", True)
+                           self.cache(), "/dir", True)
+
+    def cache(self):
+        wrong = [Wrong("/run/foo.sock", None, "system_u:object_r:foo_t:s0")]
+        return LabelCache(self.state, ["evidence"], wrong=wrong if self.state == STALE and self.askable else None)
 
     def order(self, verb, unit):
         self.do("%s %s" % (verb, unit))
@@ -309,7 +307,8 @@ def test_what_does_not_start_is_tried_again_by_the_next_run(monkeypatch):
     (ON_POLICY_LOAD, ["restart foo.socket", "daemon-reexec", "relabel /run/foo.sock"])])
 def test_an_invisible_cache_is_judged_by_the_restarted_socket(monkeypatch, refresh, expected):
     """Nothing is mapped: the restarted socket's label says whether the next remedy is due."""
-    world = World(monkeypatch, state=UNKNOWN, view=RIGHT._replace(path_label=BAD), refresh=refresh)
+    world = World(monkeypatch, state=UNKNOWN, view=RIGHT._replace(path_label=BAD, made_after_rules=True),
+                  refresh=refresh)
     world.labels_new_sockets = False
     monkeypatch.setattr(selinuxlib, "relabel", lambda path, *_: world.relabel(path))
     outcome = world.flow.repair(False)
@@ -433,7 +432,7 @@ def test_guards_are_asked_again_after_the_wait_for_another_run(monkeypatch):
 
 
 @pytest.mark.parametrize(("refresh", "outcome", "guard"), [
-    (UNSURE, "not-needed", guards.CACHE_NOT_STALE), (ON_POLICY_LOAD, "refused", guards.MILDER_REMEDY_WORKS),
+    (UNSURE, "not-needed", guards.NOT_PROVEN), (ON_POLICY_LOAD, "refused", guards.MILDER_REMEDY_WORKS),
     (NEVER, "done", None)])
 def test_by_hand_a_cache_that_cannot_be_seen_needs_a_systemd_that_is_known(monkeypatch, refresh, outcome, guard):
     world = World(monkeypatch, state=UNKNOWN, refresh=refresh)
@@ -455,6 +454,39 @@ def test_an_unseen_cache_is_current_after_a_reexec_and_where_no_rule_changed_sin
     world = World(monkeypatch, state=UNKNOWN, refresh=NEVER, changed=500.0)
     world.generation = "rules 2"
     assert (world.flow.status().ok, world.flow.repair(False).plan) == (True, [])
+
+
+def test_a_cache_that_only_looks_old_is_no_reason_to_reexecute(monkeypatch):
+    """Its copy cannot be asked, or gives the wanted label; PID 1 has made no socket wrong."""
+    world = World(monkeypatch)
+    world.askable = False
+    outcome = world.flow.repair(False)
+    assert outcomes(outcome)[-1] == ("daemon-reexec", "not-needed", guards.NOT_PROVEN)
+    assert "daemon-reexec" not in world.done
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "not-needed", guards.NOT_PROVEN)]
+    # A socket that it made wrong after the rules had changed is proof.
+    world.view = RIGHT._replace(path_label=BAD, made_after_rules=True)
+    assert outcomes(world.flow.reexec(False))[0] == ("daemon-reexec", "done", None)
+
+
+def test_a_cache_that_is_old_and_harmless_needs_nothing(monkeypatch):
+    world = World(monkeypatch)
+    harmless = LabelCache(STALE, ["evidence"], {"/run/foo.sock": RIGHT.wanted}, [])
+    monkeypatch.setattr(world, "cache", lambda: harmless)
+    assert world.flow.status().ok
+    outcome = world.flow.repair(False)
+    assert (outcome.plan, outcome.ok, world.done) == ([], True, [])
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "not-needed", guards.CACHE_NOT_STALE)]
+    # A socket to be made anew is restarted: PID 1 gives it the right label.
+    world.view = RIGHT._replace(path_label=BAD)
+    assert outcomes(world.flow.repair(False)) == [("restart", "done", None)]
+
+
+def test_only_the_sockets_that_pid_1_would_label_wrongly_are_said_to_be(monkeypatch):
+    other = RIGHT._replace(path="/run/other.sock")
+    world = World(monkeypatch, refresh=NEVER)
+    monkeypatch.setattr(world.flow, "look", lambda rules_alone=False: world.look()._replace(views=(RIGHT, other)))
+    assert [one.problem for one in world.flow.status().sockets] == ["label-cache-stale", None]
 
 
 def test_a_user_who_may_not_look_is_not_told_that_the_cache_is_stale(monkeypatch):

@@ -24,6 +24,8 @@ LABEL = "system_u:object_r:foo_t:s0"
 LIMITS = apart.Limits(5.0, 1 << 30, 1 << 20, 1 << 16)
 NOTHING = struct.pack("=3I", 0xf97cff8a, 5, 16) + b"10.42 2022-12-11" + struct.pack("=I", 6) + b"8-8-el" + bytes(8)
 
+TOP = str(pathlib.Path(__file__).resolve().parent.parent.parent)
+
 
 # -- whether a label cache is outdated --------------------------------------------------------------
 
@@ -335,7 +337,7 @@ def test_a_signal_that_asks_us_to_stop_ends_the_child_and_is_heard(tmp_path):
             "        print(flush=True)\n"
             "        apart.call(lambda: time.sleep(50), apart.Limits(50.0, 1 << 30, 1, 1))\n"
             "        print('not heard')\n"
-            "except KeyboardInterrupt as error: print('heard', error)\n" % os.getcwd())
+            "except KeyboardInterrupt as error: print('heard', error)\n" % TOP)
     for send in (os.kill, os.killpg):
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True) as process:
             process.stdout.readline()

@@ -47,7 +47,7 @@ def test_status():
     made = document("status", problem="no-rule")
     assert COMMON | {"label_cache", "sockets"} <= set(made)
     assert (made["schema"], made["ok"], made["changed"]) == (1, False, False)
-    assert made["label_cache"] == {"state": "stale", "evidence": ["inode 1 is held"]}
+    assert made["label_cache"] == {"state": "stale", "harmless": None, "evidence": ["inode 1 is held"]}
     (socket,) = made["sockets"]
     assert set(socket) >= SOCKET_KEYS
     assert (socket["problem"], socket["remedy"]) == ("no-rule", "do this")

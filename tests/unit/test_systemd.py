@@ -60,6 +60,7 @@ def test_a_socket_and_its_service_are_asked_for_at_once():
     "Failed to get properties: Transport endpoint is not connected"])
 def test_while_pid_1_executes_itself_it_is_asked_again(monkeypatch, said):
     monkeypatch.setattr(systemd, "_POLL", 0.001)
+    monkeypatch.setattr(systemd, "_AWAY_FOR", 0.2)
     away = Output(1, "", said + "\n")
     fake = Fake(away, away, "Version=252\n")
     assert Systemd(fake).version() == "252"
@@ -70,7 +71,7 @@ def test_while_pid_1_executes_itself_it_is_asked_again(monkeypatch, said):
         Systemd(fake).order("restart", "foo.socket")
     assert [one[1] for one in fake.asked] == ["daemon-reload"] * 3 + ["stop"] * 2 + ["restart"]
     with pytest.raises(CommandFailed, match="disconnected|refused|reset|not connected"):
-        Systemd(Fake(*[away] * 99, seconds=60.0)).version()
+        Systemd(Fake(*[away] * 9999, seconds=60.0)).version()
 
 
 def test_any_other_failure_is_told_at_once():
