@@ -11,6 +11,8 @@ from .errors import UsageError
 
 VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"
 ADMIN_DIR = "etc/foreman-selinux-helpers/profiles.d"
+# What this package ships: defaults, which yield to a profile that a unit's own package brings.
+_DEFAULTS = tuple("%s/%s.conf" % (VENDOR_DIR, name) for name in ("foreman", "pulpcore"))
 # Far more than any honest profile needs, and little enough to read without a thought.
 MAX_SIZE = 64 * 1024
 
@@ -86,13 +88,16 @@ def load(root: str) -> Profiles:
                 files[name] = os.path.join(directory, name)
     sockets: List[SocketProfile] = []
     units: Dict[str, str] = {}
-    for name in sorted(files):
+    defaults = [os.path.join(root, one) for one in _DEFAULTS]
+    for name in sorted(files, key=lambda name: (files[name] in defaults, name)):
         profile = name[:-len(".conf")]
         try:
             text = _read(files[name])
             if text is None:
                 continue
             found = parse(text, profile)
+            if files[name] in defaults:
+                found = [one for one in found if one.unit not in units]
             for one in found:
                 if one.unit in units:
                     raise _Refused("%s is already claimed by profile %s; one of the two must go"
@@ -102,7 +107,7 @@ def load(root: str) -> Profiles:
             continue
         units.update((one.unit, profile) for one in found)
         sockets.extend(found)
-    return Profiles(sockets, broken)
+    return Profiles(sorted(sockets, key=lambda one: one.profile), broken)
 
 
 def _read(file: str) -> Optional[str]:

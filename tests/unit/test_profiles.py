@@ -150,6 +150,23 @@ def test_a_broken_profile_does_not_stop_the_others(tmp_path):
     assert "already claimed by profile b" in found.broken[1].reason
 
 
+def test_a_package_that_brings_a_profile_for_a_unit_of_ours_wins_over_the_default(tmp_path):
+    ours = "[foreman.socket]\ntype = ours_t\n[foreman-other.socket]\ntype = ours_t\n"
+    theirs = "[foreman.socket]\ntype = theirs_t\n"
+    write(tmp_path, ours, "foreman.conf")
+    for name in ("a.conf", "z.conf"):
+        write(tmp_path, theirs, name)
+        found = profiles.load(str(tmp_path))
+        assert {one.unit: one.type for one in found.sockets} == {
+            "foreman.socket": "theirs_t", "foreman-other.socket": "ours_t"}
+        assert found.broken == []
+        (tmp_path / profiles.VENDOR_DIR / name).unlink()
+    # What the administrator puts in its place is no default.
+    write(tmp_path, ours, "foreman.conf", directory=profiles.ADMIN_DIR)
+    write(tmp_path, theirs, "a.conf")
+    assert [one.name for one in profiles.load(str(tmp_path)).broken] == ["foreman"]
+
+
 def test_select_by_profile_and_unit():
     one, other = (profiles.SocketProfile(name + ".socket", "p", "t") for name in "ab")
     assert profiles.select([one, other], []) == ([one, other], set())
