@@ -12,9 +12,22 @@ from .guest import COMMAND, Guest
 SCRIPTLET = "/usr/libexec/foreman-selinux-helpers/posttrans"
 ROWS = {row[0]: row[1:] for row in pages.table("conditions.md", "PID 1")}
 PATH, RIGHT, WRONG = "/run/foo.sock", "httpd_runtime_t", "var_run_t"
-DATABASE = "/etc/selinux/default/contexts/files/file_contexts.bin"
-# As a commit does, but quickly: it is another file, and PID 1 does not notice.
-OUTDATE = "cp -a --preserve=all {0} {0}.new && mv {0}.new {0}".format(DATABASE)
+DATABASE = "/etc/selinux/default/contexts/files/file_contexts.homedirs"
+# A profile names a path that no rule was for when PID 1 opened its database; the rule is made as a commit makes
+# it, but quickly.
+OUTDATE = (r"f=%s; n=$(date +%%s%%N); sed -i /outdated/d $f; "
+           r"printf '/run/outdated-%%s\\.sock\tsystem_u:object_r:httpd_runtime_t:s0\n' $n >>$f; "
+           r"sefcontext_compile -o $f.bin.new $f && mv $f.bin.new $f.bin; "
+           r"printf '[outdated.socket]\ntype = httpd_runtime_t\npath = /run/outdated-%%s.sock\n' $n "
+           r">/etc/foreman-selinux-helpers/profiles.d/outdated.conf") % DATABASE
+# PID 1 opens a database that lacks that rule, which is back when it has executed itself.
+SYSTEMCTL = """#!/bin/sh
+[ "$1" = daemon-reexec ] || exec /usr/bin/systemctl.kept "$@"
+mkdir /root/away && mv {0} {0}.bin /root/away
+/usr/bin/systemctl.kept "$@"
+until /usr/bin/systemctl.kept show --property=Version >/dev/null 2>&1; do :; done
+mv /root/away/* {1} && rmdir /root/away
+""".format(DATABASE, DATABASE.rpartition("/")[0])
 # Waits until PID 1 executes itself.
 UNTIL_EXECUTED = 'at=$(head -n 1 /proc/1/maps); while [ "$(head -n 1 /proc/1/maps)" = "$at" ]; do :; done'
 # A root of its own, with this host's programs.
@@ -149,14 +162,18 @@ def shutting_down(guest):
 
 # -- the tests -----------------------------------------------------------------------------------
 
-STALE_STILL, SILENT, FRESH, DISABLED = (
+STALE_STILL, SILENT, FRESH, HARMLESS, UNASKED, DISABLED = (
     "it is stale even after a re-exec", "PID 1 answers nobody", "its label cache is fresh",
-    "SELinux is disabled in the running kernel")
+    "its label cache is old, and gives every socket the right label",
+    "its label cache looks old, and may not be asked", "SELinux is disabled in the running kernel")
+# Other files, which say what those that PID 1 holds say.
+COPY = "cp -a {0} {0}.new && mv {0}.new {0}; load_policy".format(DATABASE + ".bin")
+WITHOUT_CAPABILITIES = "setpriv --bounding-set -sys_admin,-checkpoint_restore "
 FREEZER = "/sys/fs/cgroup/init.scope/cgroup.freeze"
 
 
 def test_every_condition_has_its_row():
-    assert set(CONDITIONS) | {STALE_STILL, SILENT, FRESH, DISABLED} == set(ROWS)
+    assert set(CONDITIONS) | {STALE_STILL, SILENT, FRESH, HARMLESS, UNASKED, DISABLED} == set(ROWS)
 
 
 def test_no_condition_harms_pid_1(boot, base_packages):
@@ -177,6 +194,11 @@ def test_no_condition_harms_pid_1(boot, base_packages):
         before = pid1(guest)
         done = guest.run(COMMAND + " reexec")
         assert done.status == told(FRESH, done.out), done
+        guest.check(COPY)
+        done = guest.run(COMMAND + " reexec")
+        assert done.status == told(HARMLESS, done.out), done
+        done = guest.run(WITHOUT_CAPABILITIES + COMMAND + " reexec")
+        assert done.status == told(UNASKED, done.out), done
         answers_nobody(guest, ours)
         assert pid1(guest) == before
         never_twice(guest)
@@ -235,11 +257,14 @@ def answers_nobody(guest: Guest, ours: str) -> None:
 
 
 def never_twice(guest: Guest) -> None:
-    """The database is replaced again and again, from the moment on that PID 1 is executed."""
+    """PID 1 has the old rules after its re-exec, too."""
     before = guest.reexec_count()
-    guest.check(OUTDATE + "; load_policy")
-    done = guest.run("(%s; for i in $(seq 100); do %s; done) & %s reexec; ended=$?; wait; exit $ended" % (
-        UNTIL_EXECUTED, OUTDATE, COMMAND))
+    guest.check(OUTDATE + "; load_policy; mv /usr/bin/systemctl /usr/bin/systemctl.kept")
+    guest.put("/usr/bin/systemctl", SYSTEMCTL.encode(), 0o755)
+    try:
+        done = guest.run(COMMAND + " reexec")
+    finally:
+        guest.check("mv /usr/bin/systemctl.kept /usr/bin/systemctl")
     assert done.status == told(STALE_STILL, done.err), done
     assert guest.reexec_count() == before + 1
 
