@@ -257,6 +257,8 @@ class Converge:
         if decided and decided.commands:
             command = " && ".join(self.host.command(one) for one in decided.commands)
             return "%s; to have it back: %s" % (decided.reason, command), command
+        if decided and decided.no_effect:
+            return decided.reason, None
         if decided and decided.cause == rules.SHADOWED and decided.action in (rules.SKIP, rules.REMOVE):
             return "%s; change or delete it with semanage fcontext" % decided.reason, None
         if cause == sockets.NO_LABEL_SUPPORT:
@@ -671,6 +673,8 @@ def _why(verdict: "Verdict") -> str:
         return "; it fails at the regex of %s:%d: %s" % (verdict.broken.file, verdict.broken.line, verdict.broken)
     moved = "".join(", which %s:%d turns into %s" % (one.file, one.line, verdict.path)
                     for one in verdict.substitutions[-1:])
+    if verdict.untold:
+        return "%s; which rule that comes from could not be told" % moved
     if verdict.rule is None:
         return "%s, for which there is no rule" % moved
     return "%s; the rule of %s:%d wins: %s" % (moved, verdict.rule.file, verdict.rule.line, verdict.rule)

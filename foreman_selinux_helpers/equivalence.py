@@ -11,8 +11,9 @@ selabel_subs_init; commit b1802386 put it back).
 import re
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-# A longer line is read in pieces, each as a line of its own (fgets of 1,023 bytes with its NUL).
-_PIECE = 1022
+# A longer line is read in pieces, each as a line of its own: fgets of 1,023 bytes with its NUL, and of 1,024 from
+# 3.11 on.
+SHORT_PIECE, LONG_PIECE = 1022, 1023
 
 
 class Substitution(NamedTuple):
@@ -24,31 +25,40 @@ class Substitution(NamedTuple):
     line: int
 
 
-def parse(text: str, file: str) -> List[Substitution]:
-    """Read a substitution file; lines that libselinux ignores are ignored."""
-    return [Substitution(words[0], words[1], file, number) for number, words in _lines(text) if len(words) >= 2]
+def parse(text: str, file: str, piece: int = SHORT_PIECE) -> List[Substitution]:
+    """Read a substitution file; lines that libselinux ignores are ignored.
+
+    ``piece`` is how many bytes of a line it reads at a time; see has_long_line().
+    """
+    return [Substitution(words[0], words[1], file, number) for number, words in _lines(text, piece)
+            if len(words) >= 2]
 
 
-def fault(text: str, file: str) -> Optional[str]:
+def has_long_line(text: str) -> bool:
+    """Tell whether it matters in which pieces libselinux reads a substitution file."""
+    return any(len(line) > SHORT_PIECE for line in text.encode("utf-8", "surrogateescape").split(b"\n"))
+
+
+def fault(text: str, file: str, piece: int = SHORT_PIECE) -> Optional[str]:
     """Say what makes a substitution file unusable, or None.
 
     A last line that ends after its first word: up to 3.10 libselinux takes as the target what
     was left of an earlier line in its memory (commit e3c562f6).
     """
     last = text[text.rfind("\n") + 1:]
-    words = [words for _, words in _lines(last)][-1:]
+    words = [words for _, words in _lines(last, piece)][-1:]
     if words and len(words[0]) == 1 and not last[-1].isspace():
         return "%s:%d: the last line is cut off: there is no target for %s; complete the line or remove it" % (
             file, text.count("\n") + 1, words[0][0])
     return None
 
 
-def _lines(text: str) -> Iterator[Tuple[int, List[str]]]:
+def _lines(text: str, piece: int) -> Iterator[Tuple[int, List[str]]]:
     """Give the words of each line that is no comment, with its number."""
     for number, line in enumerate(text.encode("utf-8", "surrogateescape").split(b"\n"), 1):
-        for start in range(0, len(line), _PIECE):
+        for start in range(0, len(line), piece):
             # A string ends at a NUL; bytes are split at the white space of the C locale.
-            words = line[start:start + _PIECE].split(b"\0")[0].split()
+            words = line[start:start + piece].split(b"\0")[0].split()
             if words and not words[0].startswith(b"#"):
                 yield number, [word.decode("utf-8", "surrogateescape") for word in words]
 

@@ -60,7 +60,7 @@ def explain(host: Host, profiles: Sequence[SocketProfile], known_units: Optional
     document: Document = {
         "schema": 1, "command": "explain", "ok": True, "changed": False, "notes": host.notes(),
         "path": path, "canonical": path, "file_type": kind or SOCKET, "exists": False, "substitutions": [],
-        "rule": None, "beaten": [], "other_file_types": [], "expected": None, "path_label": None,
+        "rule": None, "rule_untold": False, "beaten": [], "other_file_types": [], "expected": None, "path_label": None,
         "socket_label": None, "expected_socket_label": None, "unit": None, "profile": None, "type": None,
         "own_word": None, "listeners": [], "label_cache": None, "refresh": None, "client": None, "denials": [],
         "cause": None, "why": None, "remedy": None, "command_to_run": None}
@@ -110,7 +110,7 @@ class _Explanation:
             canonical=verdict.path, file_type=file_type, exists=inode is not None, expected=expected, path_label=label,
             substitutions=[{"file": one.file, "line": one.line, "from": one.source, "to": one.target}
                            for one in verdict.substitutions],
-            rule=_rule(verdict.rule), beaten=[_rule(one) for one in verdict.beaten],
+            rule=_rule(verdict.rule), rule_untold=verdict.untold, beaten=[_rule(one) for one in verdict.beaten],
             other_file_types=[_rule(one) for one in verdict.mismatched], unit=unit)
         if inode and not same_kind:
             self._note("what is there is of another file type: %s" % inode.kind)
@@ -119,6 +119,9 @@ class _Explanation:
         if verdict.broken:
             self._note("libselinux fails at the regex of %s:%d and gives the path no label: %s"
                        % (verdict.broken.file, verdict.broken.line, verdict.broken))
+        if verdict.untold:
+            self._note("libselinux answers %s for %s; which rule that comes from could not be told"
+                       % (expected or "that it gets no label", verdict.path))
         listeners = self._listeners() if file_type == SOCKET and same_kind else []
         document["listeners"] = [dict(one._asdict()) for one in listeners]
         socket_label = next((one.socket_label for one in listeners if one.socket_label), None)
@@ -219,7 +222,7 @@ class _Explanation:
                 self._note("nobody listens there: what is left of an earlier socket keeps its label until the next")
             return Judgement()
         command = report.command
-        if report.problem == rules.SHADOWED:  # for the administrator alone to decide
+        if report.problem == rules.SHADOWED:  # for the administrator alone to decide, or beyond a rule of ours
             command = command or self._fcontext(report.view.type, verdict.path)
         return Judgement(report.problem, self._why(report, verdict, listeners), report.remedy, command)
 
@@ -303,7 +306,11 @@ class _Explanation:
         return "The rules are right and %s, but %s: it was made before, or labelled by hand." % (knows, wrong)
 
     def _fcontext(self, type_name: str, canonical: str) -> str:
-        return self.host.command(fcontext_command(type_name, canonical, self.policy.local))
+        file_type, _ = self.policies.effective(canonical)
+        if file_type is None:
+            command = rules.equivalence_command(canonical, type_name)
+            return command if self.host.root == "/" else self.host.command("sh -c %s" % shlex.quote(command))
+        return self.host.command(fcontext_command(type_name, canonical, self.policy.local, file_type))
 
     # -- the client --------------------------------------------------------------------------
 
@@ -368,6 +375,8 @@ def because(reason: rules.Reason, verdict: Verdict, type_name: str) -> str:
             words += "; and it is for one file type alone (%s), and this is a socket" % rule.file_type
     else:
         words = "The rule %s would give it the type %s, but another one beats it" % (_short(rule), type_name)
+    if verdict.untold:
+        return words + ". What libselinux answers comes from another rule, and which one could not be told."
     if verdict.rule is None:
         return words + ". So it gets no label."
     return "%s. So the rule %s wins: %s." % (words, _short(verdict.rule), _gives(verdict.rule))
@@ -395,13 +404,17 @@ def look_at(root: str, path: str, live: bool) -> Optional[Inode]:
         return None
 
 
-def fcontext_command(type_name: str, canonical: str, local: Sequence[Rule]) -> str:
-    """Return the command that makes a rule for exactly this path, which wins over all with special characters."""
+def fcontext_command(type_name: str, canonical: str, local: Sequence[Rule], file_type: str = ALL_FILES) -> str:
+    """Return the command that makes a rule for exactly this path, which wins over all with special characters.
+
+    ``file_type`` is the one that it has to be for to win: sockets, or all.
+    """
     for one in reversed(local):
-        if one.covers(SOCKET) and literal(one.regex) == canonical:
+        if one.covers(SOCKET) and file_type in (ALL_FILES, one.file_type) and literal(one.regex) == canonical:
             return "semanage fcontext -m -f %s -t %s %s" % (
                 _LETTERS[one.file_type], type_name, shlex.quote(one.regex))
-    return "semanage fcontext -a -t %s %s" % (type_name, shlex.quote(escape(canonical)))
+    return "semanage fcontext -a%s -t %s %s" % (
+        " -f s" if file_type == SOCKET else "", type_name, shlex.quote(escape(canonical)))
 
 
 def _checked(path: str) -> str:
@@ -457,9 +470,10 @@ def text(document: Document, colour: bool = False) -> str:
     for one in document["substitutions"]:
         lines += layout.entry("looked up", "%s, since %s stands for %s" % (
             document["canonical"], one["from"], one["to"])) + layout.entry("", "%s:%d" % (one["file"], one["line"]))
-    lines += _rule_lines("wins", document["rule"])
+    untold = document["rule_untold"]
+    lines += layout.entry("wins", "- (could not be told)") if untold else _rule_lines("wins", document["rule"])
     for number, one in enumerate(document["beaten"]):
-        lines += _rule_lines("beats" if number == 0 else "", one)
+        lines += _rule_lines("" if number else "matches" if untold else "beats", one)
     for number, one in enumerate(document["other_file_types"]):
         lines += _rule_lines("other types" if number == 0 else "", one)
     lines += ["", layout.paint("which label", "heading", colour)]

@@ -23,6 +23,10 @@ _WRITTEN = {name: written for written, name in FILE_TYPES.items()}
 
 # What is special to libselinux (src/label_file.h, spec_hasMetaChars), and what is to a regex.
 _META = re.compile(r"[.^$?*+|\[({]")
+# All of a regex that is literal from 3.8 on, where only some escapes are (regex_has_meta_chars).
+_STRICTLY_LITERAL = re.compile(r"(?:[^.^$?*+|\[({\])}\\]|\\[.^$?*+|\[({\])}\-_,])*\Z")
+# How many directories deep 3.8 and later sort regexes by (SPEC_NODE_MAX_DEPTH).
+_DEPTH = 3
 # One character that is spelt out or escaped, alone or in a set.
 _ESCAPED = re.compile(r"\[(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))\]|(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))")
 # What may make a regex's alternatives hard to find.
@@ -46,8 +50,15 @@ class Rule(NamedTuple):
 
     @property
     def special(self) -> bool:
-        """Tell whether libselinux sees special characters in the regex: such a rule yields to one without."""
+        """Tell whether libselinux sees special characters in the regex: such a rule yields to one without.
+
+        One without may still count as one with them: see literal_to_libselinux().
+        """
         return _META.search(re.sub(r"\\.?", "", self.regex)) is not None
+
+    def literal_to_libselinux(self, strict: bool) -> bool:
+        """Tell whether libselinux takes the regex for the text of a path; ``strict``: as from 3.8 on."""
+        return bool(_STRICTLY_LITERAL.match(self.regex)) if strict else not self.special
 
     def covers(self, file_type: str) -> bool:
         """Tell whether the rule speaks of files of this type."""
@@ -58,22 +69,42 @@ class Rule(NamedTuple):
         return self.judge(path) is True
 
     def judge(self, path: str) -> Optional[bool]:
-        """Tell whether libselinux sees the canonical path matched, or None where it has to be asked."""
-        if not self.reaches(path):
+        """Tell whether libselinux sees the canonical path matched, or None where it has to be asked.
+
+        It has to be where one version says yes and another no.
+        """
+        reached, reached_in_tree = self.reaches(path), self.reaches(path, True)
+        if not reached and not reached_in_tree:
             return False
         from . import pcre
 
-        return pcre.matches(self.regex, path)
+        literal = self.literal_to_libselinux(True)
+        same = literal and _unescaped(self.regex) == path
+        # Before a last newline a regex matches as well.
+        matched = same if literal and not path.endswith("\n") else pcre.matches(self.regex, path)
+        in_list, in_tree = reached and matched, reached_in_tree and (same if literal else matched)
+        return in_list if in_list is in_tree else None
 
-    def reaches(self, path: str) -> bool:
+    def reaches(self, path: str, tree: bool = False) -> bool:
         """Tell whether libselinux looks at the regex at all for this canonical path.
 
         It does not if the first directories differ as they are written.  A regex's counts for
         plain even with a backslash in it, so that ``/a\\x20b/c`` never matches
-        (``src/label_file.h``, get_stem_from_spec; up to 3.7).
+        (``src/label_file.h``, get_stem_from_spec; up to 3.7).  From 3.8 on (``tree``) up to
+        three directories are compared, as long as they are literal (insert_spec).
         """
+        if tree:
+            directories = _directories(path)
+            if self.literal_to_libselinux(True):
+                return _literal_directories(_unescaped(self.regex)) == directories
+            return directories[:len(self.directories)] == self.directories
         directory = _first_directory(self.regex)
         return not directory or directory == _first_directory(path) or _META.search(directory) is not None
+
+    @property
+    def directories(self) -> Tuple[str, ...]:
+        """Return the literal first directories of the regex, below which libselinux keeps it from 3.8 on."""
+        return _directories_of_regex(self.regex)
 
     def compiles(self) -> bool:
         """Tell whether the regex is certainly a good one."""
@@ -179,6 +210,43 @@ def literal(regex: str) -> Optional[str]:
 def _first_directory(path: str) -> str:
     """Return a path up to its second slash; empty where there is none."""
     return path[:max(0, path.find("/", 1))]
+
+
+@lru_cache(maxsize=None)
+def _directories_of_regex(regex: str) -> Tuple[str, ...]:
+    found: List[str] = []
+    start = 0
+    while len(found) < _DEPTH:
+        end = regex.find("/", start + 1)
+        part = regex[start + 1:end]
+        if end < 0 or not _STRICTLY_LITERAL.match(part):
+            break
+        if part:
+            found.append(_unescaped(part))
+        start = end
+    return tuple(found)
+
+
+def _directories(path: str) -> Tuple[str, ...]:
+    """Return the first directories of a path that is looked up (lookup_find_deepest_node)."""
+    found: List[str] = []
+    start = 0
+    while len(found) < _DEPTH and path.startswith("/", start):
+        end = path.find("/", start + 1)
+        if end <= start + 1:
+            break  # none left, or two slashes
+        found.append(path[start + 1:end])
+        start = end
+    return tuple(found)
+
+
+def _literal_directories(path: str) -> Tuple[str, ...]:
+    """Return the first directories of a literal rule (insert_spec): there, two slashes are one."""
+    return _directories(re.sub("/{2,}", "/", path)) if path.startswith("/") else ()
+
+
+def _unescaped(literal_regex: str) -> str:
+    return re.sub(r"\\(.)", r"\1", literal_regex)
 
 
 def _bytes(text: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import labelcache, ownership, procfs, rules, selinuxlib, trust
 from .equivalence import Equivalences
@@ -56,7 +56,7 @@ class Policies:
         """Return the policy as the pure code sees it; ``ours``: which of the local rules are ours."""
         return Policy(self.lookup, self.compiled.primary, self.compiled.same, lambda name: self.rules_for(name, local),
                       local, self.database.equivalences(), self.compiled.mls,
-                      lambda path: self.lookup_without(ours, path))
+                      lambda path: self.lookup_without(ours, path), self.effective)
 
     def lookup(self, path: str) -> Optional[str]:
         """Return what libselinux answers for a socket; it is asked once."""
@@ -71,6 +71,15 @@ class Policies:
         if self._without is None:
             self._without = selinuxlib.LabelDatabase(self._host.root, self._host.policy or "", gone)
         return self._without.lookup(path)
+
+    def effective(self, path: str) -> Tuple[Optional[str], Optional[Rule]]:
+        """Return the file type under which a local rule for a canonical path wins; see winner.local_file_type()."""
+        if selinuxlib.label_order().local_wins:
+            return ALL_FILES, None
+        from .winner import Library, local_file_type
+
+        return local_file_type(self.database.rules(), path, self.database.file(".local"),
+                               Library(selinuxlib.regex_matches, selinuxlib.label_order))
 
     def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
         """Return the policy's own rules, and the local ones, that give a type."""

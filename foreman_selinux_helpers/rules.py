@@ -57,7 +57,8 @@ class Decision(NamedTuple):
 
     ``given`` is the path as it was given: libselinux is asked for that one, never for ``path``,
     which it might substitute once more.  ``own_word`` is the context that the policy itself gives the path,
-    where that counts for more than the profile.  ``commands`` undo the cause, where no repair does.
+    where that counts for more than the profile.  ``commands`` undo the cause, where no repair does; ``no_effect``: no
+    local rule for the path has any, and ``reason`` says what works.
     """
 
     rule: Rule
@@ -69,6 +70,7 @@ class Decision(NamedTuple):
     given: str = ""
     own_word: Optional[str] = None
     commands: Tuple[str, ...] = ()
+    no_effect: bool = False
 
 
 class Policy(NamedTuple):
@@ -77,7 +79,8 @@ class Policy(NamedTuple):
     ``lookup``: what libselinux answers for a path, as it was given, and a socket; ``primary``: the name
     of the type that a name or an alias means, None for no type; ``same_type``: whether two names
     are of one type; ``rules_for``: the rules, the policy's own and the local ones, that give a type; read only
-    where a reason is needed; ``lookup_without_ours``: what libselinux would answer if none of our rules were there.
+    where a reason is needed; ``lookup_without_ours``: what libselinux would answer if none of our rules were there;
+    ``effective``: the file type under which a local rule for a canonical path wins, or None and the rule that beats it.
     """
 
     lookup: Callable[[str], Optional[str]]
@@ -88,6 +91,7 @@ class Policy(NamedTuple):
     equivalences: Equivalences
     mls: bool
     lookup_without_ours: Callable[[str], Optional[str]]
+    effective: Callable[[str], Tuple[Optional[str], Optional[Rule]]] = lambda path: (ALL_FILES, None)
 
 
 def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Callable[[str], bool],
@@ -105,10 +109,17 @@ def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Cal
         path = policy.equivalences.canonical(want.path) if want.path is not None else ""
         regex = escape(path) if want.regex is None else canonical_regex(want.regex, policy.equivalences)
         rule = Rule(regex, ALL_FILES, context_for(policy.primary(want.type) or want.type, policy.mls))
+        sockets_alone = rule._replace(file_type=SOCKET)
+        if path and rule.key not in ours and sockets_alone.key in ours:
+            rule = sockets_alone
         if rule.key not in decisions:
-            decisions[rule.key] = _decide_one(want, rule, path, policy, ours, given_up, regexes)
+            decided = _decide_one(want, rule, path, policy, ours, given_up, regexes)
+            if decided.rule.key != rule.key and rule.key in ours:
+                decisions[rule.key] = Decision(ours[rule.key].rule, REMOVE, "it has no effect on this libselinux, as "
+                                               "one for another file type has", want.unit)
+            decisions[decided.rule.key] = decided
             if not path:
-                regexes.append(decisions[rule.key])
+                regexes.append(decided)
     for key, owned in ours.items():
         if key not in decisions:
             dead = _is_dead(owned.rule, policy.equivalences)
@@ -165,10 +176,24 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Ke
         if any(one.key == rule.key for one in policy.local):
             return decision(SKIP, "the administrator has a rule for this regex")
     cause, why = explain_expected(path, want.type, policy) if path else (NO_RULE, "no rule has this regex")
-    if rule.key in given_up:
+    if rule.key in given_up or (path and rule._replace(file_type=SOCKET).key in given_up):
         return decision(SKIP, "the administrator deleted the rule that was added for %s" % want.unit, cause)._replace(
             commands=tuple("%s %s" % (command, shlex.quote(want.unit)) for command in (_UNREGISTER, _REPAIR)))
-    return decision(ADD, why, cause)
+    added = decision(ADD, why, cause)
+    return _effective(added, mine is not None, policy) if path else added
+
+
+def _effective(one: Decision, ours: bool, policy: Policy) -> Decision:
+    """Return the decision to add a rule with the file type that makes it win, or one to do without it."""
+    file_type, better = policy.effective(one.path)
+    if file_type is not None:
+        return one._replace(rule=one.rule._replace(file_type=file_type))
+    command = equivalence_command(one.path, type_of(one.rule.context))
+    beaten = ": %s:%d beats it: %s" % (better.file, better.line, better) if better else ""
+    return one._replace(
+        action=REMOVE if ours else SKIP, cause=SHADOWED, no_effect=True,
+        reason="on this libselinux a local rule for %s has no effect%s; an equivalence works: %s" % (
+            one.path, beaten, command))
 
 
 def _same(context: Optional[str], type_name: str, policy: Policy) -> bool:
@@ -204,6 +229,13 @@ def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours:
         return [one for one in theirs if may_overlap(one, rule)]
     # What only libselinux could judge counts as theirs.
     return [one for one in candidates(theirs, path) if one.judge(path) is not False]
+
+
+def equivalence_command(path: str, type_name: str) -> str:
+    """Return the command that gives sockets at a canonical path a type where no local rule for it has an effect."""
+    other = "%s-local" % path
+    return "semanage fcontext -a -f s -t %s %s && semanage fcontext -a -e %s %s" % (
+        type_name, shlex.quote(escape(other)), shlex.quote(other), shlex.quote(path))
 
 
 class Reason(NamedTuple):

@@ -6,6 +6,7 @@ Every function that speaks of a policy takes the root directory whose policy is 
 import errno
 import os
 import stat
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import equivalence, filecontexts, trust
@@ -15,7 +16,7 @@ from .filecontexts import NONE_CONTEXT, SOCKET, Rule
 from .quiet import standard_error_kept
 
 if TYPE_CHECKING:
-    from .winner import Verdict
+    from .winner import Order, Verdict
 
 CONFIG = "etc/selinux/config"
 _FILE_CONTEXTS = "contexts/files/file_contexts"
@@ -120,10 +121,10 @@ class LabelDatabase:
         with tempfile.TemporaryDirectory() as scratch:
             for suffix in (*POLICY_RULES, ".subs", ".subs_dist"):
                 for compiled in ("", ".bin"):
-                    if os.path.exists(self._file(suffix) + compiled):
-                        os.symlink(self._file(suffix) + compiled,
-                                   os.path.join(scratch, os.path.basename(self._file(suffix)) + compiled))
-            file = os.path.join(scratch, os.path.basename(self._file("")))
+                    if os.path.exists(self.file(suffix) + compiled):
+                        os.symlink(self.file(suffix) + compiled,
+                                   os.path.join(scratch, os.path.basename(self.file(suffix)) + compiled))
+            file = os.path.join(scratch, os.path.basename(self.file("")))
             with open(file + ".local", "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.writelines(str(one) + "\n" for one in self.rules((".local",)) if one.key not in keys)
             option = self._selinux.selinux_opt()
@@ -158,12 +159,13 @@ class LabelDatabase:
     def equivalences(self) -> Equivalences:
         """Return the substitutions that libselinux applies to a path before it looks it up."""
         def read(suffix: str) -> List[equivalence.Substitution]:
-            file = self._file(suffix)
+            file = self.file(suffix)
             text = read_text(file) or ""
-            fault = equivalence.fault(text, file)
+            piece = substitution_piece() if equivalence.has_long_line(text) else equivalence.SHORT_PIECE
+            fault = equivalence.fault(text, file, piece)
             if fault:
                 raise HelperError(fault)
-            return equivalence.parse(text, file)
+            return equivalence.parse(text, file, piece)
         local, dist = read(".subs"), read(".subs_dist")
         # Few hosts need the answer: it costs a database of its own.
         ambiguous = equivalence.overlap(local) or equivalence.overlap(dist)
@@ -174,7 +176,7 @@ class LabelDatabase:
         """Return the rules on disk (those of these types) in file order, as winner.winning() wants them."""
         found: List[Rule] = []
         for suffix in suffixes:
-            found.extend(filecontexts.parse(read_text(self._file(suffix)) or "", self._file(suffix), types))
+            found.extend(filecontexts.parse(read_text(self.file(suffix)) or "", self.file(suffix), types))
         return found
 
     def verdict(self, path: str, file_type: str) -> "Verdict":
@@ -182,18 +184,19 @@ class LabelDatabase:
         from . import winner
 
         rules = self.rules()
-        verdict = winner.winning(rules, path, file_type, self.equivalences(), regex_matches)
+        library = winner.Library(regex_matches, label_order)
+        verdict = winner.winning(rules, path, file_type, self.equivalences(), library)
         labelled = bool(verdict.rule and verdict.rule.context != NONE_CONTEXT)
+        answer, failed = None, False
         try:
-            self._asked(path, MODES[file_type])
-            failed = False
+            answer = self._asked(path, MODES[file_type])
         except OSError as error:
             failed = labelled or error.errno != errno.ENOENT
         except HelperError:
             failed = labelled
         if failed:
-            verdict = winner.in_the_way(verdict, rules, file_type, regex_matches)
-        return verdict
+            verdict = winner.in_the_way(verdict, rules, file_type, library)
+        return winner.contradicted(verdict, answer)
 
     def _asked(self, path: str, mode: int) -> str:
         """Look a path up; libselinux compiles regexes only now, and prints what it thinks of them."""
@@ -203,7 +206,8 @@ class LabelDatabase:
             except OSError as error:
                 raise _LookupFailed(error, said()) from error
 
-    def _file(self, suffix: str) -> str:
+    def file(self, suffix: str) -> str:
+        """Return the path of one of the files, by what follows ``file_contexts`` in its name."""
         return os.path.join(self.directory, "file_contexts" + suffix)
 
 
@@ -258,8 +262,40 @@ def first_substitution_counts() -> bool:
                 "/asked") == MATCHED
 
 
+@lru_cache(maxsize=None)
+def substitution_piece() -> int:
+    """Ask libselinux how many bytes of a line of substitutions it reads at a time."""
+    long_line = "#%s/asked /rest\n" % ("x" * (equivalence.SHORT_PIECE - 1))
+    rest = _ask({"": "/rest\t%s\n" % MATCHED, ".subs_dist": long_line}, "/asked")
+    return equivalence.SHORT_PIECE if rest == MATCHED else equivalence.LONG_PIECE
+
+
+@lru_cache(maxsize=None)
+def label_order() -> "Order":
+    """Ask libselinux how it chooses among several rules that match a path."""
+    from .winner import Order
+
+    asked = {
+        # Two literal rules for each of the first paths; MATCHED is what the question is about.
+        "": "/newer\tu:r:other\n/newer\t{0}\n/file\tu:r:other\n"
+            "/exact_older\t-s\t{0}\n/exact_older\tu:r:other\n/exact_newer\tu:r:other\n/exact_newer\t-s\t{0}\n"
+            "/exact_file\t-s\t{0}\n/tree/[a-z]+\t<<none>>\n/strict\\d\tu:r:other\n/strict[0-9]\t{0}\n",
+        ".local": "/file\t{0}\n/exact_file\tu:r:other\n/tre?e/.*\tu:r:other\n"}
+    answers = _ask_for({suffix: text.format(MATCHED) for suffix, text in asked.items()}, [
+        "/tree/x", "/strict1", "/newer", "/file", "/exact_older", "/exact_newer", "/exact_file"])
+    if not any(answers):
+        raise HelperError("libselinux does not answer: how it orders rules cannot be told")
+    strict, newer, later, older_exact, newer_exact, exact_file = (one == MATCHED for one in answers[1:])
+    return Order(answers[0] is None, strict, newer, later, older_exact and newer_exact, exact_file)
+
+
 def _ask(files: Dict[str, str], path: str) -> Optional[str]:
     """Return what libselinux answers for a path by these files (by what follows ``file_contexts``)."""
+    return _ask_for(files, [path])[0]
+
+
+def _ask_for(files: Dict[str, str], paths: Sequence[str]) -> List[Optional[str]]:
+    """Return what libselinux answers for paths, taken for sockets, by these files."""
     import tempfile
 
     selinux = _binding()
@@ -270,14 +306,20 @@ def _ask(files: Dict[str, str], path: str) -> Optional[str]:
                 stream.write(text)
         try:
             handle = _open_at(selinux, file)
-            if handle is None:
-                return None
+        except OSError:
+            handle = None
+        if handle is None:
+            return [None] * len(paths)
+
+        def answer(path: str) -> Optional[str]:
             try:
                 return _lookup(selinux, handle, path, stat.S_IFSOCK)
-            finally:
-                selinux.selabel_close(handle)
-        except OSError:
-            return None
+            except OSError:
+                return None
+        try:
+            return [answer(path) for path in paths]
+        finally:
+            selinux.selabel_close(handle)
 
 
 def _open_at(selinux: Any, file: str) -> Any:

@@ -1,18 +1,54 @@
 """Which file-context rule wins a path, and which others matched and lost.  Pure.
 
-libselinux looks at the rules from the last to the first, after it has moved those without
-special characters to the end; the files count in the order file_contexts, .homedirs, .local
-(libselinux ``src/label_file.h``, sort_specs, and ``src/label_file.c``, lookup_all; up to 3.7).
-From 3.8 on it keeps the rules in a tree, meant to give the same order.
+A rule without special characters wins over all with some.  How libselinux chooses among several
+literal rules for one path, and where it looks at regexes at all, differs: up to 3.7 it keeps one
+list (``src/label_file.h``, sort_specs, and ``src/label_file.c``, lookup_all), from 3.8 on a tree
+of directories (insert_spec, lookup_check_node).  So it is asked (selinuxlib.label_order), and
+the order is a value here.
 """
 
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .equivalence import Equivalences, Substitution
-from .filecontexts import Rule, candidates
+from .filecontexts import ALL_FILES, NONE_CONTEXT, SOCKET, Rule, candidates, escape
 
 # What libselinux says about a rule's regex and a canonical path; None: it cannot compile the regex.
 Ask = Callable[[Rule, str], Optional[bool]]
+
+
+class Order(NamedTuple):
+    """How libselinux chooses among several rules that match.  By default, as up to 3.7.
+
+    ``tree``: it keeps regexes below their first directories, and looks at those below more of
+    them first; the newest that matches still wins, but a ``<<none>>`` ends the search.
+    ``strict``: a rule is literal only if all its escapes are those of some listed characters.
+
+    Among literal rules for one path: ``newer_first`` in one file, ``later_file_first`` of two
+    files; ``exact_first``: one for this file type beats one for all in the same file, wherever
+    it stands; ``exact_before_file``: also one in another file.
+    """
+
+    tree: bool = False
+    strict: bool = False
+    newer_first: bool = True
+    later_file_first: bool = True
+    exact_first: bool = False
+    exact_before_file: bool = False
+
+    @property
+    def local_wins(self) -> bool:
+        """Tell whether a local rule that is literal beats whatever the policy has."""
+        return self.later_file_first and not self.exact_before_file
+
+
+class Library(NamedTuple):
+    """What libselinux answers about rules: whether one matches (None: nobody can be asked), and how it orders them."""
+
+    matches: Optional[Ask] = None
+    order: Callable[[], Order] = Order
+
+
+NOBODY = Library()
 
 
 class Verdict(NamedTuple):
@@ -24,6 +60,8 @@ class Verdict(NamedTuple):
 
     ``undecided`` are rules of which only libselinux can tell whether they match, and nobody asked
     it.  ``broken``: libselinux fails at this rule's regex and gives the path no label at all.
+    ``untold``: libselinux answers something that the winner does not say, so there is no ``rule``
+    and all that match are in ``beaten``.
     """
 
     path: str
@@ -33,10 +71,11 @@ class Verdict(NamedTuple):
     mismatched: List[Rule]
     undecided: Sequence[Rule] = ()
     broken: Optional[Rule] = None
+    untold: bool = False
 
 
 def winning(rules: Sequence[Rule], path: str, file_type: str, equivalences: Equivalences,
-            ask: Optional[Ask] = None) -> Verdict:
+            library: Library = NOBODY) -> Verdict:
     """Judge the rules, given in file order, on a path and a file type.
 
     A rule whose literal stem differs from the path is not looked at any further: see in_the_way().
@@ -45,35 +84,112 @@ def winning(rules: Sequence[Rule], path: str, file_type: str, equivalences: Equi
     matching, undecided = [], []
     for rule in candidates(rules, canonical):
         judged = rule.judge(canonical)
-        if judged is None and ask is not None:
-            judged = ask(rule, canonical)
+        if judged is None and library.matches is not None:
+            judged = library.matches(rule, canonical)
         elif judged is None:
             undecided.append(rule)
         if judged:
             matching.append(rule)
-    matching = ranked(matching)
-    covering = [rule for rule in matching if rule.covers(file_type)]
+    order = library.order() if _order_matters(matching) else Order()
+    covering = ranked([rule for rule in matching if rule.covers(file_type)], order)
     return Verdict(canonical, substitutions, covering[0] if covering else None, covering[1:],
-                   [rule for rule in matching if not rule.covers(file_type)], undecided)
+                   ranked([rule for rule in matching if not rule.covers(file_type)], order), undecided)
 
 
-def in_the_way(verdict: Verdict, rules: Sequence[Rule], file_type: str, ask: Ask) -> Verdict:
+def in_the_way(verdict: Verdict, rules: Sequence[Rule], file_type: str, library: Library) -> Verdict:
     """Return the verdict where libselinux answers something else: a regex in its way that it cannot compile.
 
     It compiles a regex when it first looks at it, and gives up at one that is broken, whatever
     the path.
     """
-    for rule in ranked(rules):
-        if rule is verdict.rule:
-            break
-        if rule.covers(file_type) and rule.reaches(verdict.path) and not rule.compiles() \
-                and ask(rule, verdict.path) is None:
-            beaten = ([verdict.rule] if verdict.rule else []) + verdict.beaten
-            return verdict._replace(rule=None, beaten=beaten, broken=rule)
+    order = library.order()
+    matching = {verdict.rule, *verdict.beaten}
+    reached = [rule for rule in rules if rule.covers(file_type) and rule.reaches(verdict.path, order.tree)]
+    for rule in _looked_at(reached, order, lambda one: one in matching):
+        if not rule.compiles() and library.matches and library.matches(rule, verdict.path) is None:
+            return _without_winner(verdict)._replace(broken=rule)
     return verdict
 
 
-def ranked(rules: Sequence[Rule]) -> List[Rule]:
-    """Return rules in the order in which libselinux looks at them, the best first."""
-    last_first = rules[::-1]
-    return [rule for rule in last_first if not rule.special] + [rule for rule in last_first if rule.special]
+def contradicted(verdict: Verdict, answer: Optional[str]) -> Verdict:
+    """Return the verdict without its winner if that is not what libselinux answers."""
+    context = verdict.rule.context if verdict.rule and verdict.rule.context != NONE_CONTEXT else None
+    return verdict if verdict.broken or context == answer else _without_winner(verdict)._replace(untold=True)
+
+
+def local_file_type(rules: Sequence[Rule], path: str, local: str,
+                    library: Library) -> Tuple[Optional[str], Optional[Rule]]:
+    """Return the file type under which a new rule in the file ``local`` wins a canonical path for sockets.
+
+    That is all file types where it can be, else sockets alone; None: such a rule would have no
+    effect, for the rule that is returned beside it.
+    """
+    better = None
+    for file_type in (ALL_FILES, SOCKET):
+        new = Rule(escape(path), file_type, "", local)
+        others = [rule for rule in rules if (rule.file, rule.key) != (local, new.key)]
+        better = winning([*others, new], path, SOCKET, Equivalences(), library).rule
+        if better == new:
+            return file_type, None
+    return None, better
+
+
+def ranked(rules: Sequence[Rule], order: Order) -> List[Rule]:
+    """Return rules that all match, given in file order, the best first."""
+    left, found = list(rules), []
+    while left:
+        # The last that libselinux comes to is the one that it takes.
+        found.append(list(_looked_at(left, order, lambda one: True))[-1])
+        left.remove(found[-1])
+    return found
+
+
+def _looked_at(rules: Sequence[Rule], order: Order, matches: Callable[[Rule], bool]) -> Iterator[Rule]:
+    """Give the rules as libselinux looks at them until it is done: the last one that matches is its answer."""
+    literal: List[Tuple[int, Rule]] = []
+    regexes: List[Tuple[int, Rule]] = []
+    for place, rule in enumerate(rules):
+        (literal if rule.literal_to_libselinux(order.strict) else regexes).append((place, rule))
+    for rule in _literal_first(literal, rules, order):
+        if not order.tree or matches(rule):  # in the tree it is found by its text
+            yield rule
+        if matches(rule):
+            return
+    by_depth: Dict[int, List[Tuple[int, Rule]]] = {}
+    for place, rule in regexes:
+        by_depth.setdefault(len(rule.directories) if order.tree else 0, []).append((place, rule))
+    found = -1
+    for depth in sorted(by_depth, reverse=True):
+        for place, rule in reversed(by_depth[depth]):
+            if place < found:
+                break
+            yield rule
+            if matches(rule):
+                if rule.context == NONE_CONTEXT:
+                    return
+                found = place
+                break
+
+
+def _literal_first(literal: Sequence[Tuple[int, Rule]], rules: Sequence[Rule], order: Order) -> List[Rule]:
+    """Return literal rules as libselinux comes to them."""
+    files = {file: number for number, file in enumerate(dict.fromkeys(rule.file for rule in rules))}
+
+    def key(placed: Tuple[int, Rule]) -> Tuple[int, int, int, int]:
+        place, rule = placed
+        exact = int(rule.file_type == ALL_FILES)
+        number = files[rule.file]
+        return (exact if order.exact_before_file else 0, -number if order.later_file_first else number,
+                exact if order.exact_first else 0, -place if order.newer_first else place)
+    return [rule for _, rule in sorted(literal, key=key)]
+
+
+def _order_matters(matching: Sequence[Rule]) -> bool:
+    """Tell whether not all orders rank these rules alike: they do a single literal one, then regexes."""
+    plain = [rule for rule in matching if not rule.special]
+    return len(plain) > 1 or any(rule.context == NONE_CONTEXT for rule in matching) or \
+        not all(rule.literal_to_libselinux(True) for rule in plain)
+
+
+def _without_winner(verdict: Verdict) -> Verdict:
+    return verdict._replace(rule=None, beaten=([verdict.rule] if verdict.rule else []) + verdict.beaten)

@@ -6,11 +6,12 @@ top, base, path = sys.argv[1:]
 sys.path.insert(0, top)
 
 from foreman_selinux_helpers import equivalence, filecontexts, selinuxlib  # noqa: E402
-from foreman_selinux_helpers.winner import winning  # noqa: E402
+from foreman_selinux_helpers.winner import Library, winning  # noqa: E402
 
 rules = []
 for suffix in selinuxlib.ALL_RULES:
     rules.extend(filecontexts.parse(selinuxlib.read_text(base + suffix) or "", base + suffix))
 subs = [equivalence.parse(selinuxlib.read_text(base + suffix) or "", base + suffix) for suffix in (".subs", ".subs_dist")]
-verdict = winning(rules, path, filecontexts.SOCKET, equivalence.Equivalences(*subs), selinuxlib.regex_matches)
+verdict = winning(rules, path, filecontexts.SOCKET, equivalence.Equivalences(*subs),
+                  Library(selinuxlib.regex_matches, selinuxlib.label_order))
 sys.exit(verdict.rule is None or len(rules) != 10000)

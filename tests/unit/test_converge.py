@@ -33,6 +33,7 @@ from foreman_selinux_helpers.refresh import UNKNOWN as UNSURE
 from foreman_selinux_helpers.rules import Decision
 from foreman_selinux_helpers.run import Runner
 from foreman_selinux_helpers.systemd import Service, SocketUnit
+from foreman_selinux_helpers.winner import Verdict, contradicted
 
 from .test_guards import CLEAR
 from .test_sockets import BAD, RIGHT
@@ -403,6 +404,14 @@ def test_what_the_store_refuses_is_left_out_and_the_rest_is_made(monkeypatch, tm
     assert list(saved[-1].rules) == [ADD.rule.key]
     assert saved[-1].pending == {}
     assert saved[-2].pending.keys() == {ADD.rule.key}
+
+
+def test_what_is_said_of_the_rule_behind_an_answer():
+    rule = Rule("/run/foo.*", ALL_FILES, "u:r:t", "fc", 7)
+    verdict = Verdict("/run/foo", [], rule, [], [])
+    assert converge._why(verdict) == "; the rule of fc:7 wins: /run/foo.*  u:r:t"
+    assert converge._why(verdict._replace(rule=None)) == ", for which there is no rule"
+    assert converge._why(contradicted(verdict, "u:r:other")) == "; which rule that comes from could not be told"
 
 
 def test_labels_of_the_reexec_verb(monkeypatch):

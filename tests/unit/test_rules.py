@@ -20,7 +20,7 @@ def record(*known, **pending):
 
 
 def decided(wants=(WANT,), answers=None, policy_rules=(), local=(), ours=None, equivalences=NEW, types=("foo_t",),
-            abandoned=lambda unit: False, complete=lambda unit: True, without=None):
+            abandoned=lambda unit: False, complete=lambda unit: True, without=None, effective=lambda path: (ALL_FILES, None)):
     """``answers``: what libselinux says now; ``without``: and if the rules of ours were not there.
 
     That is the same where there are none, and else by default nothing.
@@ -28,7 +28,7 @@ def decided(wants=(WANT,), answers=None, policy_rules=(), local=(), ours=None, e
     def rules_for(name):
         return [one for one in [*policy_rules, *local] if type_of(one.context) == name]
     policy = Policy((answers or {}).get, lambda name: name if name in types else None, str.__eq__, rules_for, local, equivalences, True,
-                    (({} if ours else answers or {}) if without is None else without).get)
+                    (({} if ours else answers or {}) if without is None else without).get, effective)
     return decide(wants, policy, ours or record(), abandoned, complete)
 
 
@@ -226,6 +226,32 @@ def test_a_rule_is_dead_when_nothing_leads_to_it(regex, gone):
     rule = Rule(regex, ALL_FILES, CONTEXT)
     found = decided(wants=[], equivalences=CHAIN, local=[rule], ours=record(rule), complete=lambda unit: False)
     assert [one.action for one in found] == [rules.REMOVE] * gone
+
+
+BETTER = Rule("/run/foo\\.sock", SOCKET, ADMINS, "fc", 7)
+FOR_SOCKETS = OURS._replace(file_type=SOCKET)
+
+
+@pytest.mark.parametrize("ours", [(), (OURS,), (FOR_SOCKETS,)])
+def test_a_local_rule_is_for_sockets_where_only_such_a_rule_has_an_effect(ours):
+    found = decided(local=ours, ours=record(*ours), answers={"/run/foo.sock": ADMINS} if FOR_SOCKETS not in ours else
+                    {"/run/foo.sock": CONTEXT}, effective=lambda path: (SOCKET, None))
+    action = rules.KEEP if FOR_SOCKETS in ours else rules.ADD
+    assert {(one.rule, one.action) for one in found} == {(FOR_SOCKETS, action)} | (
+        {(OURS, rules.REMOVE)} if OURS in ours else set())
+    # One that somebody has removed is not made again.
+    assert only(ours=record(FOR_SOCKETS), effective=lambda path: (SOCKET, None)).action == rules.SKIP
+
+
+@pytest.mark.parametrize("ours", [(), (OURS,)])
+def test_where_no_local_rule_has_an_effect_the_command_that_has_is_said(ours):
+    one = only(local=ours, ours=record(*ours), answers={"/run/foo.sock": ADMINS}, effective=lambda path: (None, BETTER))
+    assert (one.action, one.cause) == (rules.REMOVE if ours else rules.SKIP, rules.SHADOWED)
+    assert "no effect: fc:7 beats it: " + str(BETTER) in one.reason
+    assert one.no_effect
+    assert one.reason.endswith("semanage fcontext -a -f s -t foo_t '/run/foo\\.sock-local' && "
+                           "semanage fcontext -a -e /run/foo.sock-local /run/foo.sock")
+    assert one.command in one.reason
 
 
 def test_a_regex_covers_the_paths_that_it_matches():

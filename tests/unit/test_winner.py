@@ -4,7 +4,7 @@ from foreman_selinux_helpers import pcre
 from foreman_selinux_helpers.equivalence import Equivalences, parse
 from foreman_selinux_helpers.filecontexts import ALL_FILES, FILE_TYPES, NONE_CONTEXT, SOCKET, Rule
 from foreman_selinux_helpers.filecontexts import parse as parse_rules
-from foreman_selinux_helpers.winner import in_the_way, winning
+from foreman_selinux_helpers.winner import Library, Order, contradicted, in_the_way, local_file_type, winning
 
 NONE = Equivalences()
 POLICY = """/.*  u:r:root
@@ -67,7 +67,7 @@ def test_what_cannot_be_judged_is_asked_or_said():
     def ask(rule, path):
         asked.append((rule.regex, path))
         return True
-    verdict = winning(given, "/run//foo", SOCKET, NONE, ask)
+    verdict = winning(given, "/run//foo", SOCKET, NONE, Library(ask))
     assert (lines([verdict.rule]), verdict.undecided) == ([("fc", 2)], [])
     assert asked == [("/run/fo++", "/run/foo")]  # a literal stem dismisses the other
 
@@ -80,17 +80,108 @@ def test_what_cannot_be_judged_is_asked_or_said():
 ])
 def test_a_broken_regex_is_found_where_libselinux_comes_to_it(broken, found):
     given = rules("/run/.*  u:r:a\n%s\n" % broken, "")
-    before = winning(given, "/run/foo", SOCKET, NONE, lambda rule, path: None)
-    after = in_the_way(before, given, SOCKET, lambda rule, path: None)
+    before = winning(given, "/run/foo", SOCKET, NONE, Library(lambda rule, path: None))
+    after = in_the_way(before, given, SOCKET, Library(lambda rule, path: None))
     if found:
         assert (after.rule, lines([after.broken]), lines(after.beaten)) == (None, [("fc", 2)], [("fc", 1)])
     else:
         assert after == before
     # One that stands before the winner is never come to.
     given = rules("%s\n/run/.*  u:r:a\n" % broken, "")
-    before = winning(given, "/run/foo", SOCKET, NONE, lambda rule, path: None)
-    assert in_the_way(before, given, SOCKET, lambda rule, path: None) == before
+    before = winning(given, "/run/foo", SOCKET, NONE, Library(lambda rule, path: None))
+    assert in_the_way(before, given, SOCKET, Library(lambda rule, path: None)) == before
     assert lines([before.rule]) == [("fc", 2)]
+
+
+# As libselinux answers in these versions.
+V34 = Order()
+V38 = Order(True, True, False, False, True, True)
+V39 = Order(True, True, False, True, False, False)
+
+
+def judged(policy, local, path, order):
+    verdict = winning(rules(policy, local), path, SOCKET, NONE, Library(lambda rule, path: True, lambda: order))
+    return verdict.rule and verdict.rule.context
+
+
+@pytest.mark.parametrize(("policy", "local", "answers"), [
+    ("/run/foo -s u:r:p\n", "/run/foo u:r:l\n", "lpl"), ("/run/foo u:r:p\n", "/run/foo u:r:l\n", "lpl"),
+    ("/run/foo u:r:p\n", "/run/foo -s u:r:l\n", "lll"), ("/run/foo -s u:r:p\n", "/run/foo -s u:r:l\n", "lpl"),
+    ("/run/foo -s u:r:older\n/run/foo u:r:newer\n", "", ("newer", "older", "older")),
+    ("/run/foo u:r:older\n/run/foo -s u:r:newer\n", "", ("newer", "newer", "older")),
+    ("/run/foo u:r:older\n/run/foo u:r:newer\n", "", ("newer", "older", "older")),
+    # Regexes: the newest that matches, but <<none>> below more directories ends the search.
+    ("/run/foo(/.*)? u:r:p\n", "/ru?n/.* u:r:l\n", "lll"), ("/run/[^/]+ u:r:p\n", "/.* u:r:l\n", "lll"),
+    ("/run/[^/]+ <<none>>\n", "/.* u:r:l\n", ("l", None, None)), ("/.* <<none>>\n", "/run/.* u:r:l\n", "lll"),
+    ("/run/.* u:r:p\n", "/.* <<none>>\n", (None, None, None)),
+    # Escapes that leave a rule literal in all versions, and one that does not.
+    ("/run/f\\oo u:r:p\n", "/run/fo* u:r:l\n", "pll"), ("/run/foo u:r:p\n", "/run/fo* u:r:l\n", "ppp"),
+])
+def test_every_version_has_an_order_of_its_own(policy, local, answers):
+    found = [judged(policy, local, "/run/foo", order) for order in (V34, V38, V39)]
+    assert found == [NONE_CONTEXT if one is None else "u:r:" + one for one in answers]
+
+
+def test_the_order_is_asked_only_where_it_matters():
+    def never():
+        raise AssertionError
+    for policy in ("/.* u:r:a\n/run/.* u:r:b\n/run/foo u:r:c\n", "/run/fo+ u:r:a\n", "/run/foo\\.x u:r:a\n"):
+        assert winning(rules(policy, ""), "/run/foo", SOCKET, NONE, Library(None, never)).undecided == []
+
+
+def test_the_beaten_follow_in_the_same_order():
+    given = rules("/run/foo u:r:a\n/run/[a-z]+ u:r:b\n/run/foo -s u:r:c\n", "/.* u:r:d\n/run/foo u:r:e\n")
+
+    def found(order):
+        verdict = winning(given, "/run/foo", SOCKET, NONE, Library(None, lambda: order))
+        return "".join(one.context[-1] for one in [verdict.rule, *verdict.beaten])
+    assert [found(order) for order in (V34, V38, V39)] == ["ecadb", "caedb", "eacdb"]
+
+
+@pytest.mark.parametrize(("policy", "file_types"), [
+    ("/run/foo u:r:p\n", [ALL_FILES, SOCKET, ALL_FILES]), ("/run/foo -s u:r:p\n", [ALL_FILES, None, ALL_FILES]),
+    ("/run/foo -d u:r:p\n", [ALL_FILES] * 3), ("/run/fo+ u:r:p\n", [ALL_FILES] * 3),
+    ("/run/foo u:r:p\n/run/foo -s u:r:q\n", [ALL_FILES, None, ALL_FILES])])
+def test_the_file_type_under_which_a_local_rule_wins(policy, file_types):
+    found = [local_file_type(rules(policy, ""), "/run/foo", "fc.local", Library(None, lambda order=order: order))
+             for order in (V34, V38, V39)]
+    assert [file_type for file_type, _ in found] == file_types
+    assert [better is None for _, better in found] == [file_type is not None for file_type in file_types]
+    assert [order.local_wins for order in (V34, V38, V39)] == [True, False, True]
+
+
+def test_in_the_tree_libselinux_comes_to_other_regexes():
+    def seen(policy, order):
+        given = rules(policy, "")
+        library = Library(lambda rule, path: None, lambda: order)
+        verdict = in_the_way(winning(given, "/run/foo/x", SOCKET, NONE, library), given, SOCKET, library)
+        return verdict.broken is not None
+    # Below more directories, and older; a literal rule is found without a look at any regex.
+    assert [seen("/run/foo/y( u:r:a\n/run/.* u:r:b\n", order) for order in (V34, V39)] == [False, True]
+    assert [seen("/run/foo/x u:r:b\n/run/( u:r:a\n", order) for order in (V34, V39)] == [False, False]
+    assert [seen("/run/bar/( u:r:a\n/.* u:r:b\n", order) for order in (V34, V39)] == [False, False]
+    assert [seen("/.* u:r:b\n/run/bar/( u:r:a\n", order) for order in (V34, V39)] == [True, False]
+
+
+def test_a_winner_that_contradicts_libselinux_is_none():
+    verdict = winning(rules(), "/run/foo.sock", SOCKET, NONE)
+    assert contradicted(verdict, "u:r:socket") == verdict
+    for answer in ("u:r:local1", None):
+        untold = contradicted(verdict, answer)
+        assert (untold.rule, untold.untold, untold.beaten) == (None, True, [verdict.rule, *verdict.beaten])
+    unlabelled = winning(rules(), "/run/other", SOCKET, NONE)
+    assert contradicted(unlabelled, None) == unlabelled
+    broken = verdict._replace(rule=None, broken=verdict.rule)
+    assert contradicted(broken, None) == broken
+
+
+@pytest.mark.parametrize(("regex", "path", "expected"), [
+    # Where the versions differ, libselinux is asked.
+    ("/my\\x20app/x", "/my app/x", None), ("/run/foo/?", "/run/foo", None), ("/run/foo", "/run/foo\n", None),
+    ("/run/foo\\.x", "/run/foo.x", True), ("/run/foo\\.x", "/run/foo,x", False), ("/run/fo+", "/run/foo\n", True),
+    ("/a//b/c", "/a//b/c", None), ("/a/b", "/a/b/", False), ("/x\\-y/z", "/x-y/z", None), ("x/run/.*", "/run/x", False)])
+def test_where_libselinux_has_to_be_asked(regex, path, expected):
+    assert Rule(regex, ALL_FILES, "u:r:t").judge(path) is expected
 
 
 def test_of_ten_thousand_rules_few_are_compiled():
