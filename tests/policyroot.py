@@ -10,7 +10,7 @@ from typing import List
 TOP = Path(__file__).resolve().parent.parent
 POLICY = "default"
 # The type of the tests' socket; its rules come with the tests that need any, for each is a rebuild.
-_TYPE = """(type foo_var_run_t)
+TYPE = """(type foo_var_run_t)
 (roletype object_r foo_var_run_t)
 (typeattributeset file_type (foo_var_run_t))
 """
@@ -33,19 +33,19 @@ def prepared(directory: Path) -> Path:
 def _build(root: Path) -> None:
     download = root / "download"
     download.mkdir(parents=True)
-    _run("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", _PACKAGE, cwd=download)
-    _run("dpkg-deb", "-x", str(next(download.glob("*.deb"))), str(root))
+    run("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", _PACKAGE, cwd=download)
+    run("dpkg-deb", "-x", str(next(download.glob("*.deb"))), str(root))
     (root / "etc/selinux/config").write_text("SELINUX=enforcing\nSELINUXTYPE=%s\n" % POLICY)
     shutil.copy("/etc/selinux/semanage.conf", str(root / "etc/selinux/semanage.conf"))
     modules = root / "usr/share/selinux" / POLICY
     argv: List[str] = ["semodule", "-p", str(root), "-s", POLICY, "-X", "100", "-n"]
     for name in (modules / ".modules").read_text().split():
         argv += ["-i", str(modules / (name + ".pp.bz2"))]
-    _run(*argv)
+    run(*argv)
     shutil.rmtree(str(root / "usr/share/selinux"))
     types = root / "foo_type.cil"
-    types.write_text(_TYPE)
-    _run("semodule", "-p", str(root), "-s", POLICY, "-n", "-i", str(types))
+    types.write_text(TYPE)
+    run("semodule", "-p", str(root), "-s", POLICY, "-n", "-i", str(types))
 
 
 class PolicyRoot:
@@ -53,7 +53,7 @@ class PolicyRoot:
 
     def __init__(self, source: Path, target: Path) -> None:
         # A link is followed: a copy of the link would be the source itself, for all tests to change.
-        _run("cp", "-a", "--reflink=auto", str(source.resolve()), str(target))
+        run("cp", "-a", "--reflink=auto", str(source.resolve()), str(target))
         self.path = target
         self.files = target / "etc/selinux" / POLICY / "contexts/files"
 
@@ -61,7 +61,7 @@ class PolicyRoot:
         """Install a policy module that has a rule for the tests' type."""
         file = self.path / "foo_rule.cil"
         file.write_text('(filecon "%s" %s (system_u object_r foo_var_run_t ((s0) (s0))))\n' % (regex, kind))
-        _run("semodule", "-p", str(self.path), "-s", POLICY, "-n", "-i", str(file))
+        run("semodule", "-p", str(self.path), "-s", POLICY, "-n", "-i", str(file))
 
     def turn_equivalence_round(self) -> None:
         """Make /run stand for /var/run, as EL 7 to 9 have it."""
@@ -91,7 +91,7 @@ class PolicyRoot:
             cwd=str(self.path), universal_newlines=True)
 
 
-def _run(*argv: str, cwd: Path = TOP) -> None:
+def run(*argv: str, cwd: Path = TOP) -> None:
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           cwd=str(cwd), check=False)
     if done.returncode != 0:
