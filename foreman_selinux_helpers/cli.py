@@ -331,8 +331,9 @@ def _unregister(run: _Run) -> _Done:
 
     chosen, unknown = profiles.select(run.profiles.sockets, run.arguments.names)
     # The profile may be gone while its rules are there: a unit's name is enough.
-    units = [one.unit for one in chosen] + sorted(unknown) if run.arguments.names else None
-    document = report.unregister_document(*unregister(run.host, units, run.runner, run.log, run.dry_run))
+    units = {one.unit for one in chosen} | unknown
+    choice = (lambda _, owned, __: owned.unit in units) if run.arguments.names else None
+    document = report.unregister_document(*unregister(run.host, choice, run.runner, run.log, run.dry_run))
     return _Done(document, lambda document, colour: report.text(document, run.dry_run, colour))
 
 

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 REPAIR_COMMAND = "foreman-selinux-helpers repair"
 RESTART_COMMAND = "foreman-selinux-helpers restart"
 REEXEC_COMMAND = "foreman-selinux-helpers reexec"
+# Which rules of ours are meant, of those in a policy's record and (True) in its store as well.
+Choice = Callable[[policystore.Store, ownership.Owned, bool], bool]
 # How often a transaction is tried while others change the local rules.
 _CHANCES = 10
 _RENEWED = "PID 1 was re-executed since the rules on disk changed"
@@ -705,9 +707,9 @@ def _finish(store: policystore.Store, load: bool, runner: Runner) -> None:
     ownership.save(store.root, store.policy, ownership.Record(record.settled(store.local_rules()), {}))
 
 
-def unregister(host: Host, units: Optional[Sequence[str]], runner: Runner, log: Log,
+def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
                dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
-    """Remove the rules of ours that were added for these units (None: all of them), in every policy that has some.
+    """Remove the chosen rules of ours (None: all of them), in every policy that has some.
 
     One policy's trouble keeps no rule in another; the first is raised at the end, unless it is in the results.
     """
@@ -720,7 +722,7 @@ def unregister(host: Host, units: Optional[Sequence[str]], runner: Runner, log: 
         store = policystore.Store(host.root, policy, apart=len(policies) > 1)
         load = policy == host.policy and host.offline is None
         try:
-            some, done = _unregister(store, units, load, runner, log, dry_run)
+            some, done = _unregister(store, chosen, load, runner, log, dry_run)
         except HelperError as error:
             failures.append(error)
             continue
@@ -735,23 +737,23 @@ def unregister(host: Host, units: Optional[Sequence[str]], runner: Runner, log: 
     return decisions, results
 
 
-def _unregister(store: policystore.Store, units: Optional[Sequence[str]], load: bool, runner: Runner, log: Log,
+def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, runner: Runner, log: Log,
                 dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
     """Remove the rules of ours in one policy."""
     record = ownership.load(store.root, store.policy)
-    decisions = _removals(record, store.local_rules(), units) if store.exists else []
+    decisions = _removals(store, record, store.local_rules(), chosen) if store.exists else []
     if dry_run or record == ownership.NOTHING:
         return decisions, []
     failure: Optional[HelperError] = None
     with ownership.locked(store.root, runner.deadline):
         if not store.exists:
-            if units is None:
+            if chosen is None:
                 ownership.save(store.root, store.policy, ownership.NOTHING)  # the policy is gone, its rules with it
             return [], []
         for _ in range(_CHANCES):
             try:
                 _finish(store, load, runner)
-                decisions = _remove(store, units, load, runner)
+                decisions = _remove(store, chosen, load, runner)
                 failure = None
                 break
             except RulesChanged as error:
@@ -769,21 +771,23 @@ def _unregister(store: policystore.Store, units: Optional[Sequence[str]], load: 
     return decisions, results
 
 
-def _removals(record: ownership.Record, local: Sequence[Rule], units: Optional[Sequence[str]]) -> List[rules.Decision]:
+def _removals(store: policystore.Store, record: ownership.Record, local: Sequence[Rule],
+              chosen: Optional[Choice]) -> List[rules.Decision]:
     return [rules.Decision(owned.rule, rules.REMOVE, "added for %s" % owned.unit, owned.unit)
-            for owned in record.ours(local).values() if units is None or owned.unit in units]
+            for owned in record.ours(local).values() if chosen is None or chosen(store, owned, True)]
 
 
-def _remove(store: policystore.Store, units: Optional[Sequence[str]], load: bool,
+def _remove(store: policystore.Store, chosen: Optional[Choice], load: bool,
             runner: Runner) -> List[rules.Decision]:
-    """Take the rules of these units out of the store and of the record."""
+    """Take the chosen rules out of the store and of the record."""
     record = ownership.load(store.root, store.policy)
     local = store.local_rules()
-    removals = _removals(record, local, units)
-    # What was given up is forgotten with the rest.
-    kept = {key: owned for key, owned in record.settled(local).items() if units is not None and owned.unit not in units}
+    ours = record.ours(local)
+    removals = _removals(store, record, local, chosen)
+    # What was given up is forgotten with the rest of a unit.
+    kept = {key: owned for key, owned in record.settled(local).items()
+            if chosen is not None and not chosen(store, owned, key in ours)}
     if removals:
-        ours = record.ours(local)
         pending = {one.rule.key: ours[one.rule.key] for one in removals}
         ownership.save(store.root, store.policy, ownership.Record(kept, pending))
         try:

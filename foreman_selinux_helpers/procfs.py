@@ -256,6 +256,25 @@ def context(pid: int) -> Optional[str]:
         return None
 
 
+def command_line(pid: int) -> List[str]:
+    """Return the words of a process's command line; empty for no such process."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as stream:
+            return os.fsdecode(stream.read(1 << 16)).split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def parent(pid: int) -> int:
+    """Return the process that started a process, or 0."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as stream:
+            # After the name, which may hold anything, come the state and the parent.
+            return int(stream.read(4096).rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 _REPLACED = " (deleted)"
 
 

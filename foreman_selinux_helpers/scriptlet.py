@@ -12,6 +12,7 @@ import sys
 import time
 from typing import List, Optional, Sequence, Tuple
 
+from . import transaction
 from .log import IDENTIFIER, Log
 
 # All in all; the child is told to give up earlier, and in good order: a commit that it has begun by
@@ -19,6 +20,7 @@ from .log import IDENTIFIER, Log
 DEADLINE = 90.0
 _CHILD_DEADLINE = 60.0
 _POLL = 0.05
+_REMOVAL = "removal"
 # Of what the work prints, the last of it.
 _KEPT = 1 << 16
 
@@ -26,20 +28,25 @@ _KEPT = 1 << 16
 def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
     """Return the command line that a scriptlet stands for.
 
-    ``post NAME`` registers; ``posttrans`` and ``trigger in`` repair everything at once, so that
+    ``post NAME`` registers; ``posttrans`` and ``trigger`` repair everything at once, so that
     all packages of a transaction share one commit; ``preun NAME`` removes what was added;
-    ``postun`` and ``trigger un`` remove what no profile wants any more.  An empty list means
-    that there is nothing to do.
+    ``postun`` removes what no profile wants any more; ``removal FILE`` gives back what cannot stay
+    without these files (no verb: see the module of that name); ``enabled`` repairs, or just registers
+    in the middle of a transaction.  An empty list means that there is nothing to do.
     """
     names = [one for one in argv if not one.startswith("-")]
     if name == "post":
         return ["register"] + names
-    if name == "posttrans" or (name == "trigger" and names[:1] == ["in"]):
+    if name in ("posttrans", "trigger"):
         return ["repair"]
     if name == "preun":
         return ["unregister"] + names if names or "--all" in argv else []
-    if name in ("postun", "trigger"):
+    if name == "postun":
         return ["register"]
+    if name == "enabled":
+        return ["repair"] if transaction.under_way("/") is False else ["register"]
+    if name == _REMOVAL:
+        return [_REMOVAL] + list(argv) if argv else []
     raise ValueError("unknown scriptlet %r" % name)
 
 
@@ -51,14 +58,19 @@ def main(name: str, argv: Sequence[str]) -> int:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, signal.default_int_handler)
         arguments = arguments_for(name, argv)
-        if arguments:
-            _supervise(arguments, Log(stderr=False))
+        seen = transaction.state("/") if name == "trigger" else ""
+        # Whatever was installed or erased was there before the first of a transaction's triggers.
+        if arguments and not (list(argv) == ["un"] and transaction.noted("/", seen)):
+            well = _supervise(arguments, Log(stderr=False))
+            if well and list(argv) == ["in"] and seen:
+                transaction.note("/", seen)
     except BaseException:  # nothing may reach the transaction
         pass
     return 0
 
 
-def _supervise(arguments: List[str], log: Log) -> None:
+def _supervise(arguments: List[str], log: Log) -> bool:
+    """Do the work in a child; tell whether all is well then."""
     end = time.monotonic() + DEADLINE
     reading, writing = os.pipe()
     child = os.fork()
@@ -70,17 +82,18 @@ def _supervise(arguments: List[str], log: Log) -> None:
         said, status = _watch(child, reading, end)
     except KeyboardInterrupt:
         os.kill(child, signal.SIGTERM)  # it stops in good order
-        return
+        return False
     if status is None:
         os.killpg(child, signal.SIGKILL)  # a session of its own, with what it started
         log.error("%s did not end within %.0f s and was killed; run: %s repair" % (
             " ".join(arguments), DEADLINE, IDENTIFIER))
-        return
+        return False
     if os.WIFSIGNALED(status):
         log.error("%s was killed by signal %d" % (" ".join(arguments), os.WTERMSIG(status)))
     for line in said.decode("utf-8", "replace").split("\n"):
         if line.strip():
             log.info(line)
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
 
 
 def _watch(child: int, reading: int, end: float) -> Tuple[bytes, Optional[int]]:
@@ -109,7 +122,8 @@ def _available(descriptor: int) -> bytes:
 
 
 def _work(arguments: List[str], output: int) -> None:
-    """Do the work in the child; never returns."""
+    """Do the work in the child; never returns.  It ends with 0 where all is well then."""
+    well = False
     try:
         os.setsid()
         # Out of the way of 0, 1 and 2, where these are if rpm has closed them.
@@ -129,10 +143,15 @@ def _work(arguments: List[str], output: int) -> None:
 
         forget_the_caller(HEEDED)
 
-        parsed = cli.parse(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments)
         log = Log(stderr=False)
         try:
-            cli.run(parsed, log)
+            if arguments[0] == _REMOVAL:
+                from . import removal
+                from .deadline import Deadline
+
+                removal.run(arguments[1:], log, Deadline(_CHILD_DEADLINE))
+            else:
+                well = cli.run(cli.parse(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments), log) == cli.OK
         except HelperError as error:
             log.error(str(error))
         except KeyboardInterrupt:
@@ -140,4 +159,4 @@ def _work(arguments: List[str], output: int) -> None:
         except Exception as error:
             log.error(cli.internal_error(error))
     finally:
-        os._exit(0)
+        os._exit(0 if well else 1)

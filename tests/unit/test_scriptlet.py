@@ -22,7 +22,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
     ("preun", [], []),
     ("postun", ["foreman"], ["register"]),
     ("trigger", ["in"], ["repair"]),
-    ("trigger", ["un"], ["register"]),
+    ("trigger", ["un"], ["repair"]),
+    ("removal", [], []),
+    ("removal", ["/usr/share/selinux/a.pp"], ["removal", "/usr/share/selinux/a.pp"]),
 ])
 def test_what_a_scriptlet_stands_for(name, argv, verb):
     assert scriptlet.arguments_for(name, argv) == verb
@@ -134,7 +136,7 @@ def test_who_ignores_its_children_is_told_how_ours_end(tmp_path):
         assert device.recv(1000).endswith(b": status 1")
 
 
-@pytest.mark.parametrize("name", ["post", "posttrans", "preun", "postun", "trigger"])
+@pytest.mark.parametrize("name", ["post", "posttrans", "preun", "postun", "trigger", "removal", "enabled"])
 def test_a_broken_installation_is_quiet(name, tmp_path):
     done = subprocess.run([sys.executable, "-I", os.path.join(TOP, "scriptlets", name), "foreman"], cwd=str(tmp_path),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
