@@ -61,16 +61,15 @@ def main(name: str, argv: Sequence[str]) -> int:
         seen = transaction.state("/") if name == "trigger" else ""
         # Whatever was installed or erased was there before the first of a transaction's triggers.
         if arguments and not (list(argv) == ["un"] and transaction.noted("/", seen)):
-            well = _supervise(arguments, Log(stderr=False))
-            if well and list(argv) == ["in"] and seen:
-                transaction.note("/", seen)
+            _supervise(arguments, Log(stderr=False))
+            if seen:
+                transaction.note("/", seen)  # however it ended: no transaction waits for it twice
     except BaseException:  # nothing may reach the transaction
         pass
     return 0
 
 
-def _supervise(arguments: List[str], log: Log) -> bool:
-    """Do the work in a child; tell whether all is well then."""
+def _supervise(arguments: List[str], log: Log) -> None:
     end = time.monotonic() + DEADLINE
     reading, writing = os.pipe()
     child = os.fork()
@@ -82,18 +81,17 @@ def _supervise(arguments: List[str], log: Log) -> bool:
         said, status = _watch(child, reading, end)
     except KeyboardInterrupt:
         os.kill(child, signal.SIGTERM)  # it stops in good order
-        return False
+        return
     if status is None:
         os.killpg(child, signal.SIGKILL)  # a session of its own, with what it started
         log.error("%s did not end within %.0f s and was killed; run: %s repair" % (
             " ".join(arguments), DEADLINE, IDENTIFIER))
-        return False
+        return
     if os.WIFSIGNALED(status):
         log.error("%s was killed by signal %d" % (" ".join(arguments), os.WTERMSIG(status)))
     for line in said.decode("utf-8", "replace").split("\n"):
         if line.strip():
             log.info(line)
-    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
 
 
 def _watch(child: int, reading: int, end: float) -> Tuple[bytes, Optional[int]]:
@@ -122,8 +120,7 @@ def _available(descriptor: int) -> bytes:
 
 
 def _work(arguments: List[str], output: int) -> None:
-    """Do the work in the child; never returns.  It ends with 0 where all is well then."""
-    well = False
+    """Do the work in the child; never returns."""
     try:
         os.setsid()
         # Out of the way of 0, 1 and 2, where these are if rpm has closed them.
@@ -151,7 +148,7 @@ def _work(arguments: List[str], output: int) -> None:
 
                 removal.run(arguments[1:], log, Deadline(_CHILD_DEADLINE))
             else:
-                well = cli.run(cli.parse(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments), log) == cli.OK
+                cli.run(cli.parse(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments), log)
         except HelperError as error:
             log.error(str(error))
         except KeyboardInterrupt:
@@ -159,4 +156,4 @@ def _work(arguments: List[str], output: int) -> None:
         except Exception as error:
             log.error(cli.internal_error(error))
     finally:
-        os._exit(0 if well else 1)
+        os._exit(0)

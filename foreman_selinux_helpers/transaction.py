@@ -1,8 +1,8 @@
 """What the files of rpm's database say about the transaction that called us; the database itself is not opened.
 
 At the end of a transaction rpm runs the triggers of what it installed, and those of what it erased.  It writes
-to its database before the first of them and not until the next transaction: where it is as it was when we
-repaired everything, there is nothing new to repair.
+to its database before the first of them and not again until the next transaction: where it is as it was when
+one of these triggers had its work done, the others have none.
 """
 
 import os
@@ -13,7 +13,8 @@ from . import trust
 from .ownership import STATE_DIR
 
 NOTE = STATE_DIR + "/transaction"
-_DIRECTORY = "var/lib/rpm"  # where it is elsewhere, this is a link to it
+# Of rpm before 4.17, of rpm since on Fedora and EL 10, and of Debian's.
+_DIRECTORIES = ("var/lib/rpm", "usr/lib/sysimage/rpm", "root/.rpmdb")
 # Of each of rpm's back ends (sqlite, bdb, ndb), the files that a reader leaves alone.
 _DATABASES = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db")
 _LOCK = ".rpm.lock"
@@ -25,17 +26,18 @@ _LONGEST = 4096
 def state(root: str) -> str:
     """Return what changes with each transaction, or nothing where there is no database."""
     found = []
-    for name in _DATABASES:
-        try:
-            status = os.stat(os.path.join(root, _DIRECTORY, name))
-        except OSError:
-            continue
-        found.append("%s %d %d %d" % (name, status.st_ino, status.st_size, status.st_mtime_ns))
+    for directory in _DIRECTORIES:
+        for name in _DATABASES:
+            try:
+                status = os.stat(os.path.join(root, directory, name))
+            except OSError:
+                continue
+            found.append("%s/%s %d %d %d" % (directory, name, status.st_ino, status.st_size, status.st_mtime_ns))
     return "\n".join(found)
 
 
 def note(root: str, seen: str) -> None:
-    """Note that everything was repaired after the transaction that left the database in this state."""
+    """Note that the transaction was served that left the database in this state."""
     if trust.distrust(root, STATE_DIR):
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -59,10 +61,15 @@ def noted(root: str, seen: str) -> bool:
 
 def under_way(root: str) -> Optional[bool]:
     """Tell whether an rpm transaction is going on, which holds rpm's lock; None where that cannot be told."""
+    answers = {_is_locked(os.path.join(root, directory, _LOCK)) for directory in _DIRECTORIES}
+    return True if True in answers else None if None in answers else False
+
+
+def _is_locked(file: str) -> Optional[bool]:
     import fcntl
 
     try:
-        descriptor = os.open(os.path.join(root, _DIRECTORY, _LOCK), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(file, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     except OSError:

@@ -81,6 +81,22 @@ def demo(directory: Path, unit: str, number: int, variant: str = RIGHT, layout: 
         "helper": helper, "edition": str(edition), "policy": str(int(policy)), "port": str(3000 + len(unit))})
 
 
+def policy(directory: Path, unit: str, variant: str = NO_RULE, edition: int = 1, kind: str = "") -> Path:
+    """Build a policy package with the layout of foreman-selinux; ``kind`` is its type if not UNIT_var_run_t."""
+    place = {RIGHT: "/run", REGULAR_FILES: "/run", ALIASED: "/var/run", NO_RULE: ""}[variant]
+    kind = kind or unit + "_var_run_t"
+    line = "%s/%s\\.sock %s system_u:object_r:%s:s0" % (
+        place, unit, "--" if variant == REGULAR_FILES else "", kind) if place else ""
+    return _build(directory, "policy", {"unit": unit, "edition": str(edition), "type": kind,
+                                        **({"filecon": line} if line else {})})
+
+
+def files(directory: Path, name: str, *paths: str, edition: int = 1, systemds: bool = False) -> Path:
+    """Build a package with files at these places; with ``systemds`` it has systemd's triggers."""
+    return _build(directory, "files", {"named": name, "edition": str(edition), "places": " ".join(paths),
+                                       "systemds": str(int(systemds))})
+
+
 def _build(directory: Path, spec: str, defines: Dict[str, str]) -> Path:
     name = hashlib.sha256(repr((spec, sorted(defines.items()))).encode()).hexdigest()[:12]
     top = directory.resolve() / name

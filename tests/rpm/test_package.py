@@ -15,6 +15,7 @@ SPEC = TOP / "spec/foreman-selinux-helpers.spec"
 MACROS = TOP / "spec/macros.foreman-selinux-helpers"
 MANUAL = ("foreman-selinux-helpers.8", "foreman-selinux-helpers.7", "foreman-selinux-profiles.5")
 SCRIPTLETS = "/usr/libexec/foreman-selinux-helpers"
+HOOKS = "/usr/libexec/foreman-selinux"
 
 
 def output(*argv: object, **options: str) -> str:
@@ -58,7 +59,10 @@ def test_files_and_modes(ours):
         "/etc/foreman-selinux-helpers/profiles.d": directory,
         "/usr/lib/rpm/macros.d/macros.foreman-selinux-helpers": data,
         SCRIPTLETS: directory,
-        **{SCRIPTLETS + "/" + name: program for name in ("post", "posttrans", "preun", "postun", "trigger")},
+        **{SCRIPTLETS + "/" + name: program for name in ("post", "posttrans", "preun", "postun", "trigger", "removal",
+                                                           "enabled")},
+        HOOKS: directory,
+        **{HOOKS + "/foreman-selinux-helpers-" + name: program for name in ("before-disable.sh", "after-enable.sh")},
         "/usr/sbin/foreman-selinux-helpers": program,
         "/usr/share/bash-completion": directory,
         "/usr/share/bash-completion/completions": directory,
@@ -70,6 +74,7 @@ def test_files_and_modes(ours):
         "/usr/share/foreman-selinux-helpers/profiles.d/pulpcore.conf": data,
         "/var/lib/foreman-selinux-helpers": directory,
         "/var/lib/foreman-selinux-helpers/lock": "-rw-------",
+        "/var/lib/foreman-selinux-helpers/transaction": data,
     }
     ours_there = {library.sub("", path): mode for path, (mode, _) in found.items() if library.match(path)}
     assert {path.split("/")[0] for path in ours_there} == {
@@ -83,7 +88,7 @@ def test_files_and_modes(ours):
 def test_interpreter_is_named_in_full_and_isolated(ours, tmp_path):
     unpack(ours, tmp_path)
     programs = [tmp_path / "usr/sbin/foreman-selinux-helpers", *(tmp_path / SCRIPTLETS[1:]).iterdir()]
-    assert len(programs) == 6
+    assert len(programs) == 8
     assert {program.read_text().split("\n")[0] for program in programs} == {"#!/usr/bin/python3 -I"}
 
 
@@ -150,7 +155,7 @@ def test_scriptlets_are_shell_that_cannot_fail_or_print(ours):
     said = output("rpm", "-qp", "--scripts", "--filetriggers", ours)
     bodies = re.split(r"(?m)^\w+ scriptlet \(using ([^)]*)\).*\n", said)[1:]
     assert set(bodies[::2]) == {"/bin/sh"}
-    assert len(bodies) == 8
+    assert len(bodies) == 16
     for body in bodies[1::2]:
         calls = [line for line in body.split("\n") if SCRIPTLETS in line]
         assert calls
@@ -161,7 +166,23 @@ def test_scriptlets_are_shell_that_cannot_fail_or_print(ours):
 
 def test_our_triggers_run_after_systemds(ours):
     said = output("rpm", "-qp", "--qf", "[%{TRANSFILETRIGGERPRIORITIES} ]", ours).split()
-    assert said == ["500000", "500000"]  # systemd's: 900900, and a larger one is earlier
+    assert said == ["500000"] * 6  # systemd's: 900900, and a larger one is earlier
+
+
+def test_hooks_are_one_line_that_cannot_fail_or_print(ours, tmp_path):
+    """foreman-selinux looks for regular files that can be executed, and has bash run them."""
+    unpack(ours, tmp_path)
+    hooks = sorted((tmp_path / HOOKS[1:]).iterdir())
+    assert [hook.name for hook in hooks] == ["foreman-selinux-helpers-after-enable.sh",
+                                             "foreman-selinux-helpers-before-disable.sh"]
+    for hook in hooks:
+        first, *lines = [line for line in hook.read_text().strip().split("\n") if not line.startswith("# ")]
+        assert first == "#!/bin/sh"
+        assert len(lines) == 1
+        assert lines[0].startswith(SCRIPTLETS + "/")
+        assert lines[0].endswith("</dev/null >/dev/null 2>&1 || :")
+        assert os.access(str(tmp_path / lines[0].split()[0][1:]), os.X_OK)
+        assert {subprocess.run([shell, "-n", str(hook)], check=False).returncode for shell in ("bash", "sh")} == {0}
 
 
 # -- macros ------------------------------------------------------------------------------------
