@@ -52,9 +52,13 @@ def boot(base_packages: List[Path]) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def install() -> Callable[..., None]:
-    """Return a function that installs or upgrades demonstration packages in one quiet transaction."""
-    def transaction(guest: Guest, *packages: Path) -> None:
-        done = guest.rpm("-U", "--oldpackage", *guest.put_files("/root/rpms", list(packages)))
+    """Return a function that installs or upgrades demonstration packages in one quiet transaction.
+
+    Without ``triggers`` it is one in which nobody calls us, as before this package was there.
+    """
+    def transaction(guest: Guest, *packages: Path, triggers: bool = True) -> None:
+        options = ["--oldpackage"] if triggers else ["--oldpackage", "--notriggers"]
+        done = guest.rpm("-U", *options, *guest.put_files("/root/rpms", list(packages)))
         assert (done.status, done.out + done.err) == (0, "")
     return transaction
 

@@ -36,7 +36,7 @@ def test_stale_pid1_is_mended_by_the_upgrade_alone(boot, install, demo):
     with boot(stale_pid1=True) as guest:
         install(guest, demo("foreman", 1, helper="none", policy=False))
         guest.check("systemctl start foreman.service")
-        install(guest, demo("foreman", 2, helper="none"))
+        install(guest, demo("foreman", 2, helper="none"), triggers=False)
         assert guest.label(SOCKET) == "var_run_t"
         assert "Permission denied" in guest.connect(SOCKET).out
         assert any("sock_file" in line and "httpd_t" in line for line in guest.denials("foreman.sock"))
@@ -85,7 +85,7 @@ def test_historical_rules_end_right(boot, install, demo, layout, stale):
               "baz": (NO_RULE, "no-rule")}
     with boot(layout, stale_pid1=stale) as guest:
         install(guest, *(demo(unit, variant=variant, layout=layout, helper="none")
-                         for unit, (variant, _) in causes.items()))
+                         for unit, (variant, _) in causes.items()), triggers=False)
         for unit in ("bar", "baz"):  # foreman has its own
             guest.put("/etc/foreman-selinux-helpers/profiles.d/%s.conf" % unit,
                       ("[%s.socket]\ntype = %s_var_run_t\n" % (unit, unit)).encode())
@@ -147,7 +147,7 @@ def test_two_consumers_share_one_transaction(boot, install, demo):
 def test_commit_without_policy_load_is_mended_by_a_policy_load(boot, install, demo):
     """What semanage -N leaves behind needs a policy load and no re-exec; an administrator's rule wins."""
     with boot() as guest:
-        install(guest, demo("foreman", helper="none", variant=NO_RULE))
+        install(guest, demo("foreman", helper="none", variant=NO_RULE), triggers=False)
         guest.check("semanage fcontext -N -a -t foreman_var_run_t '/run/foreman\\.sock'")
         rule = guest.rules()
         status = sockets(guest.tool("status", "foreman"))["foreman.socket"]
@@ -215,7 +215,7 @@ def test_running_services_are_interrupted_only_where_needed(boot, install, demo)
 def test_dry_run_changes_nothing(boot, install, demo):
     """Neither the store nor PID 1 is touched, and what was planned is what is done."""
     with boot(stale_pid1=True) as guest:
-        install(guest, demo("foreman", helper="none", variant=NO_RULE))
+        install(guest, demo("foreman", helper="none", variant=NO_RULE), triggers=False)
 
         def everything() -> str:
             return guest.check(
