@@ -33,7 +33,7 @@ def test_values_stand_below_each_other():
 
 def socket(unit, problem, in_use=True):
     return {"unit": unit, "profile": "p", "path": "/run/%s" % unit, "expected": LABEL, "path_label": LABEL,
-            "socket_label": None, "problem": problem, "remedy": problem and "do this", "in_use": in_use,
+            "held_answer": None, "socket_label": None, "problem": problem, "remedy": problem and "do this", "in_use": in_use,
             "exists": True}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from foreman_selinux_helpers import selinuxlib
 from foreman_selinux_helpers.errors import HelperError
+from foreman_selinux_helpers.winner import Order
 
 TOP = Path(__file__).resolve().parent.parent.parent
 
@@ -50,6 +51,7 @@ def test_what_libselinux_prints_at_a_look_up_is_kept(monkeypatch, capfd):
         raise OSError(errno.ENOENT if path == "/none" else errno.EINVAL, "Invalid argument")
     monkeypatch.setitem(sys.modules, "selinux", types.SimpleNamespace(
         SELABEL_CTX_FILE=0, selabel_open=lambda *_: 1, selabel_close=lambda _: None, selabel_lookup_raw=look_up))
+    monkeypatch.setattr(selinuxlib, "label_order", Order)
     database = selinuxlib.LabelDatabase("/", "no-such-policy")
     assert (database.lookup("/labelled"), database.lookup("/none")) == ("u:r:t", None)
     assert database.verdict("/wrong", "socket").rule is None
