@@ -258,9 +258,9 @@ class Converge:
         decided = view.decided
         if decided and decided.commands:
             command = " && ".join(self.host.command(one) for one in decided.commands)
+            if decided.no_effect:
+                return decided.reason, command
             return "%s; to have it back: %s" % (decided.reason, command), command
-        if decided and decided.no_effect:
-            return decided.reason, None
         if decided and decided.cause == rules.SHADOWED and decided.action in (rules.SKIP, rules.REMOVE):
             return "%s; change or delete it with semanage fcontext" % decided.reason, None
         if cause == sockets.NO_LABEL_SUPPORT:

@@ -308,8 +308,7 @@ class _Explanation:
     def _fcontext(self, type_name: str, canonical: str) -> str:
         file_type, _ = self.policies.effective(canonical)
         if file_type is None:
-            command = rules.equivalence_command(canonical, type_name)
-            return command if self.host.root == "/" else self.host.command("sh -c %s" % shlex.quote(command))
+            return " && ".join(self.host.command(one) for one in rules.equivalence_commands(canonical, type_name))
         return self.host.command(fcontext_command(type_name, canonical, self.policy.local, file_type))
 
     # -- the client --------------------------------------------------------------------------

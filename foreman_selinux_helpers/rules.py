@@ -188,12 +188,12 @@ def _effective(one: Decision, ours: bool, policy: Policy) -> Decision:
     file_type, better = policy.effective(one.path)
     if file_type is not None:
         return one._replace(rule=one.rule._replace(file_type=file_type))
-    command = equivalence_command(one.path, type_of(one.rule.context))
+    commands = equivalence_commands(one.path, type_of(one.rule.context))
     beaten = ": %s:%d beats it: %s" % (better.file, better.line, better) if better else ""
     return one._replace(
-        action=REMOVE if ours else SKIP, cause=SHADOWED, no_effect=True,
+        action=REMOVE if ours else SKIP, cause=SHADOWED, no_effect=True, commands=commands,
         reason="on this libselinux a local rule for %s has no effect%s; an equivalence works: %s" % (
-            one.path, beaten, command))
+            one.path, beaten, " && ".join(commands)))
 
 
 def _same(context: Optional[str], type_name: str, policy: Policy) -> bool:
@@ -231,11 +231,11 @@ def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours:
     return [one for one in candidates(theirs, path) if one.judge(path) is not False]
 
 
-def equivalence_command(path: str, type_name: str) -> str:
-    """Return the command that gives sockets at a canonical path a type where no local rule for it has an effect."""
+def equivalence_commands(path: str, type_name: str) -> Tuple[str, str]:
+    """Return the commands that give sockets at a canonical path a type where no local rule for it has an effect."""
     other = "%s-local" % path
-    return "semanage fcontext -a -f s -t %s %s && semanage fcontext -a -e %s %s" % (
-        type_name, shlex.quote(escape(other)), shlex.quote(other), shlex.quote(path))
+    return ("semanage fcontext -a -f s -t %s %s" % (type_name, shlex.quote(escape(other))),
+            "semanage fcontext -a -e %s %s" % (shlex.quote(other), shlex.quote(path)))
 
 
 class Reason(NamedTuple):

@@ -102,9 +102,12 @@ def in_the_way(verdict: Verdict, rules: Sequence[Rule], file_type: str, library:
     It compiles a regex when it first looks at it, and gives up at one that is broken, whatever
     the path.
     """
+    covering = [rule for rule in rules if rule.covers(file_type)]
+    if not covering:
+        return verdict
     order = library.order()
     matching = {verdict.rule, *verdict.beaten}
-    reached = [rule for rule in rules if rule.covers(file_type) and rule.reaches(verdict.path, order.tree)]
+    reached = [rule for rule in covering if rule.reaches(verdict.path, order.tree)]
     for rule in _looked_at(reached, order, lambda one: one in matching):
         if not rule.compiles() and library.matches and library.matches(rule, verdict.path) is None:
             return _without_winner(verdict)._replace(broken=rule)

@@ -57,10 +57,10 @@ class PolicyRoot:
         self.path = target
         self.files = target / "etc/selinux" / POLICY / "contexts/files"
 
-    def rule(self, regex: str, kind: str = "any") -> None:
-        """Install a policy module that has a rule for the tests' type."""
+    def rule(self, regex: str, kind: str = "any", context: str = "(system_u object_r foo_var_run_t ((s0) (s0)))") -> None:
+        """Install a policy module that has a rule, for the tests' type or (``()``) for no label."""
         file = self.path / "foo_rule.cil"
-        file.write_text('(filecon "%s" %s (system_u object_r foo_var_run_t ((s0) (s0))))\n' % (regex, kind))
+        file.write_text('(filecon "%s" %s %s)\n' % (regex, kind, context))
         run("semodule", "-p", str(self.path), "-s", POLICY, "-n", "-i", str(file))
 
     def turn_equivalence_round(self) -> None:

@@ -1,8 +1,14 @@
-"""What others change: rules that concern none of our sockets, rules written by hand, an application that moves."""
+"""What others change: rules that concern none of our sockets, rules written by hand, an application that moves.
+
+ROUNDS=10 repairs that often after a rule was written by hand, and runs as many transactions.
+"""
+
+import os
 
 from .guest import Guest
 from .test_story import SOCKET, assert_right, sockets, steps
 
+ROUNDS = int(os.environ.get("ROUNDS", "2"))
 LOCAL = "/etc/selinux/default/contexts/files/file_contexts.local"
 ELSEWHERE = "semanage fcontext -a -t %s '/srv/elsewhere%d(/.*)?'"
 # foremanctl's unit of the same name, on a path that the policy labels itself; the boolean lets the client in.
@@ -61,10 +67,9 @@ def test_a_rule_that_was_written_by_hand_is_no_reason_to_reexecute(boot, install
         install(guest, demo("foreman"))
         guest.check("semanage fcontext -a -t var_t '/srv/elsewhere(/.*)?'")
         guest.check("sleep 1.1; echo '# by hand' >>%s" % LOCAL)
-        for number in range(10):
+        for number in range(ROUNDS):
             assert guest.tool("repair")["status"] == 0
-            if number % 2:
-                install(guest, demo("foreman", edition=2 + number))
+            install(guest, demo("foreman", edition=2 + number))
         assert guest.reexec_count() == 0
         assert_right(guest, "foreman")
 
@@ -91,7 +96,9 @@ def test_foremanctl_is_left_to_the_policy(boot):
             guest.check("setsebool daemons_cluster on")
             status = guest.tool("status")
             assert (status["status"], status["ok"]) == (0, True)
-            assert guest.tool("repair")["plan"] == []
+            # A module that was just installed may have PID 1 look a label up, for a path that it does not listen on.
+            repaired = guest.tool("repair")
+            assert (repaired["status"], repaired["changed"]) == (0, False)
             assert (guest.rules(), guest.label(FOREMANCTL)) == ([], label)
             guest.check("setsebool daemons_cluster off")
         assert guest.reexec_count() == 0
