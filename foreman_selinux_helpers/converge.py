@@ -5,6 +5,7 @@ import shlex
 from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import (
+    attempts,
     guards,
     labelcache,
     observe,
@@ -12,7 +13,6 @@ from . import (
     plan,
     policystore,
     procfs,
-    reexecs,
     rules,
     selinuxlib,
     sockets,
@@ -20,11 +20,11 @@ from . import (
     systemd,
 )
 from . import host as hosts
-from .errors import CommandFailed, CommitFailed, HelperError, RulesChanged, RulesRefused
+from .errors import CommandFailed, CommitFailed, HelperError, RulesChanged, RulesRefused, TimedOut
 from .filecontexts import SOCKET, Rule, type_of
 from .guards import Facts
 from .host import Host
-from .labelcache import FRESH, STALE, LabelCache
+from .labelcache import STALE, LabelCache
 from .log import Log
 from .observe import Observation
 from .plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
@@ -47,6 +47,7 @@ Choice = Callable[[policystore.Store, ownership.Owned, bool], bool]
 # How often a transaction is tried while others change the local rules.
 _CHANCES = 10
 _RENEWED = "PID 1 was re-executed since the rules on disk changed"
+_SAME_ANSWERS = "the rules on disk have changed since PID 1 was re-executed, but not for the sockets here"
 _NOT_CHANGED = "the rules on disk have not changed since PID 1 started"
 _LEFT = "its path is labelled wrong after the restart"
 _RELABELLED = "PID 1 would give it the wrong label again: relabelled in place"
@@ -191,7 +192,7 @@ class Converge:
         """Look again at what was done.  A manager that does not answer now does not keep the report away."""
         try:
             after = self.look()
-        except CommandFailed as error:
+        except HelperError as error:
             self.log.error(str(error))
             return self._outcome(before, steps, results)._replace(error=str(error))
         return self._outcome(after, steps, results, self._socket_actions(after)[1])
@@ -205,12 +206,14 @@ class Converge:
     def _outcome(self, seen: Observation, steps: Sequence[Step], results: Sequence[Result],
                  rest: Sequence[str] = ()) -> Outcome:
         outdated = self._outdated(seen) is True
+        looks_old = seen.cache.state == STALE or (
+            seen.cache.state == labelcache.UNKNOWN and not self.host.offline and self._why_current(seen) is None)
         wrong = None if seen.cache.wrong is None else [one.path for one in seen.cache.wrong]
         clients = {one.unit: one.client for one in self.profiles if one.client}
         reports = []
         for view in seen.views:
             concerned = wrong is None or view.path in wrong
-            cause = sockets.problem(view, outdated and concerned, self._same, seen.cache.state == STALE and concerned)
+            cause = sockets.problem(view, outdated and concerned, self._same, looks_old and concerned)
             if cause:
                 words, command = self._remedy(view, cause, seen)
                 reports.append(SocketReport(view, cause, words or command, command))
@@ -281,7 +284,10 @@ class Converge:
         if self.host.offline or seen.cache.harmless:
             return False
         if seen.cache.state == STALE or seen.cache.wrong:
-            return not observe.renews_by_itself(seen, self._prediction())
+            if observe.renews_by_itself(seen, self._prediction()):
+                return False
+            told = seen.cache.wrong or self._proof(seen) or observe.policy_load_due(seen.cache_directory)
+            return True if told else None
         if os.geteuid() != 0:
             return None
         why = self._why_current(seen)
@@ -291,8 +297,12 @@ class Converge:
         """Say why PID 1 must have today's rules although its label cache cannot be seen, or None."""
         if seen.cache.state != labelcache.UNKNOWN or seen.cache.wrong:
             return None
-        if reexecs.done_for(labelcache.generation(seen.cache_directory)):
+        done = attempts.load(procfs.mapped_at(1))
+        if done.reexecuted and done.rules == labelcache.generation(seen.cache_directory):
             return _RENEWED
+        wanted = observe.wanted_contexts(seen.views)
+        if done.reexecuted and done.answers and wanted.items() <= done.answers.items():
+            return _SAME_ANSWERS
         changed, started = labelcache.changed_at(seen.cache_directory), procfs.booted_at()
         return _NOT_CHANGED if changed is not None and started is not None and changed < started else None
 
@@ -305,8 +315,8 @@ class Converge:
             if view.made_after_rules and view.held_by_init and view.path_wrong(self._same):
                 return "PID 1 made %s after the rules had changed, and labelled it %s" % (
                     view.path, type_of(view.path_label or ""))
-        return "this systemd is known never to renew its label cache, and the rules have changed" \
-            if seen.cache.wrong is None and self._prediction().refresh == NEVER else None
+        never = seen.cache.wrong is None and self._prediction().refresh == NEVER and self._why_current(seen) is None
+        return "this systemd is known never to renew its label cache, and the rules have changed" if never else None
 
     def _prediction(self) -> Prediction:
         build = self.detection.running(self.host.offline)
@@ -317,8 +327,12 @@ class Converge:
     def _cache_steps(self, seen: Observation) -> List[Step]:
         if not seen.relevant or (seen.cache.harmless and not plan.rule_steps(seen.decisions)):
             return []
-        return plan.cache_steps(seen, observe.policy_load_due(seen.cache_directory), self._prediction().refresh,
-                                self._outdated(seen))
+        steps = plan.cache_steps(seen, observe.policy_load_due(seen.cache_directory), self._prediction().refresh,
+                                 self._outdated(seen))
+        done = attempts.load(procfs.mapped_at(1))
+        vain = done.tried if done.rules == labelcache.generation(seen.cache_directory) \
+            and not plan.rule_steps(seen.decisions) else ()
+        return [step for step in steps if step.step not in vain]
 
     def _socket_actions(self, seen: Observation,
                         cache_stale: bool = False) -> Tuple[List[sockets.Action], List[str]]:
@@ -458,13 +472,32 @@ class Converge:
             if step.step != plan.DAEMON_REEXEC and seen.cache.harmless:
                 results.append(Result(step.step, step.target, NOT_NEEDED, None, guards.said(seen.cache)))
                 continue
+            if step.step == plan.DAEMON_RELOAD and seen.cache.state == labelcache.UNKNOWN \
+                    and self._prediction().refresh == ON_POLICY_LOAD:
+                results.append(Result(step.step, step.target, NOT_NEEDED, None, "this systemd renews its label cache "
+                                      "at a policy load, and it cannot be seen now"))
+                continue
             helped = any(one.outcome == DONE for one in results)
             result = self._reexec(seen, None, helped) if step.step == plan.DAEMON_REEXEC else self._remedy_step(step)
             seen = self._look_at_cache(seen)
             if result.outcome == DONE and seen.cache.state != labelcache.UNKNOWN:
                 result = result._replace(detail="PID 1's label cache is %s" % seen.cache.state)
             results.append(self._tell(result))
+        if not seen.cache.harmless:
+            self._remember(seen.cache_directory, [
+                one.step for one in results if one.outcome == DONE and one.step in plan.MILDER])
         return results + self._once_more(seen)
+
+    def _remember(self, directory: str, tried: Sequence[str]) -> None:
+        """Record milder remedies that have not helped, so that the next run leaves them out."""
+        done, rules_on_disk = attempts.load(procfs.mapped_at(1)), labelcache.generation(directory)
+        former = done if done.rules == rules_on_disk else done._replace(rules=rules_on_disk, reexecuted=False, tried=())
+        record = former._replace(tried=tuple(dict.fromkeys([*former.tried, *tried])))
+        if tried and record != done:
+            try:
+                attempts.save(record)
+            except OSError as error:
+                self.log.warning("remedies that were tried cannot be recorded: %s" % error.strerror)
 
     def _remedy_step(self, step: Step) -> Result:
         """Take a remedy that is milder than a re-exec, and give systemd the occasion to renew its cache after it."""
@@ -492,13 +525,12 @@ class Converge:
 
     def _milder(self, seen: Observation, cache: LabelCache) -> Optional[Milder]:
         """Say which milder remedy is still to be tried before a re-exec, or None."""
-        if cache.state == FRESH:
+        if cache.harmless:
             return None
-        refresh = self._prediction().refresh
-        if refresh == ON_POLICY_LOAD and (cache.state == labelcache.UNKNOWN
-                                          or observe.policy_load_due(seen.cache_directory)):
+        refresh, due = self._prediction().refresh, observe.policy_load_due(seen.cache_directory)
+        if refresh == ON_POLICY_LOAD and due:
             return Milder("loading the policy is enough for this systemd", "load_policy")
-        if refresh == ON_DAEMON_RELOAD:
+        if refresh == ON_DAEMON_RELOAD and (cache.state == STALE or due or self._proof(seen)):
             return Milder("this systemd renews its label cache at a daemon-reload", "systemctl daemon-reload")
         return None
 
@@ -517,7 +549,7 @@ class Converge:
             # waited long: everything is asked again.
             with ownership.locked(self.host.root, self.runner.deadline):
                 refusal = self._refusal(self._look_at_cache(seen), milder, helped)
-                return self._refused(refusal) if refusal else self._reexec_alone(seen.cache_directory)
+                return self._refused(refusal) if refusal else self._reexec_alone(seen)
         except HelperError as error:
             return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
 
@@ -533,15 +565,28 @@ class Converge:
         need = guards.Need(seen.cache, self._why_current(seen), milder or self._proof(seen), helped)
         return guards.needless(need) or guards.refuse(self._facts(seen.cache_directory, milder))
 
-    def _reexec_alone(self, directory: str) -> Result:
-        before = set(self.systemd.active_units())
-        rules_on_disk = labelcache.generation(directory)
-        self._reexecuted = True
-        self.systemd.daemon_reexec()
+    def _record(self, done: attempts.Attempts) -> None:
         try:
-            reexecs.note(rules_on_disk)
+            attempts.save(done)
         except OSError as error:
-            self.log.warning("the re-exec of PID 1 cannot be recorded: %s" % error.strerror)
+            raise HelperError("the re-exec of PID 1 cannot be recorded: %s" % error.strerror) from error
+
+    def _reexec_alone(self, seen: Observation) -> Result:
+        directory = seen.cache_directory
+        before = set(self.systemd.active_units())
+        former = attempts.load(procfs.mapped_at(1))
+        intended = attempts.Attempts(labelcache.generation(directory), True, procfs.mapped_at(1),
+                                     observe.wanted_contexts(seen.views))
+        self._record(intended)  # before it: who is killed meanwhile must not do it again
+        self._reexecuted = True
+        try:
+            self.systemd.daemon_reexec()
+        except TimedOut:
+            raise
+        except CommandFailed:
+            self._record(former)
+            raise
+        self._record(intended._replace(before=""))
         self._nudge()
         lost = before - set(self.systemd.active_units())
         lost = {unit for unit in lost if unit.endswith((".service", ".socket", ".mount"))}
@@ -561,7 +606,8 @@ class Converge:
             failure = None
         except CommandFailed as error:
             failure = "the systemd on disk does not run: %s" % error
-        done = self._reexecuted or reexecs.done_for(labelcache.generation(directory))
+        recorded = attempts.load(procfs.mapped_at(1))
+        done = self._reexecuted or (recorded.reexecuted and recorded.rules == labelcache.generation(directory))
         return Facts(milder, hosts.reexec_switched_off(self.host.root), self.systemd.container(), done,
                      manager.state, manager.target_jobs, free, inodes, failure)
 
@@ -586,7 +632,13 @@ class Converge:
                    for one in actions if (one.step, one.target) not in targets]
         mended = [self._mend(action, seen, notes) for action in due]
         restarted = {one.target for one in mended if one.step == sockets.RESTART and one.outcome == DONE}
-        return results + mended + (self._verify(restarted, taken, notes) if restarted else [])
+        results += mended
+        if restarted:
+            try:
+                results += self._verify(restarted, taken, notes)
+            except HelperError as error:
+                self.log.error("what was restarted cannot be looked at: %s" % error)  # as the report says, too
+        return results
 
     def _mend(self, action: sockets.Action, seen: Observation, notes: stopped.Notes) -> Result:
         import stat
@@ -613,8 +665,11 @@ class Converge:
         """Start what a run that was killed in the middle of a restart has left down."""
         if not steps:
             return []
-        with stopped.alone(self.runner.deadline) as notes:
-            started = Restarts(self.systemd, notes).start([step.target for step in steps])
+        try:
+            with stopped.alone(self.runner.deadline) as notes:
+                started = Restarts(self.systemd, notes).start([step.target for step in steps])
+        except HelperError as error:
+            return [self._tell(Result(plan.START, step.target, FAILED, None, str(error))) for step in steps]
         return [self._tell(Result(plan.START, unit, FAILED if failure else DONE, None, failure or plan.CUT_SHORT))
                 for unit, failure in started]
 
@@ -644,6 +699,8 @@ class Converge:
         A daemon-reload is tried first where this systemd is not known; it takes another restart to see its effect.
         """
         results: List[Result] = []
+        if self._why_current(self.look()) == _RENEWED:
+            return results  # a re-exec has not helped
         known = self._prediction().refresh != UNKNOWN
         for remedy in (plan.DAEMON_REEXEC,) if known or plan.DAEMON_RELOAD in taken else (
                 plan.DAEMON_RELOAD, plan.DAEMON_REEXEC):
@@ -656,8 +713,9 @@ class Converge:
             if results[-1].outcome != DONE:
                 break
             if remedy == plan.DAEMON_RELOAD:
+                wrong = sorted({view.unit for view in self._wrong_paths(seen, restarted)})
                 results += [self._mend(sockets.Action(sockets.RESTART, unit, step.reason), seen, notes)
-                            for unit in sorted(restarted)]
+                            for unit in wrong]
         return results
 
     def _tell(self, result: Result) -> Result:

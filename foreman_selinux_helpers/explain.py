@@ -300,9 +300,11 @@ class _Explanation:
             return "The path is labelled right; but the socket object that listens is %s, and a new one would be %s: " \
                 "that comes from the label of the service's program, when the socket is made." % (
                     view.socket_label, view.expected_socket_label)
+        cache = self.outcome.observation.cache
         knows = {labelcache.FRESH: "PID 1 knows them",
-                 labelcache.STALE: "PID 1 should see them when it next labels something",
-                 labelcache.UNKNOWN: "whether PID 1 knows them cannot be seen"}[self.outcome.observation.cache.state]
+                 labelcache.STALE: "PID 1's older copy of them says the same" if cache.harmless else
+                 "PID 1 should see them when it next labels something",
+                 labelcache.UNKNOWN: "whether PID 1 knows them cannot be seen"}[cache.state]
         return "The rules are right and %s, but %s: it was made before, or labelled by hand." % (knows, wrong)
 
     def _fcontext(self, type_name: str, canonical: str) -> str:

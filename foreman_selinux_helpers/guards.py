@@ -52,7 +52,7 @@ def said(cache: LabelCache) -> str:
 
 def needless(need: Need) -> Optional[Refusal]:
     """Return the guard that says that no re-exec is needed, or None where one is."""
-    if need.cache.harmless or need.current:
+    if need.cache.harmless or (need.current and need.proof is None):
         return Refusal(MILDER_REMEDY_WORKS if need.helped else CACHE_NOT_STALE, need.current or said(need.cache), True)
     if need.proof is None:
         looks = "only looks outdated" if need.cache.state == labelcache.STALE else "cannot be seen"

@@ -11,13 +11,11 @@ import struct
 import time
 from typing import Callable, Collection, Dict, List, NamedTuple, Optional, Sequence
 
-from . import apart, capabilities, labelcache, procfs, trust
+from . import apart, capabilities, labelcache, procfs, scratch, trust
 from .errors import HelperError
-from .labelcache import COMPILED, TEXTS, Written
+from .labelcache import COMPILED, SUBSTITUTIONS, TEXTS, Written
 from .procfs import HeldFile
 
-# libselinux reads these as text, and maps nothing.
-SUBSTITUTIONS = ("file_contexts.subs_dist", "file_contexts.subs")
 # Six times what a policy has.
 _LARGEST = 64 * 1024 * 1024
 _MOST_PATHS = 10000
@@ -68,19 +66,14 @@ def ask(pid: int, paths: Sequence[str], directory: str, seconds: float = _LIMITS
 
     try:
         selinuxlib.load()
-        scratch = _scratch()
+        with scratch.directory() as place:
+            def question() -> bytes:
+                copied = _copied(pid, directory, place, proc)
+                return encode(selinuxlib.labels_by(copied.base, copied.compiled, paths), paths, copied.new)
+
+            ended = apart.call(question, _LIMITS._replace(seconds=min(seconds, _LIMITS.seconds)))
     except HelperError as error:
         return HeldAnswers({}, str(error))
-    except OSError as error:
-        return HeldAnswers({}, "there is no place for a copy: %s" % error.strerror)
-    def question() -> bytes:
-        copied = _copied(pid, directory, scratch, proc)
-        return encode(selinuxlib.labels_by(copied.base, copied.compiled, paths), paths, copied.new)
-
-    try:
-        ended = apart.call(question, _LIMITS._replace(seconds=min(seconds, _LIMITS.seconds)))
-    finally:
-        _remove(scratch)
     if ended.fault:
         return HeldAnswers({}, "its copy cannot be asked: %s" % ended.fault)
     return decode(ended.answer, paths)
@@ -192,17 +185,17 @@ class _Copied(NamedTuple):
     new: List[str]
 
 
-def _copied(pid: int, directory: str, scratch: str, proc: str) -> _Copied:
+def _copied(pid: int, directory: str, place: str, proc: str) -> _Copied:
     """Copy what a process has read to a directory, as libselinux wants it there."""
     capabilities.read_map_files_by()
     for left in reversed(range(_TRIES)):
         try:
-            compiled = _copy_held(pid, directory, scratch, proc)
+            compiled = _copy_held(pid, directory, place, proc)
             break
         except Changing:
             if not left:
                 raise
-            _empty(scratch)
+            scratch.empty(place)
             time.sleep(_PAUSE)
     opened_after = labelcache.opened_after(procfs.started_at(pid, proc), compiled.values())
 
@@ -212,15 +205,15 @@ def _copied(pid: int, directory: str, scratch: str, proc: str) -> _Copied:
     found = read(compiled, written, opened_after)
     for name in found.texts:
         source = os.open(os.path.join(directory, name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        status = _copy(source, os.path.join(scratch, name), os.path.join(directory, name))
+        status = _copy(source, os.path.join(place, name), os.path.join(directory, name))
         if not labelcache.unchanged(labelcache.written_by(status), opened_after):
             raise Unseen("%s has changed meanwhile" % name)
     capabilities.drop_all()
-    linked = [name[:-len(COMPILED)] for name in os.listdir(scratch) if name.endswith(COMPILED)]
-    return _Copied(os.path.join(scratch, TEXTS[0]), [os.path.join(scratch, name) for name in linked], found.new)
+    linked = [name[:-len(COMPILED)] for name in os.listdir(place) if name.endswith(COMPILED)]
+    return _Copied(os.path.join(place, TEXTS[0]), [os.path.join(place, name) for name in linked], found.new)
 
 
-def _copy_held(pid: int, directory: str, scratch: str, proc: str) -> Dict[str, float]:
+def _copy_held(pid: int, directory: str, target: str, proc: str) -> Dict[str, float]:
     """Copy the files that a process holds; return when each was written, by the name of the text."""
     held = procfs.mapped_label_files(pid, proc)
     if held is None:
@@ -241,7 +234,7 @@ def _copy_held(pid: int, directory: str, scratch: str, proc: str) -> Dict[str, f
         if text != TEXTS[0] and is_empty(head):
             continue
         # Root alone can change the file, as it can those on disk; a copy of it would tell no more, and take longer.
-        os.symlink("/proc/self/fd/%d" % source, os.path.join(scratch, text + COMPILED))
+        os.symlink("/proc/self/fd/%d" % source, os.path.join(target, text + COMPILED))
     if procfs.mapped_label_files(pid, proc) != held:
         raise Changing("it has opened its database anew meanwhile")
     return times
@@ -273,36 +266,3 @@ def _copy(source: int, target: str, name: str) -> os.stat_result:
     finally:
         os.close(writing)
     return os.fstat(source)
-
-
-# -- the directory ---------------------------------------------------------------------------------
-
-
-def _scratch() -> str:
-    """Make a directory for root alone.  tempfile would take as long to import as libselinux to answer."""
-    for place in ("/tmp", "/var/tmp", "/run"):  # noqa: S108 - a random name, and mkdir(2) follows no link
-        path = os.path.join(place, "foreman-selinux-helpers-%s" % os.urandom(12).hex())
-        try:
-            os.mkdir(path, 0o700)
-            return path
-        except OSError as error:
-            failed = error
-    raise failed
-
-
-def _empty(scratch: str) -> None:
-    """Remove what is in the directory: it has the names that we gave it."""
-    for name in TEXTS + SUBSTITUTIONS:
-        for suffix in ("", COMPILED):
-            try:
-                os.unlink(os.path.join(scratch, name + suffix))
-            except OSError:
-                pass  # not each is there
-
-
-def _remove(scratch: str) -> None:
-    _empty(scratch)
-    try:
-        os.rmdir(scratch)
-    except OSError:
-        pass  # somebody tidies up as well

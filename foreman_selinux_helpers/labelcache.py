@@ -109,6 +109,10 @@ def compare(held: Optional[Sequence[HeldFile]], inode_of: Callable[[str], Option
             stale.append("%s: inode %d is on disk, but is not held" % (path, inode))
         elif texts:
             _judge_text(os.path.join(directory, text), texts, evidence, unknown)
+    for name in SUBSTITUTIONS if texts else ():
+        written = texts.written(os.path.join(directory, name)) if texts else None
+        if written and texts and not unchanged(written, texts.opened_after):
+            unknown.append("%s: is not mapped, and may have changed since it was read" % os.path.join(directory, name))
     if stale:
         return LabelCache(STALE, stale)
     return LabelCache(UNKNOWN, unknown) if unknown else LabelCache(FRESH, evidence)
@@ -206,8 +210,9 @@ def changed_at(directory: str) -> Optional[float]:
 
     EL 7 has them as text alone.
     """
-    return max((status.st_ctime for suffix in ("", COMPILED) for status in _statuses(TEXTS, suffix, directory)
-                if status), default=None)
+    found = _statuses(TEXTS, "", directory) + _statuses(TEXTS, COMPILED, directory) \
+        + _statuses(SUBSTITUTIONS, "", directory)
+    return max((status.st_ctime for status in found if status), default=None)
 
 
 def generation(directory: str) -> str:

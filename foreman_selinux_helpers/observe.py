@@ -6,6 +6,7 @@ from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Option
 
 from . import labelcache, ownership, procfs, rules, selinuxlib, trust
 from .equivalence import Equivalences
+from .errors import HelperError
 from .filecontexts import ALL_FILES, Rule, type_of
 from .host import Host
 from .labelcache import LabelCache, Wrong
@@ -74,7 +75,11 @@ class Policies:
 
     def effective(self, path: str) -> Tuple[Optional[str], Optional[Rule]]:
         """Return the file type under which a local rule for a canonical path wins; see winner.local_file_type()."""
-        if selinuxlib.label_order().local_wins:
+        try:
+            order = selinuxlib.label_order()
+        except HelperError:
+            return ALL_FILES, None  # whether it wins is asked again once it is committed
+        if order.local_wins:
             return ALL_FILES, None
         from .winner import Library, local_file_type
 
@@ -249,11 +254,12 @@ def _rule_cause(profile: SocketProfile, expected: Optional[str], decided: Option
 def _labelled_by_context(unit: SocketUnit, systemd: Systemd) -> Optional[bool]:
     """Tell whether SELinuxContext= of the service labels the socket object, and not its program; None: not known."""
     context = unit.service.context if unit.service else ""
-    if not context:
-        return False if context == "" else None
+    if context == "":
+        return False
     from . import packages, refresh
 
-    return refresh.labels_by_context(systemd.version(), packages.evr_comparison())
+    by_context = refresh.labels_by_context(systemd.version(), packages.evr_comparison())
+    return by_context if context or by_context is False else None
 
 
 def _expected_socket_label(unit: SocketUnit, by_context: Optional[bool],
@@ -298,14 +304,15 @@ def _look_at(path: str) -> _Inode:
 
 def look_at_cache(directory: str, wanted: Mapping[str, str], same_type: Callable[[str, str], bool]) -> LabelCache:
     """Look at PID 1's label cache; where it is not fresh, ask its copy for the wanted sockets (contexts by path)."""
-    cache = labelcache.look(1, directory)
-    if cache.state == labelcache.FRESH or os.geteuid() != 0:
+    mapped = procfs.held_label_files(1)
+    cache = labelcache.look(1, directory, mapped)
+    if cache.state == labelcache.FRESH or not mapped or os.geteuid() != 0:
         return cache
     from . import heldcopy
 
     held = heldcopy.ask(1, list(wanted), directory)
     if held.unseen:
-        return cache._replace(unasked=held.unseen)
+        return cache._replace(unasked=held.unseen, evidence=[*cache.evidence, "%s" % held.unseen])
     wrong = [Wrong(path, held.answers[path], context) for path, context in wanted.items()
              if not same_type(type_of(held.answers[path] or ""), type_of(context))]
     return cache._replace(answers=held.answers, wrong=wrong,
@@ -315,7 +322,7 @@ def look_at_cache(directory: str, wanted: Mapping[str, str], same_type: Callable
 def _rules_in_force_since(directory: str) -> Optional[float]:
     """Return since when a PID 1 that renews its label cache must have had the rules on disk, or None if unknown."""
     changed, loaded = labelcache.changed_at(directory), selinuxlib.policy_loaded_at()
-    return None if changed is None or loaded is None else max(changed, loaded)
+    return loaded if changed is not None and loaded is not None and loaded >= changed else None
 
 
 def policy_load_due(directory: str) -> bool:

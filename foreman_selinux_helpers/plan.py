@@ -21,6 +21,9 @@ NOT_NEEDED = "not-needed"
 REFUSED = "refused"
 FAILED = "failed"
 
+# What comes before a re-exec, and is for PID 1 alone.
+MILDER = (LOOK_A_LABEL_UP, DAEMON_RELOAD)
+
 INIT = "PID 1"
 CUT_SHORT = "a restart that was cut short had stopped it"
 

@@ -164,6 +164,15 @@ def holders(inodes: Collection[int]) -> List[Holder]:
             for inode, descriptor in socket_descriptors(pid).items() if inode in inodes]
 
 
+def mapped_at(pid: int, proc: str = "/proc") -> str:
+    """Return where a process has its program mapped: elsewhere each time that it is executed.  Empty if unknown."""
+    try:
+        with open("%s/%d/maps" % (proc, pid), "rb") as maps:
+            return maps.readline().split(b" ")[0].decode("ascii", "replace")
+    except OSError:
+        return ""
+
+
 def booted_at() -> Optional[float]:
     """Return when the kernel was booted, and so PID 1 started (seconds since the epoch; proc(5), btime)."""
     try:

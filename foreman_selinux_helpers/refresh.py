@@ -131,7 +131,7 @@ def labels_by_context(version: str, compare: Optional[CompareEVR]) -> Optional[b
         return None
     if parsed.major != 239 or not parsed.of_rhel8:
         return parsed.major >= 252
-    if compare is None or parsed.package is None:
+    if compare is None or parsed.package is None or "-" not in parsed.package:
         return None
     number, release = parsed.package.split("-", 1)
     return compare(("0", number, release), _RHEL8_CONTEXT) >= 0

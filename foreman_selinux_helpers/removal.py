@@ -47,7 +47,7 @@ def going(arguments: Sequence[str]) -> Going:
     directory = "/" + profiles.VENDOR_DIR + "/"
     names = [one[len(directory):-len(".conf")] for one in arguments
              if one.startswith(directory) and one.endswith(".conf") and not one.startswith(directory + "-")]
-    files = [one for one in arguments if one.startswith("/" + _MODULES) and modules.name_of(one)]
+    files = [one for one in arguments if one.startswith("/" + _MODULES + "/") and modules.name_of(one)]
     return Going(names, files)
 
 

@@ -66,13 +66,20 @@ class Restarts:
             results = [Started(one, self._try_to_start(one, blocking.get(one)))
                        for one in dict.fromkeys([*units, *blocking.values()])]
         for one in results:
-            if one.failure and not self._systemd.may_start(one.unit):
-                self._notes.forget(one.unit)  # systemd tells who looks; to try for ever helps nobody
+            try:
+                if one.failure and not self._systemd.may_start(one.unit):
+                    self._notes.forget(one.unit)  # systemd tells who looks; to try for ever helps nobody
+            except CommandFailed:
+                pass  # the next run tries again
         return results
 
     def _blocking_services(self, units: Sequence[str]) -> Dict[str, str]:
         """Return the active service of each of these sockets that it keeps from starting."""
-        return {name: found.service.unit for name, found in self._systemd.socket_units(units).items()
+        try:
+            sockets = self._systemd.socket_units(units)
+        except CommandFailed:
+            return {}  # then each is started as if there was none
+        return {name: found.service.unit for name, found in sockets.items()
                 if found.service and found.service.active and not found.service.requires_socket and not found.listening}
 
     def _try_to_start(self, unit: str, blocking: Optional[str]) -> Optional[str]:

@@ -148,14 +148,15 @@ def _decide_one(want: Want, rule: Rule, path: str, policy: Policy, ours: Dict[Ke
     word = _own_word(want, path, policy) if want.path is not None and not admins else None
     if word is not None:
         return decision(REMOVE if mine else SKIP, "the policy itself labels this path %s" % word, own_word=word)
+    if mine and not admins and want.path is not None \
+            and _same(policy.lookup_without_ours(want.path), want.type, policy):
+        return decision(REMOVE, "the policy gives this label without it")
     if mine and (mine.rule.context.count(":") != rule.context.count(":")  # another policy, with or without levels
                  or not policy.same_type(type_of(mine.rule.context), want.type)):
         return decision(MODIFY, "it said %s" % mine.rule.context)
     if mine and admins:
         return decision(REMOVE, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
     if want.path is not None:
-        if mine and _same(policy.lookup_without_ours(want.path), want.type, policy):
-            return decision(REMOVE, "the policy gives this label without it")
         if _same(policy.lookup(want.path), want.type, policy):
             return decision(KEEP, "it is ours and it works") if mine else \
                 decision(SKIP, "the policy already gives this label")

@@ -9,7 +9,7 @@ import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import equivalence, filecontexts, trust
+from . import equivalence, filecontexts, scratch, trust
 from .equivalence import Equivalences
 from .errors import HelperError
 from .filecontexts import NONE_CONTEXT, SOCKET, Rule
@@ -116,20 +116,16 @@ class LabelDatabase:
 
     def _open_without(self, keys: Collection[Tuple[str, str]]) -> Any:
         """Open the files on disk from a directory of links, with local rules that lack these."""
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as scratch:
+        with scratch.directory() as directory:
             for suffix in (*POLICY_RULES, ".subs", ".subs_dist"):
                 for compiled in ("", ".bin"):
                     if os.path.exists(self.file(suffix) + compiled):
                         os.symlink(self.file(suffix) + compiled,
-                                   os.path.join(scratch, os.path.basename(self.file(suffix)) + compiled))
-            file = os.path.join(scratch, os.path.basename(self.file("")))
-            with open(file + ".local", "w", encoding="utf-8", errors="surrogateescape") as stream:
-                stream.writelines(str(one) + "\n" for one in self.rules((".local",)) if one.key not in keys)
-            option = self._selinux.selinux_opt()
-            option.type, option.value = self._selinux.SELABEL_OPT_PATH, file
-            return self._selinux.selabel_open(self._selinux.SELABEL_CTX_FILE, option, 1)
+                                   os.path.join(directory, os.path.basename(self.file(suffix)) + compiled))
+            file = os.path.join(directory, os.path.basename(self.file("")))
+            left = (one for one in self.rules((".local",)) if one.key not in keys)
+            scratch.write(file + ".local", "".join(str(one) + "\n" for one in left))
+            return _open_at(self._selinux, file)
 
     def close(self) -> None:
         """Give the memory back; a new look needs a new database."""
@@ -295,15 +291,15 @@ def _ask(files: Dict[str, str], path: str) -> Optional[str]:
 
 
 def _ask_for(files: Dict[str, str], paths: Sequence[str]) -> List[Optional[str]]:
-    """Return what libselinux answers for paths, taken for sockets, by these files."""
-    import tempfile
+    """Return what libselinux answers for paths, taken for sockets, by these files.
 
+    Raises HelperError where there is no room for the question.
+    """
     selinux = _binding()
-    with tempfile.TemporaryDirectory() as scratch, standard_error_kept():
-        file = os.path.join(scratch, "file_contexts")
+    with scratch.directory() as directory, standard_error_kept():
+        file = os.path.join(directory, "file_contexts")
         for suffix, text in files.items():
-            with open(file + suffix, "w", encoding="utf-8", errors="surrogateescape") as stream:
-                stream.write(text)
+            scratch.write(file + suffix, text)
         try:
             handle = _open_at(selinux, file)
         except OSError:

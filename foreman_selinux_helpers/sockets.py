@@ -71,8 +71,9 @@ class SocketView(NamedTuple):
 
     def path_wrong(self, same: SameType) -> bool:
         """Tell whether the inode has another label than it should have."""
-        return (self.listening or self.foreign) and bool(self.exists) and self.wanted is not None and (
-            self.path_label is None or not same(type_of(self.path_label), type_of(self.wanted)))
+        if self.idle or not (self.listening or self.foreign) or not self.exists or self.wanted is None:
+            return False
+        return self.path_label is None or not same(type_of(self.path_label), type_of(self.wanted))
 
     def socket_wrong(self, same: SameType) -> bool:
         """Tell whether the listening socket object has another label than a new one would get."""

@@ -154,6 +154,7 @@ class Systemd:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+        self._contexts: Dict[str, Optional[str]] = {}
 
     # -- questions ---------------------------------------------------------------------------
 
@@ -213,8 +214,16 @@ class Systemd:
         shown = _one(properties, "SELinuxContext")
         if shown != _UNPRINTABLE:
             return shown[1:] if shown.startswith("-") else shown
-        done = self._runner.run([_BUSCTL, "get-property", "org.freedesktop.systemd1", _object_path(service),
-                                 "org.freedesktop.systemd1.Service", "SELinuxContext"], limit=_ANSWER)
+        if service not in self._contexts:
+            self._contexts[service] = self._asked_context(service)
+        return self._contexts[service]
+
+    def _asked_context(self, service: str) -> Optional[str]:
+        try:
+            done = self._runner.run([_BUSCTL, "get-property", "org.freedesktop.systemd1", _object_path(service),
+                                     "org.freedesktop.systemd1.Service", "SELinuxContext"], limit=_ANSWER)
+        except CommandFailed:
+            return None  # busctl needs the D-Bus daemon, which systemctl does not
         found = _CONTEXT.match(done.out) if done.status == 0 else None
         return found.group(1) if found else None
 

@@ -15,8 +15,9 @@ from .ownership import STATE_DIR
 NOTE = STATE_DIR + "/transaction"
 # Of rpm before 4.17, of rpm since on Fedora and EL 10, and of Debian's.
 _DIRECTORIES = ("var/lib/rpm", "usr/lib/sysimage/rpm", "root/.rpmdb")
-# Of each of rpm's back ends (sqlite, bdb, ndb), the files that a reader leaves alone.
-_DATABASES = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db")
+# Of each of rpm's back ends (sqlite, ndb), the files that a reader leaves alone.  Berkeley DB's, of EL 8, may be
+# written later than the transaction: there each trigger looks.
+_DATABASES = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db")
 _LOCK = ".rpm.lock"
 # struct flock of 64-bit Linux: type, whence, start, length, pid.
 _FLOCK = "hhqqi"

@@ -78,6 +78,7 @@ LOOK_ROWS: List[Row] = [
     ("repair, all is right", "three bare observations", "time", 1.5),
     ("repair, all is right", "semanage fcontext -l -C", "time", 1 / 3),
     ("repair, all is right", "python3 -c pass", "time", None),
+    ("trigger, all is right", "status, all is right", "time", 1.2),
     ("repair, all is right", "three bare observations", "memory", None),
 ]
 WINNER_ROWS: List[Row] = [
@@ -133,6 +134,8 @@ def in_guest(rounds: int) -> Found:
         "three bare observations": {
             "argv": [*PYTHON, "/root/bench/bare_look.py", "foreman.socket", "/run/foreman.sock"]},
         "repair, all is right": {"argv": [OURS, "--quiet", "repair", "foreman.socket"]},
+        "status, all is right": {"argv": [OURS, "--quiet", "status"]},
+        "trigger, all is right": {"argv": ["/usr/libexec/foreman-selinux-helpers/trigger", "in"]},
         "semanage fcontext -l -C": {"argv": ["/usr/sbin/semanage", "fcontext", "-l", "-C"]},
     }
     with Guest(image.build("debian")) as guest:

@@ -277,7 +277,7 @@ def test_a_services_program_is_not_where_others_say(shared, place):
 def executable(path):
     """Return what is seen of a service's program."""
     unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False,
-                      Service("foo.service", True, False, str(path)), False)
+                      Service("foo.service", True, False, str(path)))
     return observe._executable(unit, SimpleNamespace(database=SimpleNamespace(lookup=lambda path, kind: LABEL)))
 
 

@@ -11,27 +11,18 @@ from .test_register import PROFILE, actions, lookup
 ADMINISTRATOR = str(Path(__file__).parent / "administrator.py")
 OURS = "/run/foo\\.sock"
 WANTED, OTHER = ("system_u:object_r:%s" % name for name in ("foo_var_run_t", "bar_t"))
-TYPES = "(type bar_t)(roletype object_r bar_t)(typeattributeset foo_files (bar_t))\n"
 
 
 @pytest.fixture
 def root(small):
-    """Return a root with the smallest policy, and a type more; a profile names the path."""
-    install(small, "bar_type", TYPES)
+    """Return a root with the smallest policy; a profile names the path."""
     small.profile("foo", PROFILE)
     return small
 
 
-def install(root, name, text):
-    """Install a policy module, as a package does it."""
-    file = root.path / (name + ".cil")
-    file.write_text(text)
-    subprocess.check_call(["semodule", "-p", str(root.path), "-s", "default", "-n", "-i", str(file)])
-
-
 def policy_says(root, regex, context, kind="any"):
     """Let the policy's one module with a rule say this."""
-    install(root, "foo_rule", '(filecon "%s" %s (%s ((s0) (s0))))\n' % (regex, kind, context.replace(":", " ")))
+    root.rule(regex, kind, "(%s ((s0) (s0)))" % context.replace(":", " "))
 
 
 def administrator(root, *arguments):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from foreman_selinux_helpers import (
+    attempts,
     converge,
     guards,
     labelcache,
@@ -13,7 +14,6 @@ from foreman_selinux_helpers import (
     ownership,
     plan,
     procfs,
-    reexecs,
     rules,
     selinuxlib,
     stopped,
@@ -21,7 +21,7 @@ from foreman_selinux_helpers import (
 from foreman_selinux_helpers import systemd as door
 from foreman_selinux_helpers.converge import Converge
 from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import CommandFailed, RulesRefused
+from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded, RulesRefused, TimedOut
 from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
 from foreman_selinux_helpers.host import Host
 from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
@@ -47,7 +47,7 @@ ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"),
 @pytest.fixture(autouse=True)
 def notes(monkeypatch, tmp_path):
     monkeypatch.setattr(stopped, "DIRECTORY", str(tmp_path / "notes"))
-    monkeypatch.setattr(reexecs, "DIRECTORY", str(tmp_path / "notes"))
+    monkeypatch.setattr(attempts, "DIRECTORY", str(tmp_path / "notes"))
 
 
 class World:
@@ -68,8 +68,15 @@ class World:
         patch(self.flow, "look", self.look)
         patch(self.flow, "_same", str.__eq__)
         patch(self.flow, "_prediction", lambda: Prediction(refresh, ["because"]))
+        original = self.flow._facts
         patch(self.flow, "_facts", lambda directory, milder: self.facts._replace(
-            milder=milder, already_done=self.flow._reexecuted or reexecs.done_for(self.generation)))
+            milder=milder, already_done=original(directory, milder).already_done))
+        patch(self.flow.systemd, "manager", lambda: door.Manager("239", "running", ()))
+        patch(self.flow.systemd, "container", lambda: None)
+        patch(self.flow.systemd, "binary_version", lambda path: "239")
+        patch(door, "state_directory_space", lambda: (1 << 30, None))
+        self.executed = 0
+        patch(procfs, "mapped_at", lambda pid: "%d-f" % self.executed)
         self.generation = "rules 1"
         patch(labelcache, "generation", lambda directory: self.generation)
         patch(labelcache, "changed_at", lambda directory: changed)
@@ -93,6 +100,7 @@ class World:
         if what in self.failing:
             raise CommandFailed(what + " failed")
         self.done.append(what)
+        self.executed += what == "daemon-reexec"
         if what == self.cure:
             self.state = FRESH
 
@@ -441,7 +449,7 @@ def test_guards_are_asked_again_after_the_wait_for_another_run(monkeypatch):
 
 
 @pytest.mark.parametrize(("refresh", "outcome", "guard"), [
-    (UNSURE, "not-needed", guards.NOT_PROVEN), (ON_POLICY_LOAD, "refused", guards.MILDER_REMEDY_WORKS),
+    (UNSURE, "not-needed", guards.NOT_PROVEN), (ON_POLICY_LOAD, "not-needed", guards.NOT_PROVEN),
     (NEVER, "done", None)])
 def test_by_hand_a_cache_that_cannot_be_seen_needs_a_systemd_that_is_known(monkeypatch, refresh, outcome, guard):
     world = World(monkeypatch, state=UNKNOWN, refresh=refresh)
@@ -458,7 +466,10 @@ def test_an_unseen_cache_is_current_after_a_reexec_and_where_no_rule_changed_sin
     again = world.flow.repair(False)
     assert (again.plan, again.ok, world.acts()) == ([], True, ["daemon-reexec"])
     assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "not-needed", guards.CACHE_NOT_STALE)]
+    # Rules change that are not about the socket: PID 1 gives it what it gave it then.
     world.generation = "rules 2"
+    assert (world.flow.status().ok, world.flow.repair(False).plan) == (True, [])
+    world.view = RIGHT._replace(wanted="system_u:object_r:new_t:s0", path_label="system_u:object_r:new_t:s0")
     assert world.flow.status().sockets[0].problem == "label-cache-stale"
     world = World(monkeypatch, state=UNKNOWN, refresh=NEVER, changed=500.0)
     world.generation = "rules 2"
@@ -496,6 +507,112 @@ def test_only_the_sockets_that_pid_1_would_label_wrongly_are_said_to_be(monkeypa
     world = World(monkeypatch, refresh=NEVER)
     monkeypatch.setattr(world.flow, "look", lambda rules_alone=False: world.look()._replace(views=(RIGHT, other)))
     assert [one.problem for one in world.flow.status().sockets] == ["label-cache-stale", None]
+
+
+def test_a_reexec_whose_end_is_not_seen_is_not_done_again(monkeypatch):
+    """The time was up, or the run was killed, after the order."""
+    world = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
+
+    def sent():
+        world.do("daemon-reexec")
+        raise TimedOut("systemctl daemon-reexec did not end within 60 s")
+    monkeypatch.setattr(world.flow.systemd, "daemon_reexec", sent)
+    assert outcomes(world.flow.repair(False)) == [("daemon-reexec", "failed", None)]
+    again = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
+    again.executed = world.executed
+    assert again.flow.repair(False).plan == []
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_reexec_that_pid_1_refused_is_tried_by_the_next_run(monkeypatch, heard):
+    world = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
+    world.failing = {"daemon-reexec"} if heard else set()
+    if not heard:  # killed before the order
+        monkeypatch.setattr(world.flow.systemd, "daemon_reexec", lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            world.flow.repair(False)
+    else:
+        assert outcomes(world.flow.repair(False)) == [("daemon-reexec", "failed", None)]
+    world = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
+    assert world.flow.repair(False).ok
+    assert world.acts() == ["daemon-reexec"]
+
+
+def test_without_a_record_pid_1_is_not_reexecuted(monkeypatch):
+    """Each run would do it again."""
+    world = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
+    monkeypatch.setattr(attempts, "save", lambda done: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+    outcome = world.flow.repair(False)
+    assert outcomes(outcome) == [("daemon-reexec", "failed", None)]
+    assert outcome.results[0].detail == "the re-exec of PID 1 cannot be recorded: Read-only file system"
+    assert world.acts() == []
+
+
+@pytest.mark.parametrize("refresh", [ON_POLICY_LOAD, UNSURE, ON_DAEMON_RELOAD])
+def test_milder_remedies_that_did_not_help_are_not_taken_by_the_next_run(monkeypatch, refresh):
+    world = World(monkeypatch, refresh=refresh, facts=CLEAR._replace(switched_off="the file says so"))
+    assert outcomes(world.flow.repair(False))[-1] == ("daemon-reexec", "refused", guards.SWITCHED_OFF)
+    assert "daemon-reload" in world.done
+    world.done.clear()
+    assert outcomes(world.flow.repair(False)) == [("daemon-reexec", "refused", guards.SWITCHED_OFF)]
+    assert world.done == []
+    world.generation = "rules 2"
+    world.flow.repair(False)
+    assert "daemon-reload" in world.done
+
+
+def test_a_database_that_cannot_be_seen_after_the_policy_load_is_no_reason_for_more(monkeypatch):
+    """PID 1 read a text that was written by hand; its systemd renews its cache at a policy load."""
+    world = World(monkeypatch, load_due=True)
+    do = world.do
+    monkeypatch.setattr(world, "do", lambda what: (do(what), setattr(
+        world, "state", UNKNOWN if what == "load-policy" else world.state)))
+    monkeypatch.setattr(door, "load_policy", lambda runner: world.do("load-policy"))
+    outcome = world.flow.repair(False)
+    assert world.acts() == ["load-policy"]
+    assert outcomes(outcome)[-2:] == [("daemon-reload", "not-needed", None),
+                                      ("daemon-reexec", "not-needed", guards.NOT_PROVEN)]
+
+
+def test_a_restart_is_told_though_nobody_can_look_at_it(monkeypatch):
+    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD))
+    look = world.look
+
+    def fails(rules_alone=False):
+        if "restart foo.socket" in world.done:
+            raise DeadlineExceeded("the time limit is used up")
+        return look()
+    monkeypatch.setattr(world.flow, "look", fails)
+    outcome = world.flow.repair(False)
+    assert outcomes(outcome) == [("restart", "done", None)]
+    assert (outcome.changed, outcome.ok, outcome.error) == (True, False, "the time limit is used up")
+
+
+def test_only_the_sockets_that_are_wrong_are_restarted_again(monkeypatch):
+    other = RIGHT._replace(unit="bar.socket", path="/run/bar.sock")
+    world = World(monkeypatch, state=UNKNOWN, refresh=UNSURE)
+    views = {"foo.socket": RIGHT._replace(path_label=BAD, made_after_rules=True), "bar.socket": other._replace(path_label=BAD)}
+    monkeypatch.setattr(world.flow, "look", lambda rules_alone=False: world.look()._replace(
+        views=tuple(views.values()), units=dict.fromkeys(views, world.unit)))
+
+    def order(verb, unit, surely=False):
+        world.do("%s %s" % (verb, unit))
+    monkeypatch.setattr(world.flow.systemd, "order", order)
+    monkeypatch.setattr(converge.Restarts, "restart", lambda self, unit: order("restart", "bar.socket") if not world.done
+                        and views.update({"bar.socket": other}) is None else order("restart", "foo.socket"))
+    world.flow.repair(False)
+    assert [one for one in world.acts() if one.startswith("restart")].count("restart bar.socket") == 1
+
+
+def test_proof_counts_for_more_than_a_reexec_that_was_done(monkeypatch):
+    attempts.save(attempts.Attempts("rules 1", True, "", {}))
+    world = World(monkeypatch, state=UNKNOWN, refresh=UNSURE, view=RIGHT._replace(path_label=BAD, made_after_rules=True))
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "refused", guards.ALREADY_DONE)]
+
+
+def test_by_hand_a_policy_load_that_is_due_comes_first(monkeypatch):
+    world = World(monkeypatch, state=UNKNOWN, load_due=True)
+    assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "refused", guards.MILDER_REMEDY_WORKS)]
 
 
 def test_a_user_who_may_not_look_is_not_told_that_the_cache_is_stale(monkeypatch):

@@ -65,10 +65,10 @@ def test_a_pending_signal_ends_the_wait_of_who_has_little_patience():
     """But not of who has all the time, and not while it is ignored."""
     with interrupts.held():
         before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
         assert Runner(Deadline(30), patience=0.1).run(["/bin/sleep", "0.5"]).status == 0
         signal.signal(signal.SIGTERM, lambda *_: None)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
         assert Runner(Deadline(30), patience=20).run(["/bin/cat"], stdin="all of it").out == "all of it"
         assert Runner(Deadline(30)).run(["/bin/sleep", "0.5"]).status == 0
         start = time.monotonic()
