@@ -15,7 +15,7 @@ from ..policyroot import POLICY
 from . import steps
 from .test_register import PROFILE
 
-REGEX, CONTEXT, OTHER = "/run/foo\\.sock", "system_u:object_r:foo_var_run_t", "system_u:object_r:bar_t"
+REGEX, CONTEXT, OTHER = "/run/foo\\.sock", "system_u:object_r:foo_var_run_t", "system_u:object_r:alt_t"
 ADMINS = {"/srv/theirs": OTHER}
 THEIRS = Path(__file__).parent / "administrator.py"
 
@@ -43,7 +43,7 @@ class Scene:
         if verb != "register":
             run(self.before, "register")
         if verb == "change":
-            (profiles / "foo.conf").write_text(PROFILE.replace("foo_var_run_t", "bar_t"))
+            (profiles / "foo.conf").write_text(PROFILE.replace("foo_var_run_t", "alt_t"))
         self.verb = "unregister" if verb == "unregister" else "register"
         self.rules = {"register": {REGEX: CONTEXT}, "change": {REGEX: OTHER}, "unregister": {}}[verb]
         self.former = steps.recorded(self.before)

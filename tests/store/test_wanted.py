@@ -10,7 +10,7 @@ from .test_register import PROFILE, actions, lookup
 
 ADMINISTRATOR = str(Path(__file__).parent / "administrator.py")
 OURS = "/run/foo\\.sock"
-WANTED, OTHER = ("system_u:object_r:%s" % name for name in ("foo_var_run_t", "bar_t"))
+WANTED, OTHER = ("system_u:object_r:%s" % name for name in ("foo_var_run_t", "alt_t"))
 
 
 @pytest.fixture
