@@ -309,8 +309,7 @@ class Converge:
     def _proof(self, seen: Observation) -> Optional[str]:
         """Say what proves that PID 1 labels by older rules, or None: that its cache only looks old proves nothing."""
         for one in seen.cache.wrong or ():
-            return "PID 1 would label %s %s, not %s" % (
-                one.path, type_of(one.held_answer or "") or "by no rule", type_of(one.expected or ""))
+            return observe.would_label(one)
         for view in seen.views:
             if view.made_after_rules and view.held_by_init and view.path_wrong(self._same):
                 return "PID 1 made %s after the rules had changed, and labelled it %s" % (

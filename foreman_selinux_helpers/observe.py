@@ -315,8 +315,14 @@ def look_at_cache(directory: str, wanted: Mapping[str, str], same_type: Callable
         return cache._replace(unasked=held.unseen, evidence=[*cache.evidence, "%s" % held.unseen])
     wrong = [Wrong(path, held.answers[path], context) for path, context in wanted.items()
              if not same_type(type_of(held.answers[path] or ""), type_of(context))]
-    return cache._replace(answers=held.answers, wrong=wrong,
-                          evidence=cache.evidence + ([held.assumed] if held.assumed else []))
+    return cache._replace(answers=held.answers, wrong=wrong, evidence=[
+        *(would_label(one) for one in wrong), *cache.evidence, *([held.assumed] if held.assumed else [])])
+
+
+def would_label(one: Wrong) -> str:
+    """Say how PID 1 would label a socket."""
+    return "PID 1 would label %s %s, not %s" % (
+        one.path, type_of(one.held_answer or "") or "by no rule", type_of(one.expected or ""))
 
 
 def _rules_in_force_since(directory: str) -> Optional[float]:
