@@ -207,7 +207,8 @@ class Converge:
                  rest: Sequence[str] = ()) -> Outcome:
         outdated = self._outdated(seen) is True
         looks_old = seen.cache.state == STALE or (
-            seen.cache.state == labelcache.UNKNOWN and not self.host.offline and self._why_current(seen) is None)
+            seen.cache.state == labelcache.UNKNOWN and not self.host.offline and os.geteuid() == 0
+            and self._why_current(seen) is None)
         wrong = None if seen.cache.wrong is None else [one.path for one in seen.cache.wrong]
         clients = {one.unit: one.client for one in self.profiles if one.client}
         reports = []

@@ -281,8 +281,15 @@ def _unless_from_net(view: SocketView, systemd: Systemd) -> SocketView:
     return view._replace(expected_socket_label=None) if from_net is not False else view
 
 
+# How long it may take, in seconds, from binding a socket to giving it its owner and mode.
+_MAKING = 10.0
+
+
 class _Inode(NamedTuple):
-    """The socket at a path: is there one (None: we may not look), when was it made, and its label."""
+    """The socket at a path: is there one (None: we may not look), its label, and since when it is as it was made.
+
+    ``made_at`` is None where somebody has changed its label or mode since.
+    """
 
     exists: Optional[bool]
     made_at: Optional[float] = None
@@ -294,8 +301,10 @@ def _look_at(path: str) -> _Inode:
         status = os.lstat(path)
         if not stat.S_ISSOCK(status.st_mode):
             return _Inode(False)
-        # Nobody writes to a socket's inode: it was last modified when it was bound.
-        return _Inode(True, status.st_mtime, selinuxlib.path_label(path))
+        # Nobody writes to a socket's inode: it was last modified when it was bound.  Who changes its label later, or
+        # its mode, changes its ctime: what it says then is not what it was made with.
+        untouched = status.st_ctime - status.st_mtime < _MAKING
+        return _Inode(True, status.st_mtime if untouched else None, selinuxlib.path_label(path))
     except PermissionError:
         return _Inode(None)
     except OSError:

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from foreman_selinux_helpers import labelcache, procfs, systemd
+from foreman_selinux_helpers import labelcache, observe, procfs, systemd
 from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN
 from foreman_selinux_helpers.procfs import HeldFile
 
@@ -128,3 +128,15 @@ def test_listen_lines_of_new_and_old_systemd():
     assert systemd.listen_paths({"Listen": ["/dev/input (Special)", "/run/fifo (FIFO)"]}) == ((), True)
     assert systemd.listen_paths({"ListenStream": ["/run/a", "@abstract"]}) == (("/run/a",), True)
     assert systemd.listen_paths({}) == ((), False)
+
+
+def test_a_socket_that_was_relabelled_says_nothing_of_who_made_it(tmp_path, monkeypatch):
+    """That PID 1 made it wrong is proof of an outdated label cache; that somebody labelled it by hand is not."""
+    path = str(tmp_path / "s")
+    monkeypatch.setattr(observe.selinuxlib, "path_label", lambda path: "u:r:t")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(path)
+        made = observe._look_at(path).made_at
+        assert made == os.lstat(path).st_mtime
+        os.utime(path, (made - 60, made - 60))  # it was made a minute before its last change
+        assert observe._look_at(path) == (True, None, "u:r:t")
