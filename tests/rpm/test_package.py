@@ -72,6 +72,8 @@ def test_files_and_modes(ours):
         "/usr/share/foreman-selinux-helpers/profiles.d": directory,
         "/usr/share/foreman-selinux-helpers/profiles.d/foreman.conf": data,
         "/usr/share/foreman-selinux-helpers/profiles.d/pulpcore.conf": data,
+        "/run/foreman-selinux-helpers": "drwx------",
+        "/run/foreman-selinux-helpers/reexecuted": "-rw-------",
         "/var/lib/foreman-selinux-helpers": directory,
         "/var/lib/foreman-selinux-helpers/lock": "-rw-------",
         "/var/lib/foreman-selinux-helpers/transaction": data,
