@@ -109,6 +109,7 @@ class Converge:
         self.systemd = Systemd(runner)
         self._detection: "Optional[Detection]" = None
         self._reexecuted = False
+        self._others: Dict[str, str] = {}  # what else PID 1 should label, where that is asked for
         self._same = CompiledPolicy(host.root, host.policy or "").same
 
     @property
@@ -158,7 +159,8 @@ class Converge:
 
     def reexec(self, dry_run: bool) -> Outcome:
         """Re-execute PID 1 if its label cache is stale and no guard refuses."""
-        seen = self.look()
+        self._others = self._other_sockets()
+        seen = self._look_at_cache(self.look())
         step = Step(plan.DAEMON_REEXEC, plan.INIT, seen.cache.evidence[0] if seen.cache.evidence else "")
         if seen.cache.state == STALE and not dry_run:
             self._nudge()
@@ -461,8 +463,22 @@ class Converge:
 
     def _look_at_cache(self, seen: Observation) -> Observation:
         """Return what was seen, with PID 1's label cache as it is now."""
-        wanted = observe.wanted_contexts(seen.views)
+        if self.host.offline:
+            return seen
+        wanted = dict(self._others, **observe.wanted_contexts(seen.views))
         return seen._replace(cache=observe.look_at_cache(seen.cache_directory, wanted, self._same))
+
+    def _other_sockets(self) -> Dict[str, str]:
+        """Return what libselinux answers for the paths of all sockets, with a profile or without."""
+        if self.host.offline or self.host.policy is None:
+            return {}
+        database = selinuxlib.LabelDatabase(self.host.root, self.host.policy)
+        try:
+            answers = {path: database.lookup(path) for paths in self.systemd.listening_paths().values()
+                       for path in paths}
+        finally:
+            database.close()
+        return {path: context for path, context in answers.items() if context}
 
     def _refresh(self, seen: Observation, steps: Sequence[Step]) -> List[Result]:
         """Take the planned remedies until PID 1 gives every wanted socket the right label, looking after each."""

@@ -71,6 +71,7 @@ class World:
         original = self.flow._facts
         patch(self.flow, "_facts", lambda directory, milder: self.facts._replace(
             milder=milder, already_done=original(directory, milder).already_done))
+        patch(self.flow, "_other_sockets", dict)
         patch(self.flow.systemd, "manager", lambda: door.Manager("239", "running", ()))
         patch(self.flow.systemd, "container", lambda: None)
         patch(self.flow.systemd, "binary_version", lambda path: "239")
