@@ -24,13 +24,13 @@ _WRITTEN = {name: written for written, name in FILE_TYPES.items()}
 # What is special to libselinux (src/label_file.h, spec_hasMetaChars), and what is to a regex.
 _META = re.compile(r"[.^$?*+|\[({]")
 # All of a regex that is literal from 3.8 on, where only some escapes are (regex_has_meta_chars).
-_STRICTLY_LITERAL = re.compile(r"(?:[^.^$?*+|\[({\])}\\]|\\[.^$?*+|\[({\])}\-_,])*\Z")
+_STRICTLY_LITERAL = r"(?:[^.^$?*+|\[({\])}\\]|\\[.^$?*+|\[({\])}\-_,])*\Z"
 # How many directories deep 3.8 and later sort regexes by (SPEC_NODE_MAX_DEPTH).
 _DEPTH = 3
 # One character that is spelt out or escaped, alone or in a set.
 _ESCAPED = re.compile(r"\[(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))\]|(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))")
 # What may make a regex's alternatives hard to find.
-_ODD = re.compile(r"\\[A-Za-z]|\(\?[^:]|\(\*|\[[:.=]")
+_ODD = r"\\[A-Za-z]|\(\?[^:]|\(\*|\[[:.=]"
 _SPECIAL = re.compile(r"([.^$?*+|\[({\\)\]}])")
 
 
@@ -58,7 +58,7 @@ class Rule(NamedTuple):
 
     def literal_to_libselinux(self, strict: bool) -> bool:
         """Tell whether libselinux takes the regex for the text of a path; ``strict``: as from 3.8 on."""
-        return bool(_STRICTLY_LITERAL.match(self.regex)) if strict else not self.special
+        return bool(re.match(_STRICTLY_LITERAL, self.regex)) if strict else not self.special
 
     def covers(self, file_type: str) -> bool:
         """Tell whether the rule speaks of files of this type."""
@@ -219,7 +219,7 @@ def _directories_of_regex(regex: str) -> Tuple[str, ...]:
     while len(found) < _DEPTH:
         end = regex.find("/", start + 1)
         part = regex[start + 1:end]
-        if end < 0 or not _STRICTLY_LITERAL.match(part):
+        if end < 0 or not re.match(_STRICTLY_LITERAL, part):
             break
         if part:
             found.append(_unescaped(part))
@@ -256,7 +256,7 @@ def _bytes(text: str) -> bytes:
 @lru_cache(maxsize=None)
 def stem(regex: str) -> str:
     """Return a literal prefix that every match of the regex must have."""
-    if "|" in regex and (_ODD.search(regex) or _alternates(regex)):
+    if "|" in regex and (re.search(_ODD, regex) or _alternates(regex)):
         return ""
     prefix = re.match(r"(?:[^.^$?*+|\[({\\)\]}]|\\[^A-Za-z0-9])*", regex).group()  # type: ignore[union-attr]
     following = regex[len(prefix):len(prefix) + 1]

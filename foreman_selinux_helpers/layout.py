@@ -8,12 +8,12 @@ _INDENT = 4
 _NAME = 13
 _COLOURS = {"good": "\033[32m", "bad": "\033[1;31m", "heading": "\033[1m"}
 _PLAIN = "\033[0m"
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 
 def printable(text: str) -> str:
     """Return a text without what moves the cursor or breaks the line; many names are others' to choose."""
-    return _CONTROL.sub("?", text)
+    return re.sub(_CONTROL, "?", text)
 
 
 def wrap(text: str, indent: int = 0, first: Optional[str] = None) -> List[str]:

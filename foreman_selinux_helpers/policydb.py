@@ -18,7 +18,7 @@ _MAGIC = 0xf97cff8c
 _MLS = 1  # POLICYDB_CONFIG_MLS
 _PRIMARY = 1  # TYPEDATUM_PROPERTY_PRIMARY: not an alias
 _ATTRIBUTE = 2  # TYPEDATUM_PROPERTY_ATTRIBUTE: a group of types, not one that a file can have
-_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+_NAME = rb"[A-Za-z_][A-Za-z0-9_.-]*\Z"
 _HEAD = struct.Struct("<4I")
 _LONGEST = 256
 _MOST_TYPES = 1 << 20
@@ -112,7 +112,7 @@ class _Symbol(NamedTuple):
 
 def _value(content: Union[bytes, mmap.mmap], name: bytes) -> Optional[int]:
     """Return the value of a type or an alias, or None."""
-    at = content.find(name) if _NAME.match(name) else -1
+    at = content.find(name) if re.match(_NAME, name) else -1
     while at >= 0:
         symbol = _symbol(content, at - _HEAD.size)
         if symbol and symbol.name == name.decode() and symbol.properties <= _PRIMARY:
@@ -131,7 +131,7 @@ def _symbol(content: Union[bytes, mmap.mmap], start: int) -> Optional[_Symbol]:
     if length > _LONGEST or properties > _PRIMARY | _ATTRIBUTE or bounds > _MOST_TYPES or end > len(content):
         return None
     name = content[start + _HEAD.size:end]
-    return _Symbol(start, end, name.decode(), value, properties) if _NAME.match(name) else None
+    return _Symbol(start, end, name.decode(), value, properties) if re.match(_NAME, name) else None
 
 
 def _has_neighbour(content: Union[bytes, mmap.mmap], symbol: _Symbol) -> bool:

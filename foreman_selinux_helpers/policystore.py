@@ -26,7 +26,7 @@ _LETTERS = {ALL_FILES: "a", "file": "f", "directory": "d", "character device": "
 _ACTIVE, _PREVIOUS = "active", "previous"
 # As long as a commit may take; one takes seconds.
 _COMMIT = 60.0
-_STORE_ROOT = re.compile(r"(?m)^[ \t]*store-root[ \t]*=[ \t]*(/.*?)[ \t]*$")
+_STORE_ROOT = r"(?m)^[ \t]*store-root[ \t]*=[ \t]*(/.*?)[ \t]*$"
 _LOCKED = "the policy store is locked by another program (semanage, semodule, Ansible, Puppet)"
 
 
@@ -55,7 +55,7 @@ class Store(NamedTuple):
         trust.refuse_links_out(self.root, _CONFIG)
         try:
             with os.fdopen(trust.open_regular(os.path.realpath(file)), errors="replace") as stream:
-                configured = _STORE_ROOT.findall(stream.read())
+                configured = re.findall(_STORE_ROOT, stream.read())
         except (FileNotFoundError, PermissionError):
             configured = []
         except OSError as error:  # libsemanage would end the process, without a word

@@ -5,7 +5,7 @@ import re
 import time
 from typing import Collection, Dict, List, NamedTuple, Optional
 
-_LABEL_FILE = re.compile(r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z")
+_LABEL_FILE = r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z"
 # The clock that the start of a process is told by; time has its name from Python 3.7 on.
 _CLOCK_BOOTTIME = 7
 _LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
@@ -48,7 +48,7 @@ def parse_ranges(text: str) -> Dict[HeldFile, str]:
     """
     held: Dict[HeldFile, str] = {}
     for line in text.split("\n"):
-        found = _LABEL_FILE.match(line) if "/contexts/files/" in line else None
+        found = re.match(_LABEL_FILE, line) if "/contexts/files/" in line else None
         if found:
             one = HeldFile(found.group(3), int(found.group(2)), bool(found.group(4)))
             held.setdefault(one, _range(found.group(1)))

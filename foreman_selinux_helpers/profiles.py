@@ -20,11 +20,11 @@ RESTART_POLICIES = ("auto", "always", "never")
 _KEYS = ("type", "path", "regex", "client", "restart")
 # systemd.unit(5): the characters of a unit name and its length.  The first may not be "-": it would be an
 # option.  A template without an instance is no unit, and systemctl would refuse all others along with it.
-_UNIT = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*(?:@[A-Za-z0-9:_.\\@-]+)?\.socket\Z")
-_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+_UNIT = r"(?=.{1,255}\Z)[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*(?:@[A-Za-z0-9:_.\\@-]+)?\.socket\Z"
+_TYPE = r"[A-Za-z_][A-Za-z0-9_.-]*\Z"
 # A group that repeats, and ends in a repetition: matching such a regex may take for ever.
-_EXPLODING = re.compile(r"(?:[*+]|,\})[?+]?\)(?:[*+]|\{[0-9]*,\})")
-_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+\Z")
+_EXPLODING = r"(?:[*+]|,\})[?+]?\)(?:[*+]|\{[0-9]*,\})"
+_PRINTABLE = r"[^\x00-\x1f\x7f]+\Z"
 
 
 class SocketProfile(NamedTuple):
@@ -157,24 +157,24 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
     def refuse(reason: str, key: str = "") -> _Refused:
         return _Refused(reason, _line_of(text, unit, key))
 
-    if not _UNIT.match(unit):
+    if not re.match(_UNIT, unit):
         raise refuse("[%s] is not the name of a socket unit" % unit)
     for key in section:
         if key not in _KEYS:
             raise refuse("unknown key %r; known are %s" % (key, ", ".join(_KEYS)), key)
     type_name = section.get("type", "")
-    if not _TYPE.match(type_name):
+    if not re.match(_TYPE, type_name):
         raise refuse("[%s] needs type = NAME_OF_A_TYPE" % unit if not type_name
                      else "type = %r is not the name of a type" % type_name, "type")
     client = section.get("client")
-    if client is not None and not _TYPE.match(client):
+    if client is not None and not re.match(_TYPE, client):
         raise refuse("client = %r is not the name of a domain" % client, "client")
     restart = section.get("restart", "auto")
     if restart not in RESTART_POLICIES:
         raise refuse("restart = %r must be one of %s" % (restart, ", ".join(RESTART_POLICIES)), "restart")
     paths = _lines(section.get("path", ""))
     for path in paths:
-        if not path.startswith("/") or not _PRINTABLE.match(path) or ".." in path.split("/"):
+        if not path.startswith("/") or not re.match(_PRINTABLE, path) or ".." in path.split("/"):
             raise refuse("path = %r is not an absolute path" % path, "path")
         if re.search(r"[\s,]/", path):
             raise refuse("path = %r: more paths go on lines of their own" % path, "path")
@@ -185,7 +185,7 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
         if not regex.startswith(("/", "(/")) or not re.match(r"[!#-&(-~]+\Z", regex):
             raise refuse("regex = %r must begin with / and hold no white space, no quotes and nothing but ASCII"
                          % regex, "regex")
-        if _EXPLODING.search(regex):
+        if re.search(_EXPLODING, regex):
             raise refuse("regex = %r repeats a group that ends in a repetition, such as (a+)+: matching it may take"
                          " for ever" % regex, "regex")
         try:
@@ -244,6 +244,6 @@ def unprofiled(unit: str) -> SocketProfile:
 
     Raises UsageError for what is no socket unit.
     """
-    if not _UNIT.match(unit):
+    if not re.match(_UNIT, unit):
         raise UsageError("%s is not the name of a socket unit" % unit)
     return SocketProfile(unit, "", "")

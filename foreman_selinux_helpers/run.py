@@ -117,12 +117,12 @@ class Runner:
 
 
 # systemd 244 and 245 colour their messages even into a pipe.
-_ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ESCAPE_SEQUENCE = r"\x1b\[[0-9;]*[A-Za-z]"
 
 
 def failure(done: Output) -> str:
     """Say in one line how a program failed."""
-    said = " ".join(_ESCAPE_SEQUENCE.sub("", done.err or done.out).split())
+    said = " ".join(re.sub(_ESCAPE_SEQUENCE, "", done.err or done.out).split())
     ended = "killed by signal %d" % -done.status if done.status < 0 else "exit status %d" % done.status
     return "%s: %s" % (ended, said) if said else ended
 

@@ -13,7 +13,7 @@ _BUSCTL = "/usr/bin/busctl"
 # An answer of the manager that takes longer than this is not coming.
 _ANSWER = 30.0
 # While PID 1 executes itself, for a second or two, it hears nothing, and forgets what it was just told.
-_AWAY = re.compile("disconnected from message bus|[Cc]onnection (?:refused|reset|timed out)|endpoint is not connected")
+_AWAY = "disconnected from message bus|[Cc]onnection (?:refused|reset|timed out)|endpoint is not connected"
 _POLL = 0.2
 _AWAY_FOR = 10.0
 # systemctl itself waits twice 90 s for a re-exec.
@@ -28,13 +28,14 @@ RUN_INODES_NEEDED = 100
 
 Properties = Dict[str, List[str]]
 
-# 219 fails at a property that the unit's type does not have, and leaves out all units after that one.
 _SOCKET_PROPERTIES = "Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo"
-_SERVICE_PROPERTIES = "Id,LoadState,ActiveState,SubState,Requires,BindsTo,MainPID,ExecStart,SELinuxContext"
+_OF_SERVICES = "MainPID,ExecStart,SELinuxContext"
+_SERVICE_PROPERTIES = "Id,LoadState,ActiveState,SubState,Requires,BindsTo," + _OF_SERVICES
+_LONGEST_NAME = 255  # of a unit (systemd src/basic/unit-name.h, UNIT_NAME_MAX)
 # What systemctl before 244 prints for SELinuxContext, set or not.
 _UNPRINTABLE = "[unprintable]"
 # A property of type (bs), as busctl prints it: whether errors are ignored, and the context.
-_CONTEXT = re.compile(r'\(bs\) (?:true|false) "([^"\\]*)"\s*\Z')
+_CONTEXT = r'\(bs\) (?:true|false) "([^"\\]*)"\s*\Z'
 
 
 class Service(NamedTuple):
@@ -143,7 +144,7 @@ def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = Non
         if done.status == 0 or (silent and done.status == 1 and not done.err.strip()):
             return done.out
         # systemctl gives up by itself after 25 s where a PID 1 that is there does not answer.
-        if not _AWAY.search(done.err) or time.monotonic() > end:
+        if not re.search(_AWAY, done.err) or time.monotonic() > end:
             break
         runner.deadline.pause(_POLL)
     raise CommandFailed("%s: %s" % (" ".join(argv), failure(done)))
@@ -166,11 +167,16 @@ class Systemd:
             raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does" % verb) from error
 
     def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
-        """Return the state of socket units; those that are not there have load "not-found"."""
-        shown = self._show(units, _SOCKET_PROPERTIES)
+        """Return the state of socket units; those that are not there have load "not-found".
+
+        A program takes longer than the question: the services that sockets start by default are asked for as well.
+        """
+        usual = sorted({unit[:-len(".socket")] + ".service" for unit in units if len(unit) < _LONGEST_NAME})
+        shown = self._show_both(units, usual) or self._show(units, _SOCKET_PROPERTIES)
         triggered = {unit: _triggered(shown[unit]) for unit in units}
-        services = self._show(sorted({name for name in triggered.values() if name}), _SERVICE_PROPERTIES)
-        return {unit: self._socket_unit(unit, shown[unit], triggered[unit], services) for unit in units}
+        shown.update(self._show(sorted({name for name in triggered.values() if name and name not in shown}),
+                                _SERVICE_PROPERTIES))
+        return {unit: self._socket_unit(unit, shown[unit], triggered[unit], shown) for unit in units}
 
     def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
         """Return the paths of all socket units that the manager has loaded, by unit."""
@@ -186,6 +192,17 @@ class Systemd:
         from .unitfiles import boolean
 
         return boolean(done.out, "Socket", "SELinuxContextFromNet")
+
+    def _show_both(self, sockets: Sequence[str], services: Sequence[str]) -> Dict[str, Properties]:
+        """Return the properties of units of both types, or nothing where that cannot be asked at once.
+
+        219 fails without a word at a property that the unit's type does not have, and leaves out all units after it.
+        """
+        if not sockets:
+            return {}
+        blocks = parse_show(self._ask("show", "--property=%s,%s" % (_SOCKET_PROPERTIES, _OF_SERVICES),
+                                      "--", *sockets, *services, silent=True))
+        return dict(zip([*sockets, *services], blocks)) if len(blocks) == len(sockets) + len(services) else {}
 
     def _show(self, units: Sequence[str], names: str) -> Dict[str, Properties]:
         """Return these properties of units of one type."""
@@ -224,7 +241,7 @@ class Systemd:
                                      "org.freedesktop.systemd1.Service", "SELinuxContext"], limit=_ANSWER)
         except CommandFailed:
             return None  # busctl needs the D-Bus daemon, which systemctl does not
-        found = _CONTEXT.match(done.out) if done.status == 0 else None
+        found = re.match(_CONTEXT, done.out) if done.status == 0 else None
         return found.group(1) if found else None
 
     def manager(self) -> Manager:

@@ -4,11 +4,13 @@ import json
 import re
 from pathlib import Path
 
+from foreman_selinux_helpers import systemd
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.run import Output, Runner
 
 VERSIONS = ("219", "239-41", "239-82", "244", "245", "252", "262")
 _DIRECTORY = Path(__file__).resolve().parent.parent / "recorded"
+_OF_TYPE = {"socket": systemd._SOCKET_PROPERTIES, "service": systemd._SERVICE_PROPERTIES}
 AGAIN = "again and again"  # while PID 1 executed itself
 
 
@@ -64,11 +66,15 @@ class Recording:
     def _show(self, properties, units):
         """Return the blocks of units, from answers to which this version ended with 0.
 
-        What was recorded may hold properties more than are asked for here: their lines are dropped.
+        What was recorded may hold properties more than are asked for here: their lines are dropped.  At a property
+        that the type does not have 219 ends.
         """
-        wanted = properties.split("=", 1)[1].split(",")
+        asked = properties.split("=", 1)[1].split(",")
+        has = Recording("219").accepted_alone  # later ones take any
         blocks = []
         for unit in units:
+            kind = unit.rpartition(".")[2]
+            wanted = [name for name in asked if name in _OF_TYPE[kind].split(",")]
             for command, where, answer in self.commands:
                 words = command.split()
                 if words[:2] == ["systemctl", "show"] and words[3:] == ["--", unit] and answer.status == 0 \
@@ -78,6 +84,8 @@ class Recording:
                     break
             else:
                 raise AssertionError("systemd %s was not asked for %s of %s" % (self.version, properties, unit))
+            if self.version == "219" and not set(asked) <= set(has["a." + kind]):
+                return Output(1, "\n".join(blocks), "")
         return Output(0, "\n".join(blocks), "")
 
 

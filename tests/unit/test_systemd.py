@@ -41,17 +41,28 @@ class Fake(Runner):
         return answer if isinstance(answer, Output) else Output(0, answer, "")
 
 
-def test_a_socket_and_its_service_are_asked_for_at_once():
-    """Each type of unit is asked for the properties that it has: 219 fails at any other."""
-    fake = Fake(SOCKET, SERVICE)
+@pytest.mark.parametrize("old", [False, True], ids=["later", "219"])
+def test_a_socket_and_its_service_are_asked_for_at_once(old):
+    """219 fails at a property that the unit's type does not have; there each type is asked for its own."""
+    fake = Fake(*[Output(1, SOCKET, ""), SOCKET, SERVICE] if old else [SOCKET + "\n" + SERVICE])
     units = Systemd(fake).socket_units(["foo.socket"])
     assert units == {"foo.socket": SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False, Service(
         "foo.service", True, True, "/usr/bin/foo"))}
     assert units["foo.socket"].listening
-    assert [one[2:] for one in fake.asked] == [
+    asked = [one[2:] for one in fake.asked]
+    assert asked.pop(0) == ["--property=Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo,MainPID,"
+                            "ExecStart,SELinuxContext", "--", "foo.socket", "foo.service"]
+    assert asked == [
         ["--property=Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo", "--", "foo.socket"],
         ["--property=Id,LoadState,ActiveState,SubState,Requires,BindsTo,MainPID,ExecStart,SELinuxContext", "--",
-         "foo.service"]]
+         "foo.service"]][:2 * old]
+
+
+def test_a_unit_whose_service_would_have_too_long_a_name():
+    unit = "x" * 248 + ".socket"
+    fake = Fake(ABSENT.replace("bar.socket", unit))
+    assert Systemd(fake).socket_units([unit])[unit].load == "not-found"
+    assert fake.asked[0][4:] == [unit]
 
 
 @pytest.mark.parametrize("said", [
@@ -82,7 +93,7 @@ def test_any_other_failure_is_told_at_once():
 
 
 def test_a_service_with_another_name_is_asked_for_then():
-    fake = Fake(SOCKET.replace("Triggers=foo", "Triggers=other"),
+    fake = Fake(SOCKET.replace("Triggers=foo", "Triggers=other") + "\nId=foo.service\nLoadState=not-found\n",
                 SERVICE.replace("foo.service", "other.service").replace(" foo.socket", ""))
     service = Systemd(fake).socket_units(["foo.socket"])["foo.socket"].service
     assert service == Service("other.service", True, False, "/usr/bin/foo")
@@ -91,7 +102,7 @@ def test_a_service_with_another_name_is_asked_for_then():
 
 @pytest.mark.parametrize("change", [("Accept=no", "Accept=yes"), ("Triggers=foo.service\n", "")])
 def test_sockets_without_one_service(change):
-    fake = Fake(SOCKET.replace(*change))
+    fake = Fake(SOCKET.replace(*change) + "\n" + SERVICE)
     assert Systemd(fake).socket_units(["foo.socket"])["foo.socket"].service is None
     assert len(fake.asked) == 1
 
@@ -102,8 +113,8 @@ def test_sockets_without_one_service(change):
     ("[unprintable]", "", None), ("[unprintable]", '(bs) maybe "x"\n', None),
     ("[unprintable]", Output(1, "", "Unknown property or interface.\n"), None)])
 def test_the_context_of_a_service(shown, busctl, context):
-    answers = [SOCKET, SERVICE.replace("Requires=", "SELinuxContext=%s\nRequires=" % shown)]
-    fake = Fake(*answers, *([] if busctl is None else [busctl]))
+    answer = SOCKET + "\n" + SERVICE.replace("Requires=", "SELinuxContext=%s\nRequires=" % shown)
+    fake = Fake(answer, *([] if busctl is None else [busctl]))
     assert Systemd(fake).socket_units(["foo.socket"])["foo.socket"].service.context == context
     if busctl is not None:
         assert fake.asked[-1][1:] == ["get-property", "org.freedesktop.systemd1",
@@ -128,7 +139,7 @@ def test_a_label_from_the_net_is_in_the_unit_file_alone(answer, expected):
 
 
 def test_what_is_not_there():
-    unit = Systemd(Fake(ABSENT)).socket_units(["bar.socket"])["bar.socket"]
+    unit = Systemd(Fake(ABSENT + "\nId=bar.service\nLoadState=not-found\n")).socket_units(["bar.socket"])["bar.socket"]
     assert (unit.load, unit.paths, unit.listening, unit.service) == ("not-found", (), False, None)
     assert Systemd(Fake()).socket_units([]) == {}
 
@@ -136,13 +147,13 @@ def test_what_is_not_there():
 @pytest.mark.parametrize("answer", ["", SOCKET, Output(1, "", "Failed to connect to bus"), SOCKET + "\n\n\n"])
 def test_an_answer_that_is_none_is_one_line(answer):
     with pytest.raises(CommandFailed) as raised:
-        Systemd(Fake(answer)).socket_units(["foo.socket", "bar.socket"])
+        Systemd(Fake(answer, answer)).socket_units(["foo.socket", "bar.socket"])
     assert "\n" not in str(raised.value)
 
 
 def test_binds_to_counts_as_requires():
     shown = SERVICE.replace("Requires=system.slice foo.socket", "Requires=system.slice\nBindsTo=foo.socket")
-    assert Systemd(Fake(SOCKET, shown)).socket_units(["foo.socket"])["foo.socket"].service.requires_socket
+    assert Systemd(Fake(SOCKET + "\n" + shown)).socket_units(["foo.socket"])["foo.socket"].service.requires_socket
 
 
 @pytest.mark.parametrize(("jobs", "targets"), [
