@@ -9,7 +9,7 @@ selabel_subs_init; commit b1802386 put it back).
 """
 
 import re
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 # A longer line is read in pieces, each as a line of its own: fgets of 1,023 bytes with its NUL, and of 1,024 from
 # 3.11 on.
@@ -66,12 +66,13 @@ def _lines(text: str, piece: int) -> Iterator[Tuple[int, List[str]]]:
 class Equivalences(NamedTuple):
     """The substitutions of one host: ``local`` (.subs) and ``dist`` (.subs_dist), in file order.
 
-    ``first_counts``: of the lines of a file that match, the first counts and not the last.
+    ``first_counts`` tells whether of several lines of a file that match the first counts, and not the last.
+    Few paths need the answer: libselinux has to be asked for it.
     """
 
     local: Sequence[Substitution] = ()
     dist: Sequence[Substitution] = ()
-    first_counts: bool = False
+    first_counts: Callable[[], bool] = bool
 
     def canonical(self, path: str) -> str:
         """Return the only spelling of ``path`` under which a rule can match."""
@@ -84,11 +85,10 @@ class Equivalences(NamedTuple):
             path = path[:-1]
         used = []
         for substitutions in (self.local, self.dist):
-            for one in substitutions if self.first_counts else reversed(substitutions):
-                if path == one.source or path.startswith(one.source + "/"):
-                    path = _rewrite(path, one)
-                    used.append(one)
-                    break
+            matching = [one for one in substitutions if path == one.source or path.startswith(one.source + "/")]
+            if matching:
+                used.append(matching[0] if len(matching) > 1 and self.first_counts() else matching[-1])
+                path = _rewrite(path, used[-1])
         return path, used
 
     def spellings(self, path: str) -> List[str]:
@@ -104,13 +104,6 @@ class Equivalences(NamedTuple):
     def reaches(self, path: str) -> bool:
         """Tell whether any path that is looked up becomes this one: only then can a rule for it match."""
         return self.canonical(path) == path or bool(self.spellings(path))
-
-
-def overlap(substitutions: Sequence[Substitution]) -> bool:
-    """Tell whether two lines of one file can match the same path, so that it matters which one counts."""
-    sources = {one.source for one in substitutions}
-    return len(sources) < len(substitutions) or any(
-        source[:slash.start()] in sources for source in sources for slash in re.finditer("/", source))
 
 
 def _sources(path: str, substitutions: Sequence[Substitution]) -> List[str]:

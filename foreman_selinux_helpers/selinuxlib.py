@@ -162,10 +162,7 @@ class LabelDatabase:
             if fault:
                 raise HelperError(fault)
             return equivalence.parse(text, file, piece)
-        local, dist = read(".subs"), read(".subs_dist")
-        # Few hosts need the answer: it costs a database of its own.
-        ambiguous = equivalence.overlap(local) or equivalence.overlap(dist)
-        return Equivalences(local, dist, ambiguous and first_substitution_counts())
+        return Equivalences(read(".subs"), read(".subs_dist"), first_substitution_counts)
 
     def rules(self, suffixes: Sequence[str] = ALL_RULES,
               types: Optional[Collection[str]] = None) -> List[Rule]:
@@ -252,6 +249,7 @@ def regex_matches(rule: Rule, path: str) -> Optional[bool]:
     return None if answer is None else answer == MATCHED
 
 
+@lru_cache(maxsize=None)
 def first_substitution_counts() -> bool:
     """Ask libselinux which of two substitutions in a file it applies: the first (3.8 and 3.8.1), or the last."""
     return _ask({"": "/first\t%s\n/last\tu:r:other\n" % MATCHED, ".subs_dist": "/asked /first\n/asked /last\n"},

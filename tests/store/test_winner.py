@@ -34,7 +34,7 @@ def read(base):
         rules.extend(filecontexts.parse(read_text(base + suffix) or "", base + suffix))
     piece = selinuxlib.substitution_piece()
     subs = [equivalence.parse(read_text(base + suffix) or "", base + suffix, piece) for suffix in (".subs", ".subs_dist")]
-    return rules, Equivalences(*subs, first_counts=selinuxlib.first_substitution_counts())
+    return rules, Equivalences(*subs, first_counts=selinuxlib.first_substitution_counts)
 
 
 def ask(rule, path):
