@@ -28,6 +28,10 @@ class Attempts(NamedTuple):
     answers: Optional[Dict[str, str]] = None
     tried: Tuple[str, ...] = ()
 
+    def done_for(self, rules: str) -> "Attempts":
+        """Return what of it was done for these rules on disk (labelcache.generation())."""
+        return self if self.rules == rules else self._replace(rules=rules, reexecuted=False, tried=())
+
 
 NOTHING = Attempts()
 

@@ -301,7 +301,7 @@ class Converge:
         if seen.cache.state != labelcache.UNKNOWN or seen.cache.wrong:
             return None
         done = attempts.load(procfs.mapped_at(1))
-        if done.reexecuted and done.rules == labelcache.generation(seen.cache_directory):
+        if done.done_for(labelcache.generation(seen.cache_directory)).reexecuted:
             return _RENEWED
         wanted = observe.wanted_contexts(seen.views)
         if done.reexecuted and done.answers and wanted.items() <= done.answers.items():
@@ -331,9 +331,9 @@ class Converge:
             return []
         steps = plan.cache_steps(seen, observe.policy_load_due(seen.cache_directory), self._prediction().refresh,
                                  self._outdated(seen))
-        done = attempts.load(procfs.mapped_at(1))
-        vain = done.tried if done.rules == labelcache.generation(seen.cache_directory) \
-            and not plan.rule_steps(seen.decisions) else ()
+        if plan.rule_steps(seen.decisions):
+            return steps
+        vain = attempts.load(procfs.mapped_at(1)).done_for(labelcache.generation(seen.cache_directory)).tried
         return [step for step in steps if step.step not in vain]
 
     def _socket_actions(self, seen: Observation,
@@ -506,10 +506,10 @@ class Converge:
 
     def _remember(self, directory: str, tried: Sequence[str]) -> None:
         """Record milder remedies that have not helped, so that the next run leaves them out."""
-        done, rules_on_disk = attempts.load(procfs.mapped_at(1)), labelcache.generation(directory)
-        former = done if done.rules == rules_on_disk else done._replace(rules=rules_on_disk, reexecuted=False, tried=())
+        recorded = attempts.load(procfs.mapped_at(1))
+        former = recorded.done_for(labelcache.generation(directory))
         record = former._replace(tried=tuple(dict.fromkeys([*former.tried, *tried])))
-        if tried and record != done:
+        if tried and record != recorded:
             try:
                 attempts.save(record)
             except OSError as error:
@@ -623,7 +623,7 @@ class Converge:
         except CommandFailed as error:
             failure = "the systemd on disk does not run: %s" % error
         recorded = attempts.load(procfs.mapped_at(1))
-        done = self._reexecuted or (recorded.reexecuted and recorded.rules == labelcache.generation(directory))
+        done = self._reexecuted or recorded.done_for(labelcache.generation(directory)).reexecuted
         return Facts(milder, hosts.reexec_switched_off(self.host.root), self.systemd.container(), done,
                      manager.state, manager.target_jobs, free, inodes, failure)
 

@@ -33,18 +33,13 @@ def mapped_label_files(pid: int, proc: str = "/proc") -> Optional[Dict[HeldFile,
     except OSError:
         return None
     # Few processes hold any, and there are many.
-    return parse_ranges(content.decode("utf-8", "surrogateescape")) if b"/contexts/files/" in content else {}
+    return parse_maps(content.decode("utf-8", "surrogateescape")) if b"/contexts/files/" in content else {}
 
 
-def parse_maps(text: str) -> List[HeldFile]:
-    """Read the text of /proc/PID/maps (proc(5)); other mappings are passed over."""
-    return list(parse_ranges(text))
+def parse_maps(text: str) -> Dict[HeldFile, str]:
+    """Read the text of /proc/PID/maps (proc(5)): the databases, each with the address range of its first mapping.
 
-
-def parse_ranges(text: str) -> Dict[HeldFile, str]:
-    """Read the same text: each file with the address range of its first mapping, as /proc/PID/map_files names it.
-
-    There the addresses have no leading zeros.  A range that is none is given as an empty string.
+    The range is spelt as /proc/PID/map_files names it, without leading zeros; empty where it is none.
     """
     held: Dict[HeldFile, str] = {}
     for line in text.split("\n"):

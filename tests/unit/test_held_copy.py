@@ -34,8 +34,7 @@ def test_the_range_of_a_mapping_is_named_as_in_map_files():
     lines = ("00400000-00b3e000 r--p 00000000 fe:00 7                          %s\n"
              "7f00-7f01 r--p 00000000 fe:00 7                          %s\n"
              "zz-7f r--p 00000000 fe:00 8                          %s (deleted)\n" % (MAIN, MAIN, LOCAL))
-    assert procfs.parse_ranges(lines) == {HeldFile(MAIN, 7, False): "400000-b3e000", HeldFile(LOCAL, 8, True): ""}
-    assert procfs.parse_maps(lines) == [HeldFile(MAIN, 7, False), HeldFile(LOCAL, 8, True)]
+    assert procfs.parse_maps(lines) == {HeldFile(MAIN, 7, False): "400000-b3e000", HeldFile(LOCAL, 8, True): ""}
 
 
 def test_when_a_process_was_started():

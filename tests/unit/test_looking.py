@@ -22,9 +22,9 @@ garbage
 
 
 def test_maps():
-    assert procfs.parse_maps(MAPS) == [HeldFile(MAIN, 252, False), HeldFile(HOMEDIRS, 254, True)]
-    assert procfs.parse_maps("") == []
-    assert procfs.parse_maps("\0\n" * 1000) == []
+    assert list(procfs.parse_maps(MAPS)) == [HeldFile(MAIN, 252, False), HeldFile(HOMEDIRS, 254, True)]
+    assert procfs.parse_maps("") == {}
+    assert procfs.parse_maps("\0\n" * 1000) == {}
 
 
 def test_the_cache_is_what_is_held_against_what_is_on_disk():
