@@ -17,7 +17,7 @@ _LARGEST = 1 << 20
 class Attempts(NamedTuple):
     """What was done.
 
-    ``rules``: the rules on disk then (labelcache.generation()); ``reexecuted``: PID 1 was re-executed for them;
+    ``rules``: the rules on disk then (labelfiles.generation()); ``reexecuted``: PID 1 was re-executed for them;
     ``before``: where PID 1 had itself mapped before that, as long as its end was not seen; ``answers``: the contexts
     that it must have read for the wanted sockets; ``tried``: milder remedies that did not help.
     """
@@ -29,7 +29,7 @@ class Attempts(NamedTuple):
     tried: Tuple[str, ...] = ()
 
     def done_for(self, rules: str) -> "Attempts":
-        """Return what of it was done for these rules on disk (labelcache.generation())."""
+        """Return what of it was done for these rules on disk (labelfiles.generation())."""
         return self if self.rules == rules else self._replace(rules=rules, reexecuted=False, tried=())
 
 

@@ -263,7 +263,7 @@ def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline", output: 
     if arguments.verb == "lint":
         return _lint(arguments, log, output)
     from . import host as hosts
-    from . import profiles, report
+    from . import profilefiles, report
     from .run import Runner
 
     changes = _changes(arguments)
@@ -274,7 +274,7 @@ def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline", output: 
     if changes:
         os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
     host = hosts.look(root)
-    found = profiles.load(root)
+    found = profilefiles.load(root)
     for one in found.broken:
         log.error("profile refused: %s" % str(one))
     own = {"explain": _explain, "stale": _stale, "detect": _detect, "unregister": _unregister}

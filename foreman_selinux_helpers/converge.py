@@ -8,6 +8,7 @@ from . import (
     attempts,
     guards,
     labelcache,
+    labelfiles,
     observe,
     ownership,
     plan,
@@ -30,6 +31,7 @@ from .observe import Observation
 from .plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
 from .policydb import CompiledPolicy
 from .profiles import SocketProfile
+from .record import NOTHING, Owned, Record
 from .refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, Prediction
 from .restarts import Restarts
 from .run import Runner
@@ -43,7 +45,7 @@ REPAIR_COMMAND = "foreman-selinux-helpers repair"
 RESTART_COMMAND = "foreman-selinux-helpers restart"
 REEXEC_COMMAND = "foreman-selinux-helpers reexec"
 # Which rules of ours are meant, of those in a policy's record and (True) in its store as well.
-Choice = Callable[[policystore.Store, ownership.Owned, bool], bool]
+Choice = Callable[[policystore.Store, Owned, bool], bool]
 # How often a transaction is tried while others change the local rules.
 _CHANCES = 10
 _RENEWED = "PID 1 was re-executed since the rules on disk changed"
@@ -301,12 +303,12 @@ class Converge:
         if seen.cache.state != labelcache.UNKNOWN or seen.cache.wrong:
             return None
         done = attempts.load(procfs.mapped_at(1))
-        if done.done_for(labelcache.generation(seen.cache_directory)).reexecuted:
+        if done.done_for(labelfiles.generation(seen.cache_directory)).reexecuted:
             return _RENEWED
         wanted = observe.wanted_contexts(seen.views)
         if done.reexecuted and done.answers and wanted.items() <= done.answers.items():
             return _SAME_ANSWERS
-        changed, started = labelcache.changed_at(seen.cache_directory), procfs.booted_at()
+        changed, started = labelfiles.changed_at(seen.cache_directory), procfs.booted_at()
         return _NOT_CHANGED if changed is not None and started is not None and changed < started else None
 
     def _proof(self, seen: Observation) -> Optional[str]:
@@ -333,7 +335,7 @@ class Converge:
                                  self._outdated(seen))
         if plan.rule_steps(seen.decisions):
             return steps
-        vain = attempts.load(procfs.mapped_at(1)).done_for(labelcache.generation(seen.cache_directory)).tried
+        vain = attempts.load(procfs.mapped_at(1)).done_for(labelfiles.generation(seen.cache_directory)).tried
         return [step for step in steps if step.step not in vain]
 
     def _socket_actions(self, seen: Observation,
@@ -399,10 +401,10 @@ class Converge:
         committed = seen.record.settled(seen.local)
         while due:
             # What is to be removed is pending as well: once it is gone, nobody else has taken it away.
-            intended = {one.rule.key: ownership.Owned(one.rule, one.unit) for one in due}
+            intended = {one.rule.key: Owned(one.rule, one.unit) for one in due}
             removed = {one.rule.key for one in due if one.action == rules.REMOVE}
             others = {key: owned for key, owned in committed.items() if key not in removed}
-            ownership.save(self.host.root, policy, ownership.Record(others, intended))
+            ownership.save(self.host.root, policy, Record(others, intended))
             try:
                 store.apply([policystore.Change(one.action, one.rule) for one in due],
                             self.host.offline is None, self.runner, seen.local)
@@ -418,7 +420,7 @@ class Converge:
             except CommitFailed:
                 raise  # what is pending stays so: libsemanage may have done all of it, or half
             except HelperError:
-                ownership.save(self.host.root, policy, ownership.Record(committed, {}))
+                ownership.save(self.host.root, policy, Record(committed, {}))
                 raise
             break
         # As it stands in the store: semanage writes the type for an alias of it.
@@ -428,8 +430,8 @@ class Converge:
                 committed.pop(one.rule.key, None)
             else:
                 kept = stored.get(one.rule.key, one.rule)
-                committed[one.rule.key] = ownership.Owned(one.rule._replace(context=kept.context), one.unit)
-        ownership.save(self.host.root, policy, ownership.Record(committed, {}))
+                committed[one.rule.key] = Owned(one.rule._replace(context=kept.context), one.unit)
+        ownership.save(self.host.root, policy, Record(committed, {}))
         return due, refused
 
     def _drop_dead_rules(self, store: policystore.Store,
@@ -453,10 +455,10 @@ class Converge:
             record = ownership.load(store.root, store.policy)
             kept = {key: owned for key, owned in record.rules.items() if key not in keys}
             going = {key: owned for key, owned in record.rules.items() if key in keys}
-            ownership.save(store.root, store.policy, ownership.Record(kept, going))
+            ownership.save(store.root, store.policy, Record(kept, going))
             store.apply([policystore.Change(policystore.REMOVE, one.rule) for one, _ in dead],
                         self.host.offline is None, self.runner)
-            ownership.save(store.root, store.policy, ownership.Record(kept, {}))
+            ownership.save(store.root, store.policy, Record(kept, {}))
         return dead
 
     # -- PID 1's label cache -----------------------------------------------------------------
@@ -507,7 +509,7 @@ class Converge:
     def _remember(self, directory: str, tried: Sequence[str]) -> None:
         """Record milder remedies that have not helped, so that the next run leaves them out."""
         recorded = attempts.load(procfs.mapped_at(1))
-        former = recorded.done_for(labelcache.generation(directory))
+        former = recorded.done_for(labelfiles.generation(directory))
         record = former._replace(tried=tuple(dict.fromkeys([*former.tried, *tried])))
         if tried and record != recorded:
             try:
@@ -591,7 +593,7 @@ class Converge:
         directory = seen.cache_directory
         before = set(self.systemd.active_units())
         former = attempts.load(procfs.mapped_at(1))
-        intended = attempts.Attempts(labelcache.generation(directory), True, procfs.mapped_at(1),
+        intended = attempts.Attempts(labelfiles.generation(directory), True, procfs.mapped_at(1),
                                      observe.wanted_contexts(seen.views))
         self._record(intended)  # before it: who is killed meanwhile must not do it again
         self._reexecuted = True
@@ -623,7 +625,7 @@ class Converge:
         except CommandFailed as error:
             failure = "the systemd on disk does not run: %s" % error
         recorded = attempts.load(procfs.mapped_at(1))
-        done = self._reexecuted or recorded.done_for(labelcache.generation(directory)).reexecuted
+        done = self._reexecuted or recorded.done_for(labelfiles.generation(directory)).reexecuted
         return Facts(milder, hosts.reexec_switched_off(self.host.root), self.systemd.container(), done,
                      manager.state, manager.target_jobs, free, inodes, failure)
 
@@ -778,7 +780,7 @@ def _finish(store: policystore.Store, load: bool, runner: Runner) -> None:
             store.apply(changes, load, runner, local)
     except RulesRefused:
         pass  # the policy has changed as well; what is wrong with a rule is said where it is wanted
-    ownership.save(store.root, store.policy, ownership.Record(record.settled(store.local_rules()), {}))
+    ownership.save(store.root, store.policy, Record(record.settled(store.local_rules()), {}))
 
 
 def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
@@ -816,13 +818,13 @@ def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, 
     """Remove the rules of ours in one policy."""
     record = ownership.load(store.root, store.policy)
     decisions = _removals(store, record, store.local_rules(), chosen) if store.exists else []
-    if dry_run or record == ownership.NOTHING:
+    if dry_run or record == NOTHING:
         return decisions, []
     failure: Optional[HelperError] = None
     with ownership.locked(store.root, runner.deadline):
         if not store.exists:
             if chosen is None:
-                ownership.save(store.root, store.policy, ownership.NOTHING)  # the policy is gone, its rules with it
+                ownership.save(store.root, store.policy, NOTHING)  # the policy is gone, its rules with it
             return [], []
         for _ in range(_CHANCES):
             try:
@@ -845,7 +847,7 @@ def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, 
     return decisions, results
 
 
-def _removals(store: policystore.Store, record: ownership.Record, local: Sequence[Rule],
+def _removals(store: policystore.Store, record: Record, local: Sequence[Rule],
               chosen: Optional[Choice]) -> List[rules.Decision]:
     return [rules.Decision(owned.rule, rules.REMOVE, "added for %s" % owned.unit, owned.unit)
             for owned in record.ours(local).values() if chosen is None or chosen(store, owned, True)]
@@ -863,13 +865,13 @@ def _remove(store: policystore.Store, chosen: Optional[Choice], load: bool,
             if chosen is not None and not chosen(store, owned, key in ours)}
     if removals:
         pending = {one.rule.key: ours[one.rule.key] for one in removals}
-        ownership.save(store.root, store.policy, ownership.Record(kept, pending))
+        ownership.save(store.root, store.policy, Record(kept, pending))
         try:
             store.apply([policystore.Change(policystore.REMOVE, one.rule) for one in removals], load, runner, local)
         except CommitFailed:
             raise
         except HelperError:
-            ownership.save(store.root, store.policy, ownership.Record(record.settled(local), {}))
+            ownership.save(store.root, store.policy, Record(record.settled(local), {}))
             raise
-    ownership.save(store.root, store.policy, ownership.Record(kept, {}))
+    ownership.save(store.root, store.policy, Record(kept, {}))
     return removals

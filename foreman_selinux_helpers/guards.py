@@ -4,7 +4,6 @@ from typing import NamedTuple, Optional, Tuple
 
 from . import labelcache
 from .labelcache import LabelCache
-from .systemd import RUN_INODES_NEEDED, RUN_SPACE_NEEDED
 
 SELINUX_DISABLED = "selinux-disabled"
 NOT_BOOTED = "not-booted-with-systemd"
@@ -19,6 +18,10 @@ ALREADY_DONE = "already-done"
 NOT_PROVEN = "not-proven"
 SWITCHED_OFF = "switched-off"
 
+# systemd refuses below this (RELOAD_DISK_SPACE_MIN, since 233); 219 would freeze.
+RUN_SPACE_NEEDED = 16 * 1024 * 1024
+# One for its state; and generators make their units anew, mounts among them, which are lost where they cannot.
+RUN_INODES_NEEDED = 100
 # Any other means that it starts, stops, or cannot tell (systemctl(1), is-system-running).
 _SETTLED_STATES = ("running", "degraded", "maintenance")
 

@@ -11,10 +11,9 @@ import struct
 import time
 from typing import Callable, Collection, Dict, List, NamedTuple, Optional, Sequence
 
-from . import apart, capabilities, labelcache, procfs, scratch, trust
+from . import apart, capabilities, labelcache, labelfiles, procfs, scratch, trust
 from .errors import HelperError
-from .labelcache import COMPILED, SUBSTITUTIONS, TEXTS, Written
-from .procfs import HeldFile
+from .labelcache import COMPILED, SUBSTITUTIONS, TEXTS, HeldFile, Written
 
 # Six times what a policy has.
 _LARGEST = 64 * 1024 * 1024
@@ -200,7 +199,7 @@ def _copied(pid: int, directory: str, place: str, proc: str) -> _Copied:
     opened_after = labelcache.opened_after(procfs.started_at(pid, proc), compiled.values())
 
     def written(name: str) -> Optional[Written]:
-        return labelcache.written(os.path.join(directory, name))
+        return labelfiles.written(os.path.join(directory, name))
 
     found = read(compiled, written, opened_after)
     for name in found.texts:

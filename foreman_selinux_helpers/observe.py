@@ -4,20 +4,21 @@ import os
 import stat
 from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from . import labelcache, ownership, procfs, rules, selinuxlib, trust
+from . import labelcache, labelfiles, ownership, procfs, rules, selinuxlib, trust
 from .equivalence import Equivalences
 from .errors import HelperError
 from .filecontexts import ALL_FILES, Rule, type_of
 from .host import Host
 from .labelcache import LabelCache, Wrong
-from .ownership import Key, Record
 from .policydb import CompiledPolicy
 from .policystore import Store
 from .profiles import SocketProfile
+from .record import Key, Record
 from .refresh import ON_POLICY_LOAD, Prediction
 from .rules import Decision, Policy, Want
 from .sockets import Executable, SocketView
-from .systemd import SocketUnit, Systemd
+from .systemd import Systemd
+from .units import SocketUnit
 
 
 class Observation(NamedTuple):
@@ -314,7 +315,7 @@ def _look_at(path: str) -> _Inode:
 def look_at_cache(directory: str, wanted: Mapping[str, str], same_type: Callable[[str, str], bool]) -> LabelCache:
     """Look at PID 1's label cache; where it is not fresh, ask its copy for the wanted sockets (contexts by path)."""
     mapped = procfs.held_label_files(1)
-    cache = labelcache.look(1, directory, mapped)
+    cache = labelfiles.look(1, directory, mapped)
     if cache.state == labelcache.FRESH or not mapped or os.geteuid() != 0:
         return cache
     from . import heldcopy
@@ -336,13 +337,13 @@ def would_label(one: Wrong) -> str:
 
 def _rules_in_force_since(directory: str) -> Optional[float]:
     """Return since when a PID 1 that renews its label cache must have had the rules on disk, or None if unknown."""
-    changed, loaded = labelcache.changed_at(directory), selinuxlib.policy_loaded_at()
+    changed, loaded = labelfiles.changed_at(directory), selinuxlib.policy_loaded_at()
     return loaded if changed is not None and loaded is not None and loaded >= changed else None
 
 
 def policy_load_due(directory: str) -> bool:
     """Tell whether the kernel has not loaded a policy since the rules on disk changed."""
-    changed, loaded = labelcache.changed_at(directory), selinuxlib.policy_loaded_at()
+    changed, loaded = labelfiles.changed_at(directory), selinuxlib.policy_loaded_at()
     return changed is not None and (loaded is None or loaded < changed)
 
 

@@ -5,18 +5,12 @@ import re
 import time
 from typing import Collection, Dict, List, NamedTuple, Optional
 
+from .labelcache import HeldFile
+
 _LABEL_FILE = r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z"
 # The clock that the start of a process is told by; time has its name from Python 3.7 on.
 _CLOCK_BOOTTIME = 7
 _LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
-
-
-class HeldFile(NamedTuple):
-    """A file-context database that a process has mapped."""
-
-    path: str
-    inode: int
-    deleted: bool
 
 
 def held_label_files(pid: int, proc: str = "/proc") -> Optional[List[HeldFile]]:

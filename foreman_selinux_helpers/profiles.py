@@ -1,20 +1,11 @@
 """Profiles: which socket units a package owns, and which type their sockets must have."""
 
 import configparser
-import os
 import re
 import warnings
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import trust
 from .errors import UsageError
-
-VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"
-ADMIN_DIR = "etc/foreman-selinux-helpers/profiles.d"
-# What this package ships: defaults, which yield to a profile that a unit's own package brings.
-_DEFAULTS = tuple("%s/%s.conf" % (VENDOR_DIR, name) for name in ("foreman", "pulpcore"))
-# Far more than any honest profile needs, and little enough to read without a thought.
-MAX_SIZE = 64 * 1024
 
 RESTART_POLICIES = ("auto", "always", "never")
 _KEYS = ("type", "path", "regex", "client", "restart")
@@ -59,86 +50,19 @@ class Profiles(NamedTuple):
     broken: Sequence[BrokenProfile]
 
 
-class _Refused(Exception):
+class Refused(Exception):
+    """A text is no profile: why, and in which line (0: in none)."""
+
     def __init__(self, reason: str, line: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
         self.line = line
 
 
-def load(root: str) -> Profiles:
-    """Read every profile below ``root``; the administrator's file masks the package's of that name."""
-    files: Dict[str, str] = {}
-    broken: List[BrokenProfile] = []
-    for place in (VENDOR_DIR, ADMIN_DIR):
-        directory = os.path.join(root, place)
-        reason = trust.distrust(root, place)
-        if reason:
-            broken.append(BrokenProfile(place, directory, 0, reason))
-            continue
-        try:
-            names = os.listdir(directory)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            broken.append(BrokenProfile(place, directory, 0, "cannot be read: %s" % error.strerror))
-            continue
-        for name in names:
-            if name.endswith(".conf") and not name.startswith("."):
-                files[name] = os.path.join(directory, name)
-    sockets: List[SocketProfile] = []
-    units: Dict[str, str] = {}
-    defaults = [os.path.join(root, one) for one in _DEFAULTS]
-    for name in sorted(files, key=lambda name: (files[name] in defaults, name)):
-        profile = name[:-len(".conf")]
-        try:
-            text = _read(files[name])
-            if text is None:
-                continue
-            found = parse(text, profile)
-            if files[name] in defaults:
-                found = [one for one in found if one.unit not in units]
-            for one in found:
-                if one.unit in units:
-                    raise _Refused("%s is already claimed by profile %s; one of the two must go"
-                                   % (one.unit, units[one.unit]), _line_of(text, one.unit))
-        except _Refused as refused:
-            broken.append(BrokenProfile(profile, files[name], refused.line, refused.reason))
-            continue
-        units.update((one.unit, profile) for one in found)
-        sockets.extend(found)
-    return Profiles(sorted(sockets, key=lambda one: one.profile), broken)
-
-
-def _read(file: str) -> Optional[str]:
-    """Return the text of a profile that root owns alone, or None for one masked by /dev/null."""
-    if os.path.islink(file) and os.readlink(file) == os.devnull:
-        return None
-    try:
-        handle = trust.open_regular(file)
-    except OSError as error:
-        if os.path.islink(file):
-            raise _Refused("is a symbolic link; only a link to /dev/null is accepted") from error
-        raise _Refused("cannot be read: %s" % error.strerror) from error
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if status.st_uid != 0:
-            raise _Refused("is owned by uid %d; a profile must be owned by root (chown root)" % status.st_uid)
-        if not trust.roots_alone(status):
-            raise _Refused("can be written by others than root (chmod go-w)")
-        content = stream.read(MAX_SIZE + 1)
-    if len(content) > MAX_SIZE:
-        raise _Refused("is larger than %d bytes" % MAX_SIZE)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _Refused("is not UTF-8 text", content.count(b"\n", 0, error.start) + 1) from error
-
-
 def parse(text: str, profile: str) -> List[SocketProfile]:
     """Read a profile's text.
 
-    Raises an exception with ``reason`` and ``line`` for a text that is no profile.
+    Raises Refused for a text that is no profile.
     """
     parser = configparser.ConfigParser(
         interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"),
@@ -147,15 +71,15 @@ def parse(text: str, profile: str) -> List[SocketProfile]:
     try:
         parser.read_string(text, profile)
     except configparser.Error as error:
-        raise _Refused(*_explain(error, text)) from error
+        raise Refused(*_explain(error, text)) from error
     if not parser.sections():
-        raise _Refused("has no section; write one for each socket unit, such as [foreman.socket]")
+        raise Refused("has no section; write one for each socket unit, such as [foreman.socket]")
     return [_section(parser[unit], unit, profile, text) for unit in parser.sections()]
 
 
 def _section(section: "configparser.SectionProxy", unit: str, profile: str, text: str) -> SocketProfile:
-    def refuse(reason: str, key: str = "") -> _Refused:
-        return _Refused(reason, _line_of(text, unit, key))
+    def refuse(reason: str, key: str = "") -> Refused:
+        return Refused(reason, line_of(text, unit, key))
 
     if not re.match(_UNIT, unit):
         raise refuse("[%s] is not the name of a socket unit" % unit)
@@ -216,7 +140,7 @@ def _explain(error: configparser.Error, text: str) -> Tuple[str, int]:
     return str(error).split("\n")[0], line
 
 
-def _line_of(text: str, unit: str, key: str = "") -> int:
+def line_of(text: str, unit: str, key: str = "") -> int:
     """Return the number of the line that holds a section or a key of it, or 0."""
     inside = False
     start = 0

@@ -9,17 +9,18 @@ import os
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import host as hosts
-from . import modules, ownership, procfs, profiles
+from . import modules, ownership, procfs, profilefiles, profiles
 from .deadline import Deadline
 from .errors import HelperError, NeedsRoot
 from .filecontexts import type_of
 from .log import Log
 from .modules import Declared
 from .policystore import Store
+from .record import Owned
 from .run import Runner
 
 # This package's own profile: where that goes, every profile and module on the host is named, and none of them goes.
-_OURS = "/" + profiles.VENDOR_DIR + "/foreman.conf"
+_OURS = "/" + profilefiles.VENDOR_DIR + "/foreman.conf"
 _MODULES = "usr/share/selinux"
 # foreman-selinux-enable runs the hooks that are meant for foreman-selinux-disable as well.
 _ENABLES = "-selinux-enable"
@@ -44,7 +45,7 @@ def going(arguments: Sequence[str]) -> Going:
         return Going((), named, _is_replaced_by(caller))
     if _OURS in arguments:
         return Going()
-    directory = "/" + profiles.VENDOR_DIR + "/"
+    directory = "/" + profilefiles.VENDOR_DIR + "/"
     names = [one[len(directory):-len(".conf")] for one in arguments
              if one.startswith(directory) and one.endswith(".conf") and not one.startswith(directory + "-")]
     files = [one for one in arguments if one.startswith("/" + _MODULES + "/") and modules.name_of(one)]
@@ -87,10 +88,11 @@ class Choice:
         self._log = log
         self._declared: Dict[str, List[Declared]] = {}
         self._coming: Dict[Tuple[str, str], Optional[Declared]] = {}
-        chosen, unknown = profiles.select(profiles.load(root).sockets, what.profiles) if what.profiles else ((), set())
+        installed = profilefiles.load(root).sockets if what.profiles else ()
+        chosen, unknown = profiles.select(installed, what.profiles) if what.profiles else ((), set())
         self._units = {one.unit for one in chosen} | set(unknown)
 
-    def __call__(self, store: Store, owned: ownership.Owned, present: bool) -> bool:
+    def __call__(self, store: Store, owned: Owned, present: bool) -> bool:
         """Tell whether a rule is given back; one that the administrator removed is forgotten only with its profile."""
         return owned.unit in self._units or (present and self._loses(store, type_of(owned.rule.context)))
 

@@ -9,7 +9,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Set
 
 from . import interrupts, stopped
 from .errors import CommandFailed, HelperError, TimedOut
-from .systemd import SocketUnit, Systemd
+from .systemd import Systemd
+from .units import SocketUnit
 
 
 class Started(NamedTuple):

@@ -17,7 +17,7 @@ from .filecontexts import (
     may_overlap,
     type_of,
 )
-from .ownership import Key, Owned, Record
+from .record import Key, Owned, Record
 
 ADD = "add"
 MODIFY = "modify"

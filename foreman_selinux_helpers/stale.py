@@ -5,7 +5,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import labelcache, layout, observe, procfs, selinuxlib
+from . import labelcache, labelfiles, layout, observe, procfs, selinuxlib
 from .converge import REEXEC_COMMAND
 from .errors import HelperError
 from .filecontexts import type_of
@@ -168,7 +168,7 @@ def look(directory: str, running: Callable[[], "Build"],
         unseen += held is None
         if not held or not _labels_here(pid):
             continue
-        cache = labelcache.look(pid, directory, held)
+        cache = labelfiles.look(pid, directory, held)
         fresh += cache.state == labelcache.FRESH
         if unknown is not None and cache.state == labelcache.UNKNOWN \
                 and any(labelcache.part_of(one.path, directory) for one in held):
@@ -179,7 +179,7 @@ def look(directory: str, running: Callable[[], "Build"],
             itself, command = renewal(seen, refresh, observe.policy_load_due(directory))
             one = Process(
                 pid, procfs.comm(pid), seen.unit, cache.state, [one.path for one in held],
-                labelcache.outdated_since(held, directory), itself, command, cache.evidence)
+                labelfiles.outdated_since(held, directory), itself, command, cache.evidence)
             found.append(sockets.judged(one, directory) if sockets else one)
     return found, fresh, unseen
 

@@ -3,10 +3,11 @@
 import os
 import re
 import time
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from .errors import CommandFailed, TimedOut
 from .run import Runner, failure
+from .units import Manager, Service, SocketUnit
 
 SYSTEMCTL = "/usr/bin/systemctl"
 _BUSCTL = "/usr/bin/busctl"
@@ -21,10 +22,6 @@ _REEXEC = 200.0
 # Time enough to queue a job; three of them fit between the scriptlets' deadlines.
 _SURELY = 3.0
 _STATE_DIRECTORY = "/run/systemd"
-# systemd refuses below this (RELOAD_DISK_SPACE_MIN, since 233); 219 would freeze.
-RUN_SPACE_NEEDED = 16 * 1024 * 1024
-# One for its state; and generators make their units anew, mounts among them, which are lost where they cannot.
-RUN_INODES_NEEDED = 100
 
 Properties = Dict[str, List[str]]
 
@@ -36,44 +33,6 @@ _LONGEST_NAME = 255  # of a unit (systemd src/basic/unit-name.h, UNIT_NAME_MAX)
 _UNPRINTABLE = "[unprintable]"
 # A property of type (bs), as busctl prints it: whether errors are ignored, and the context.
 _CONTEXT = r'\(bs\) (?:true|false) "([^"\\]*)"\s*\Z'
-
-
-class Service(NamedTuple):
-    """The service that a socket unit starts.
-
-    ``context``: its SELinuxContext=, without the "-" that ignores errors, empty where it has none, and None
-    where the manager does not tell.
-    """
-
-    unit: str
-    active: bool
-    requires_socket: bool
-    executable: Optional[str]
-    context: Optional[str] = ""
-
-
-class SocketUnit(NamedTuple):
-    """A socket unit as the manager sees it."""
-
-    unit: str
-    load: str
-    active: str
-    paths: Tuple[str, ...]
-    other_listeners: bool
-    service: Optional[Service]
-
-    @property
-    def listening(self) -> bool:
-        """Tell whether its sockets exist now."""
-        return self.active == "active"
-
-
-class Manager(NamedTuple):
-    """The running manager: its version, its state, and the targets that have a job queued."""
-
-    version: str
-    state: str
-    target_jobs: Tuple[str, ...]
 
 
 def parse_show(text: str) -> List[Properties]:

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from foreman_selinux_helpers import observe, profiles, selinuxlib
+from foreman_selinux_helpers import observe, profilefiles, selinuxlib
 from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.systemd import Service, SocketUnit
+from foreman_selinux_helpers.units import Service, SocketUnit
 
 from ..policyroot import TOP
 from . import steps
@@ -23,7 +23,7 @@ from .test_register import PROFILE
 LABEL, SECRET = "system_u:object_r:foo_var_run_t:s0", "system_u:object_r:shadow_t:s0"
 CONTEXT = "system_u:object_r:foo_var_run_t"
 NOBODY = 65534
-VENDOR, STATE = profiles.VENDOR_DIR, "var/lib/foreman-selinux-helpers"
+VENDOR, STATE = profilefiles.VENDOR_DIR, "var/lib/foreman-selinux-helpers"
 
 
 def tool(root, *arguments, **options):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import heldcopy, labelcache, procfs, scratch, stale
+from foreman_selinux_helpers import heldcopy, labelcache, labelfiles, procfs, scratch, stale
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.policystore import ADD, MODIFY, REMOVE, Change, Store
@@ -119,7 +119,7 @@ def ask(holder, small, paths=PATHS):
 
 
 def state(holder, small):
-    return labelcache.look(holder.pid, str(small.files)).state
+    return labelfiles.look(holder.pid, str(small.files)).state
 
 
 def rule(regex, context=FOO, file_type=ALL_FILES):
@@ -221,21 +221,21 @@ def test_local_rules_that_were_edited_by_hand(small, start, change):
         text.write("/run/2\\.sock\t%s\n" % FOO)
     # Who holds the compiled file is outdated.
     assert state(before, small) == labelcache.STALE
-    assert labelcache.outdated_since(procfs.held_label_files(before.pid), str(small.files)) == int(os.stat(str(local)).st_ctime)
+    assert labelfiles.outdated_since(procfs.held_label_files(before.pid), str(small.files)) == int(os.stat(str(local)).st_ctime)
     assert ask(before, small).answers == before.answers()
     assert before.answers()["/run/2.sock"] == RUN
     # Who has read the text is not, for ever.
     time.sleep(LATER)
     after = start()
     assert not any("local" in one.path for one in procfs.held_label_files(after.pid))
-    found = labelcache.look(after.pid, str(small.files))
+    found = labelfiles.look(after.pid, str(small.files))
     assert (found.state, "read as text" in found.evidence[-1]) == (labelcache.FRESH, True)
     assert ask(after, small).answers == after.answers()
     assert after.answers()["/run/2.sock"] == FOO
     # Once it is edited again nobody knows what the process has read.
     with local.open("a") as text:
         text.write("/run/3\\.sock\t%s\n" % FOO)
-    found = labelcache.look(after.pid, str(small.files))
+    found = labelfiles.look(after.pid, str(small.files))
     assert (found.state, "may have changed" in found.evidence[0]) == (labelcache.UNKNOWN, True)
     assert "file_contexts.local" in ask(after, small).unseen
     # A commit writes over it; it is then taken for granted that there was nothing.

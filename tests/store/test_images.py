@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import profiles
+from foreman_selinux_helpers import profilefiles
 
 from ..policyroot import POLICY, PolicyRoot
 from . import steps
 from .test_register import PROFILE
 
 FILES, STORE = "etc/selinux/%s" % POLICY, "var/lib/selinux/%s" % POLICY
-STATE, VENDOR, ADMIN = "var/lib/foreman-selinux-helpers", profiles.VENDOR_DIR, profiles.ADMIN_DIR
+STATE, VENDOR, ADMIN = "var/lib/foreman-selinux-helpers", profilefiles.VENDOR_DIR, profilefiles.ADMIN_DIR
 OPENS = "trace=open,openat,?openat2,creat,execve"
 RULES = ["/run/foo\\.sock system_u:object_r:foo_var_run_t"]
 VERBS = (["status"], ["explain", "/run/foo.sock"], ["detect"], ["lint", "--target", "host", "/dev/null"], ["stale"],

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from foreman_selinux_helpers import attempts, labelcache
+from foreman_selinux_helpers import attempts, labelfiles
 from foreman_selinux_helpers.attempts import NOTHING, Attempts
 
 DONE = Attempts("1:2:3", True, "", {"/run/foo.sock": "u:r:foo_t"}, ("daemon-reload",))
@@ -57,20 +57,20 @@ def test_what_is_no_record_is_none(directory, make):
 
 def test_the_generation_of_the_rules(tmp_path):
     """It changes with the rules, as text or compiled, and with the substitutions; nothing else changes it."""
-    seen = [labelcache.generation(str(tmp_path))]
+    seen = [labelfiles.generation(str(tmp_path))]
     for name in ("file_contexts", "file_contexts.local", "file_contexts.local.bin", "file_contexts.subs"):
         (tmp_path / name).write_text(name)
-        seen.append(labelcache.generation(str(tmp_path)))
+        seen.append(labelfiles.generation(str(tmp_path)))
         os.rename(str(tmp_path / name), str(tmp_path / (name + "~")))
         (tmp_path / name).write_text(name)
-        seen.append(labelcache.generation(str(tmp_path)))
+        seen.append(labelfiles.generation(str(tmp_path)))
     assert len(set(seen)) == len(seen)
     (tmp_path / "media").write_text("")
-    assert labelcache.generation(str(tmp_path)) == seen[-1]
+    assert labelfiles.generation(str(tmp_path)) == seen[-1]
 
 
 def test_rules_that_are_text_alone_and_substitutions_have_a_time_too(tmp_path):
-    assert labelcache.changed_at(str(tmp_path)) is None
+    assert labelfiles.changed_at(str(tmp_path)) is None
     for name in ("file_contexts", "file_contexts.subs"):
         (tmp_path / name).write_text("")
-        assert labelcache.changed_at(str(tmp_path)) == (tmp_path / name).stat().st_ctime
+        assert labelfiles.changed_at(str(tmp_path)) == (tmp_path / name).stat().st_ctime

@@ -9,7 +9,7 @@ from foreman_selinux_helpers import (
     attempts,
     converge,
     guards,
-    labelcache,
+    labelfiles,
     observe,
     ownership,
     plan,
@@ -27,12 +27,12 @@ from foreman_selinux_helpers.host import Host
 from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
 from foreman_selinux_helpers.log import Log
 from foreman_selinux_helpers.observe import Observation
-from foreman_selinux_helpers.ownership import Record
+from foreman_selinux_helpers.record import Record
 from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, Prediction
 from foreman_selinux_helpers.refresh import UNKNOWN as UNSURE
 from foreman_selinux_helpers.rules import Decision
 from foreman_selinux_helpers.run import Runner
-from foreman_selinux_helpers.systemd import Service, SocketUnit
+from foreman_selinux_helpers.units import Service, SocketUnit
 from foreman_selinux_helpers.winner import Verdict, contradicted
 
 from .test_guards import CLEAR
@@ -79,8 +79,8 @@ class World:
         self.executed = 0
         patch(procfs, "mapped_at", lambda pid: "%d-f" % self.executed)
         self.generation = "rules 1"
-        patch(labelcache, "generation", lambda directory: self.generation)
-        patch(labelcache, "changed_at", lambda directory: changed)
+        patch(labelfiles, "generation", lambda directory: self.generation)
+        patch(labelfiles, "changed_at", lambda directory: changed)
         patch(procfs, "booted_at", lambda: 1000.0)
         self.askable = True
         patch(observe, "look_at_cache", lambda *_: self.cache())

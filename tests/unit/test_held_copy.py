@@ -11,12 +11,11 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import apart, capabilities, heldcopy, interrupts, labelcache, procfs
+from foreman_selinux_helpers import apart, capabilities, heldcopy, interrupts, labelcache, labelfiles, procfs
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import HelperError
 from foreman_selinux_helpers.heldcopy import HeldAnswers, Unseen
-from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, Texts, Written
-from foreman_selinux_helpers.procfs import HeldFile
+from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, HeldFile, Texts, Written
 
 DIRECTORY = "/etc/selinux/targeted/contexts/files"
 MAIN, HOMEDIRS, LOCAL = (DIRECTORY + "/file_contexts%s.bin" % part for part in ("", ".homedirs", ".local"))
@@ -100,9 +99,9 @@ def test_since_when_an_edited_text_makes_a_process_outdated(tmp_path):
         file.write_bytes(b"")
     os.utime(str(compiled), (100, 100))
     inode = os.stat(str(compiled)).st_ino
-    since = labelcache.outdated_since([HeldFile(str(compiled), inode, False)], str(tmp_path))
+    since = labelfiles.outdated_since([HeldFile(str(compiled), inode, False)], str(tmp_path))
     assert since == int(os.stat(str(text)).st_ctime)
-    assert labelcache.outdated_since([], str(tmp_path)) is None  # it is not used by anybody
+    assert labelfiles.outdated_since([], str(tmp_path)) is None  # it is not used by anybody
 
 
 # -- what is copied --------------------------------------------------------------------------------

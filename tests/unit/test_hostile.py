@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import cli, packages, procfs, profiles
+from foreman_selinux_helpers import cli, packages, procfs, profilefiles, profiles
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import HelperError
 from foreman_selinux_helpers.run import Output, Runner
@@ -37,12 +37,12 @@ def test_profiles_made_of_anything(monkeypatch):
     """Each is obeyed, with nothing but names and clean paths in it, or refused in one line that says where."""
     obeyed = refused = 0
     current = ""
-    monkeypatch.setattr(profiles, "VENDOR_DIR", "one")
+    monkeypatch.setattr(profilefiles, "VENDOR_DIR", "one")
     monkeypatch.setattr(os, "listdir", lambda directory: ["foo.conf"] if directory.endswith("one") else [])
-    monkeypatch.setattr(profiles.trust, "distrust", lambda root, directory: None)
-    monkeypatch.setattr(profiles, "_read", lambda file: current)
+    monkeypatch.setattr(profilefiles.trust, "distrust", lambda root, directory: None)
+    monkeypatch.setattr(profilefiles, "_read", lambda file: current)
     for current in texts():
-        found = profiles.load("/")
+        found = profilefiles.load("/")
         for one in found.sockets:
             obeyed += 1
             for path in one.paths:
@@ -70,11 +70,11 @@ def test_profiles_made_of_anything(monkeypatch):
     (b"[foo.socket]\ntype = x\nregex = /" + b"(" * 20000 + b"\n", 3), (b"[../../etc/foo.socket]\ntype = x\n", 1),
     (b"[good.socket]\ntype = stolen_t\n", 1)], ids=range(17))
 def test_a_profile_that_is_none_and_one_that_is_served(tmp_path, capsys, content, line):
-    directory = tmp_path / profiles.VENDOR_DIR
+    directory = tmp_path / profilefiles.VENDOR_DIR
     directory.mkdir(parents=True)
     (directory / "z.conf").write_bytes(content)
     (directory / "good.conf").write_text(GOOD)
-    found = profiles.load(str(tmp_path))
+    found = profilefiles.load(str(tmp_path))
     assert [one.unit for one in found.sockets] == ["good.socket"]
     assert [one.line for one in found.broken] == [line]
     assert cli.main(["--root", str(tmp_path), "status"]) == 2

@@ -7,8 +7,7 @@ import tempfile
 import pytest
 
 from foreman_selinux_helpers import labelcache, observe, procfs, systemd
-from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN
-from foreman_selinux_helpers.procfs import HeldFile
+from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, HeldFile
 
 DIRECTORY = "/etc/selinux/targeted/contexts/files"
 MAIN, HOMEDIRS, LOCAL = (DIRECTORY + "/file_contexts%s.bin" % part for part in ("", ".homedirs", ".local"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import cli, errors, guards, lintrules, profiles, refresh, report
+from foreman_selinux_helpers import cli, errors, guards, lintrules, profilefiles, profiles, refresh, report
 
 TOP = Path(__file__).resolve().parent.parent.parent
 COMMAND, PROFILES, PROBLEM = (TOP / "docs/man" / name for name in (
@@ -97,7 +97,7 @@ def test_exit_statuses_environment_and_guards():
 def test_keys_of_a_profile():
     assert {one.strip("*") for one in terms(section(PROFILES, "KEYS"))} == set(profiles._KEYS)
     assert set(profiles.RESTART_POLICIES) <= set(re.findall(r"\*\*(\w+)\*\*", section(PROFILES, "KEYS")))
-    for directory in (profiles.VENDOR_DIR, profiles.ADMIN_DIR):
+    for directory in (profilefiles.VENDOR_DIR, profilefiles.ADMIN_DIR):
         assert "/" + directory in section(PROFILES, "SYNOPSIS")
         assert "/" + directory in section(COMMAND, "FILES")
 

@@ -6,7 +6,7 @@ import pytest
 from foreman_selinux_helpers import ownership
 from foreman_selinux_helpers.errors import HelperError
 from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
-from foreman_selinux_helpers.ownership import Owned, Record
+from foreman_selinux_helpers.record import Owned, Record
 
 RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")
 RECORD = Record({RULE.key: Owned(RULE, "foo.socket")}, {})

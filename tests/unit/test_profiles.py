@@ -2,13 +2,13 @@ import os
 
 import pytest
 
-from foreman_selinux_helpers import profiles
+from foreman_selinux_helpers import profilefiles, profiles
 from foreman_selinux_helpers.errors import UsageError
 
 GOOD = "[foo.socket]\ntype = foo_t\n"
 
 
-def write(root, text, name="foo.conf", directory=profiles.VENDOR_DIR, mode=0o644):
+def write(root, text, name="foo.conf", directory=profilefiles.VENDOR_DIR, mode=0o644):
     file = root / directory / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -17,7 +17,7 @@ def write(root, text, name="foo.conf", directory=profiles.VENDOR_DIR, mode=0o644
 
 
 def only_refusal(root):
-    found = profiles.load(str(root))
+    found = profilefiles.load(str(root))
     assert found.sockets == []
     (broken,) = found.broken
     return broken
@@ -83,7 +83,7 @@ def test_only_root_may_own_and_write_a_profile(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "words"), [
-    (b"\xff\xfe[\x00a", "UTF-8"), (b"#" * (profiles.MAX_SIZE + 1), "larger")])
+    (b"\xff\xfe[\x00a", "UTF-8"), (b"#" * (profilefiles.MAX_SIZE + 1), "larger")])
 def test_odd_content(tmp_path, content, words):
     write(tmp_path, content)
     assert words in only_refusal(tmp_path).reason
@@ -110,7 +110,7 @@ def test_two_paths_on_a_line_are_not_taken_for_one(tmp_path, paths):
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):
     write(tmp_path, "\ufeff" + GOOD)
-    assert not profiles.load(str(tmp_path)).broken
+    assert not profilefiles.load(str(tmp_path)).broken
 
 
 def test_a_directory_that_one_may_not_read(tmp_path, monkeypatch):
@@ -120,7 +120,7 @@ def test_a_directory_that_one_may_not_read(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "listdir", may_not)
-    refused = profiles.load(str(tmp_path)).broken
+    refused = profilefiles.load(str(tmp_path)).broken
     assert {one.reason for one in refused} == {"cannot be read: Permission denied"}
 
 
@@ -132,19 +132,19 @@ def test_a_regex_that_python_reads_otherwise_is_taken_without_a_word():
 
 def test_the_administrator_overrides_and_masks(tmp_path):
     write(tmp_path, GOOD)
-    write(tmp_path, GOOD.replace("foo_t", "mine_t"), directory=profiles.ADMIN_DIR)
-    assert [one.type for one in profiles.load(str(tmp_path)).sockets] == ["mine_t"]
-    file = tmp_path / profiles.ADMIN_DIR / "foo.conf"
+    write(tmp_path, GOOD.replace("foo_t", "mine_t"), directory=profilefiles.ADMIN_DIR)
+    assert [one.type for one in profilefiles.load(str(tmp_path)).sockets] == ["mine_t"]
+    file = tmp_path / profilefiles.ADMIN_DIR / "foo.conf"
     file.unlink()
     file.symlink_to("/dev/null")
-    assert profiles.load(str(tmp_path)) == profiles.Profiles([], [])
+    assert profilefiles.load(str(tmp_path)) == profiles.Profiles([], [])
 
 
 def test_a_broken_profile_does_not_stop_the_others(tmp_path):
     write(tmp_path, "nonsense", "a.conf")
     write(tmp_path, GOOD, "b.conf")
     write(tmp_path, GOOD, "c.conf")
-    found = profiles.load(str(tmp_path))
+    found = profilefiles.load(str(tmp_path))
     assert [one.profile for one in found.sockets] == ["b"]
     assert [one.name for one in found.broken] == ["a", "c"]
     assert "already claimed by profile b" in found.broken[1].reason
@@ -156,15 +156,15 @@ def test_a_package_that_brings_a_profile_for_a_unit_of_ours_wins_over_the_defaul
     write(tmp_path, ours, "foreman.conf")
     for name in ("a.conf", "z.conf"):
         write(tmp_path, theirs, name)
-        found = profiles.load(str(tmp_path))
+        found = profilefiles.load(str(tmp_path))
         assert {one.unit: one.type for one in found.sockets} == {
             "foreman.socket": "theirs_t", "foreman-other.socket": "ours_t"}
         assert found.broken == []
-        (tmp_path / profiles.VENDOR_DIR / name).unlink()
+        (tmp_path / profilefiles.VENDOR_DIR / name).unlink()
     # What the administrator puts in its place is no default.
-    write(tmp_path, ours, "foreman.conf", directory=profiles.ADMIN_DIR)
+    write(tmp_path, ours, "foreman.conf", directory=profilefiles.ADMIN_DIR)
     write(tmp_path, theirs, "a.conf")
-    assert [one.name for one in profiles.load(str(tmp_path)).broken] == ["foreman"]
+    assert [one.name for one in profilefiles.load(str(tmp_path)).broken] == ["foreman"]
 
 
 def test_select_by_profile_and_unit():

@@ -11,9 +11,9 @@ from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
 from foreman_selinux_helpers.host import Host
 from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache
 from foreman_selinux_helpers.observe import Observation
-from foreman_selinux_helpers.ownership import Record
 from foreman_selinux_helpers.plan import Result, Step
 from foreman_selinux_helpers.profiles import BrokenProfile
+from foreman_selinux_helpers.record import Record
 from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
 from foreman_selinux_helpers.refresh import UNKNOWN as UNSURE
 from foreman_selinux_helpers.rules import Decision

@@ -20,7 +20,8 @@ from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import HelperError
 from foreman_selinux_helpers.restarts import Restarts
 from foreman_selinux_helpers.run import Runner
-from foreman_selinux_helpers.systemd import Service, SocketUnit, Systemd
+from foreman_selinux_helpers.systemd import Systemd
+from foreman_selinux_helpers.units import Service, SocketUnit
 
 PACKAGE = os.path.dirname(foreman_selinux_helpers.__file__)
 SOCKET, SERVICE = UNITS = ("foo.socket", "foo.service")

@@ -3,7 +3,7 @@ import pytest
 from foreman_selinux_helpers import rules
 from foreman_selinux_helpers.equivalence import Equivalences, parse
 from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule, type_of
-from foreman_selinux_helpers.ownership import Owned, Record
+from foreman_selinux_helpers.record import Owned, Record
 from foreman_selinux_helpers.rules import Policy, Want, canonical_regex, decide
 
 NEW = Equivalences((), parse("/var/run /run\n", "subs_dist"))

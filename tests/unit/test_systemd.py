@@ -8,7 +8,8 @@ from foreman_selinux_helpers import systemd
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded
 from foreman_selinux_helpers.run import Output, Runner
-from foreman_selinux_helpers.systemd import Service, SocketUnit, Systemd
+from foreman_selinux_helpers.systemd import Systemd
+from foreman_selinux_helpers.units import Service, SocketUnit
 
 SOCKET = """Id=foo.socket
 LoadState=loaded

@@ -1,0 +1,41 @@
+"""Socket units, their services, and the manager, as systemd tells of them."""
+
+from typing import NamedTuple, Optional, Tuple
+
+
+class Service(NamedTuple):
+    """The service that a socket unit starts.
+
+    ``context``: its SELinuxContext=, without the "-" that ignores errors, empty where it has none, and None
+    where the manager does not tell.
+    """
+
+    unit: str
+    active: bool
+    requires_socket: bool
+    executable: Optional[str]
+    context: Optional[str] = ""
+
+
+class SocketUnit(NamedTuple):
+    """A socket unit as the manager sees it."""
+
+    unit: str
+    load: str
+    active: str
+    paths: Tuple[str, ...]
+    other_listeners: bool
+    service: Optional[Service]
+
+    @property
+    def listening(self) -> bool:
+        """Tell whether its sockets exist now."""
+        return self.active == "active"
+
+
+class Manager(NamedTuple):
+    """The running manager: its version, its state, and the targets that have a job queued."""
+
+    version: str
+    state: str
+    target_jobs: Tuple[str, ...]
