@@ -5,18 +5,17 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
-from . import __version__
+from . import PROGRAM, __version__
 from .errors import HelperError, NeedsRoot, UsageError
 from .log import Log, one_line
 
 if TYPE_CHECKING:
     from .converge import Converge
     from .deadline import Deadline
-    from .host import Host
+    from .facts import Host
     from .profiles import Profiles, SocketProfile
     from .run import Runner
 
-PROGRAM = "foreman-selinux-helpers"
 DEFAULT_TIMEOUT = 300.0
 # What of the caller's environment colours depend on.
 _TERMINAL = ("TERM", "NO_COLOR")
@@ -338,12 +337,13 @@ def _unregister(run: _Run) -> _Done:
 
 
 def _detect(run: _Run) -> _Done:
+    from . import host as hosts
     from . import report
 
     flow, offline = run.flow(run.profiles.sockets), run.host.offline
     systemd = flow.detection
     document = report.detect_document(systemd.running(offline), systemd.installed(), systemd.libselinux(),
-                                      systemd.reexec_due(offline), flow.look().cache, run.host.notes())
+                                      systemd.reexec_due(offline), flow.look().cache, hosts.notes(run.host))
     return _Done(document, lambda document, colour: report.text(document, colour=colour))
 
 

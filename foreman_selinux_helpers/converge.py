@@ -22,12 +22,11 @@ from . import (
 )
 from . import host as hosts
 from .errors import CommandFailed, CommitFailed, HelperError, RulesChanged, RulesRefused, TimedOut
+from .facts import Host, Observation
 from .filecontexts import SOCKET, Rule, type_of
 from .guards import Facts
-from .host import Host
 from .labelcache import STALE, LabelCache
 from .log import Log
-from .observe import Observation
 from .plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
 from .policydb import CompiledPolicy
 from .profiles import SocketProfile
@@ -356,7 +355,7 @@ class Converge:
 
     def _register(self, seen: Observation) -> List[Result]:
         """Commit all rule changes at once; leave out, and report, what the policy refuses."""
-        store = self.host.store
+        store = hosts.store(self.host)
         if store is None:
             return [self._rule_result(one, FAILED, "there is no policy store") for one in _due(seen)]
         if not _due(seen) and not seen.record.pending:
@@ -792,7 +791,7 @@ def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
     decisions: List[rules.Decision] = []
     results: List[Result] = []
     failures: List[HelperError] = []
-    active = host.store
+    active = hosts.store(host)
     policies = list(dict.fromkeys(([active.policy] if active else []) + ownership.policies(host.root)))
     for policy in policies:
         store = policystore.Store(host.root, policy, apart=len(policies) > 1)

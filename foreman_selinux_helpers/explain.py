@@ -6,10 +6,11 @@ import stat
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import access, labelcache, layout, ownership, procfs, rules, selinuxlib, sockets, trust
+from . import host as hosts
 from .converge import Converge, SocketReport
 from .errors import UsageError
+from .facts import Host
 from .filecontexts import ALL_FILES, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
-from .host import Host
 from .log import Log
 from .observe import Policies
 from .profiles import SocketProfile, unprofiled
@@ -58,7 +59,7 @@ def explain(host: Host, profiles: Sequence[SocketProfile], known_units: Optional
     """
     path = _checked(path)
     document: Document = {
-        "schema": 1, "command": "explain", "ok": True, "changed": False, "notes": host.notes(),
+        "schema": 1, "command": "explain", "ok": True, "changed": False, "notes": hosts.notes(host),
         "path": path, "canonical": path, "file_type": kind or SOCKET, "exists": False, "substitutions": [],
         "rule": None, "rule_untold": False, "beaten": [], "other_file_types": [], "expected": None, "path_label": None,
         "socket_label": None, "expected_socket_label": None, "unit": None, "profile": None, "type": None,

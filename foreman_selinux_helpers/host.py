@@ -1,12 +1,10 @@
 """What kind of host this is, and so what may be done here."""
 
 import os
-import shlex
-from typing import List, NamedTuple, Optional
+from typing import List, Optional
 
 from . import procfs, selinuxlib, systemd, trust
-from .guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
-from .log import IDENTIFIER
+from .facts import Host
 from .policystore import Store
 
 CONFIG = "etc/foreman-selinux-helpers/foreman-selinux-helpers.conf"
@@ -18,71 +16,33 @@ HEEDED = (NO_REEXEC, _SYSTEMD_OFFLINE)
 _TRUE = ("1", "yes", "true", "on", "y", "t")
 
 
-class Host(NamedTuple):
-    """The host, or the image, below one root directory; ``elsewhere`` says why it is not PID 1's, or is None."""
-
-    root: str
-    policy: Optional[str]
-    selinux_enabled: bool
-    booted: bool
-    elsewhere: Optional[str]
-
-    @property
-    def own_root(self) -> bool:
-        """Tell whether this is the host that PID 1 manages."""
-        return self.elsewhere is None
-
-    @property
-    def store(self) -> Optional[Store]:
-        """The policy store, or None where there is none to change."""
-        store = Store(self.root, self.policy) if self.policy else None
-        return store if store and store.exists else None
-
-    @property
-    def offline(self) -> Optional[str]:
-        """The name of the guard that forbids runtime effects here, or None where PID 1 is ours."""
-        if not self.own_root:
-            return CHROOT_OR_IMAGE
-        if not self.booted:
-            return NOT_BOOTED
-        return None if self.selinux_enabled else SELINUX_DISABLED
-
-    @property
-    def why_offline(self) -> str:
-        """Say in words what ``offline`` names."""
-        if self.elsewhere:
-            return self.elsewhere
-        return "SELinux is disabled in the running kernel" if self.booted else "this host was not booted with systemd"
-
-    def command(self, line: str) -> str:
-        """Return a command line for this host as it is typed: for an image, outside of it."""
-        if self.root == "/":
-            return line
-        program, _, rest = line.partition(" ")
-        root = shlex.quote(self.root)
-        return "%s --root %s %s" % (program, root, rest) if program == IDENTIFIER else "chroot %s %s" % (root, line)
-
-    def notes(self) -> List[str]:
-        """Say in words what is not done here, and why."""
-        notes = []
-        if self.policy is None:
-            notes.append("no SELinux policy is installed (%s names none that is there)"
-                         % os.path.join(self.root, selinuxlib.CONFIG))
-        elif self.store is None:
-            directory = Store(self.root, self.policy).directory
-            if os.access(directory if os.path.isdir(directory) else os.path.dirname(directory), os.X_OK):
-                notes.append("there is no policy store %s" % directory)
-        if self.offline:
-            notes.append("%s (%s): only rules are registered; PID 1 and sockets are left alone"
-                         % (self.why_offline, self.offline))
-        return notes
-
-
 def look(root: str) -> Host:
     """Look at the host below ``root`` (an absolute path)."""
     elsewhere = _elsewhere(root)
     return Host(root, selinuxlib.policy_type(root), elsewhere is None and selinuxlib.enabled(),
                 elsewhere is None and systemd.booted(), elsewhere)
+
+
+def store(host: Host) -> Optional[Store]:
+    """Return the policy store, or None where there is none to change."""
+    found = Store(host.root, host.policy) if host.policy else None
+    return found if found and found.exists else None
+
+
+def notes(host: Host) -> List[str]:
+    """Say in words what is not done here, and why."""
+    found = []
+    if host.policy is None:
+        found.append("no SELinux policy is installed (%s names none that is there)"
+                     % os.path.join(host.root, selinuxlib.CONFIG))
+    elif store(host) is None:
+        directory = Store(host.root, host.policy).directory
+        if os.access(directory if os.path.isdir(directory) else os.path.dirname(directory), os.X_OK):
+            found.append("there is no policy store %s" % directory)
+    if host.offline:
+        found.append("%s (%s): only rules are registered; PID 1 and sockets are left alone"
+                     % (host.why_offline, host.offline))
+    return found
 
 
 def _elsewhere(root: str) -> Optional[str]:

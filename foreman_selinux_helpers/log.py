@@ -5,9 +5,8 @@ import sys
 import syslog
 import time
 
+from . import PROGRAM
 from .layout import printable
-
-IDENTIFIER = "foreman-selinux-helpers"
 
 _PRIORITIES = {"error": syslog.LOG_ERR, "warning": syslog.LOG_WARNING, "info": syslog.LOG_INFO}
 _DEVICE = "/dev/log"
@@ -49,7 +48,7 @@ class Log:
         message = one_line(message)
         if show and self._stderr and sys.stderr is not None:
             try:
-                sys.stderr.write("%s: %s\n" % (IDENTIFIER, message))
+                sys.stderr.write("%s: %s\n" % (PROGRAM, message))
             except (OSError, ValueError):
                 pass  # a closed standard error must not stop a repair
         if self._heard:
@@ -61,7 +60,7 @@ def _told_journal(priority: int, message: str) -> bool:
     import socket
 
     # The oldest form of it (RFC 3164), which all know.
-    line = "<%d>%s %s[%d]: %s" % (syslog.LOG_DAEMON | priority, time.strftime("%b %e %H:%M:%S"), IDENTIFIER,
+    line = "<%d>%s %s[%d]: %s" % (syslog.LOG_DAEMON | priority, time.strftime("%b %e %H:%M:%S"), PROGRAM,
                                   os.getpid(), message)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:

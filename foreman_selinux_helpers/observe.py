@@ -7,8 +7,8 @@ from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Option
 from . import labelcache, labelfiles, ownership, procfs, rules, selinuxlib, trust
 from .equivalence import Equivalences
 from .errors import HelperError
+from .facts import Host, Observation
 from .filecontexts import ALL_FILES, Rule, type_of
-from .host import Host
 from .labelcache import LabelCache, Wrong
 from .policydb import CompiledPolicy
 from .policystore import Store
@@ -19,21 +19,6 @@ from .rules import Decision, Policy, Want
 from .sockets import Executable, SocketView
 from .systemd import Systemd
 from .units import SocketUnit
-
-
-class Observation(NamedTuple):
-    """What was seen.  ``units`` is empty where the manager is not ours."""
-
-    host: Host
-    record: Record
-    local: Sequence[Rule]
-    decisions: Sequence[Decision]
-    units: Dict[str, SocketUnit]
-    views: Sequence[SocketView]
-    executables: Dict[str, Executable]
-    cache: LabelCache
-    cache_directory: str
-    relevant: bool
 
 
 class Policies:

@@ -3,8 +3,8 @@
 from typing import List, NamedTuple, Optional, Sequence
 
 from . import rules
+from .facts import Observation
 from .labelcache import STALE, UNKNOWN
-from .observe import Observation
 from .refresh import NEVER, ON_DAEMON_RELOAD
 from .sockets import Action
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
+from . import host as hosts
 from . import layout, plan, rules, sockets
 from .converge import Outcome
 from .labelcache import STALE, LabelCache
@@ -19,7 +20,7 @@ def outcome_document(command: str, outcome: Outcome) -> Document:
     """Return the document of status, repair, register, reexec and restart."""
     seen = outcome.observation
     document: Document = {"schema": SCHEMA, "command": command, "ok": outcome.ok, "changed": outcome.changed,
-                          "notes": seen.host.notes() + profile_notes(seen.views)}
+                          "notes": hosts.notes(seen.host) + profile_notes(seen.views)}
     if command == "register":
         document["ok"] = not any(one.outcome == plan.FAILED for one in outcome.results)
         document["rules"] = [_rule(one) for one in seen.decisions]

@@ -12,8 +12,8 @@ import sys
 import time
 from typing import List, Optional, Sequence, Tuple
 
-from . import transaction
-from .log import IDENTIFIER, Log
+from . import PROGRAM, transaction
+from .log import Log
 
 # All in all; the child is told to give up earlier, and in good order: a commit that it has begun by
 # then, and that nothing should cut short, has time to end.
@@ -85,7 +85,7 @@ def _supervise(arguments: List[str], log: Log) -> None:
     if status is None:
         os.killpg(child, signal.SIGKILL)  # a session of its own, with what it started
         log.error("%s did not end within %.0f s and was killed; run: %s repair" % (
-            " ".join(arguments), DEADLINE, IDENTIFIER))
+            " ".join(arguments), DEADLINE, PROGRAM))
         return
     if os.WIFSIGNALED(status):
         log.error("%s was killed by signal %d" % (" ".join(arguments), os.WTERMSIG(status)))
@@ -152,7 +152,7 @@ def _work(arguments: List[str], output: int) -> None:
         except HelperError as error:
             log.error(str(error))
         except KeyboardInterrupt:
-            log.error("interrupted; run: %s repair" % IDENTIFIER)
+            log.error("interrupted; run: %s repair" % PROGRAM)
         except Exception as error:
             log.error(cli.internal_error(error))
     finally:

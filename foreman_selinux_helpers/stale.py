@@ -5,11 +5,12 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from . import host as hosts
 from . import labelcache, labelfiles, layout, observe, procfs, selinuxlib
 from .converge import REEXEC_COMMAND
 from .errors import HelperError
+from .facts import Host
 from .filecontexts import type_of
-from .host import Host
 from .labelcache import Wrong
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
 
@@ -138,7 +139,7 @@ def stale(host: Host, running: Callable[[], "Build"], paths: Callable[[], Sequen
     if host.offline is None and host.policy is not None:
         directory = selinuxlib.label_directory(host.root, host.policy)
         found, fresh, unseen = look(directory, running, Sockets(host.root, host.policy, paths), unknown)
-    notes = host.notes()
+    notes = hosts.notes(host)
     if unknown:
         notes.append("whether %d process%s outdated is unknown: %s" % (
             len(unknown), " is" if len(unknown) == 1 else "es are", "; ".join(dict.fromkeys(unknown))))

@@ -22,11 +22,10 @@ from foreman_selinux_helpers import systemd as door
 from foreman_selinux_helpers.converge import Converge
 from foreman_selinux_helpers.deadline import Deadline
 from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded, RulesRefused, TimedOut
+from foreman_selinux_helpers.facts import Host, Observation
 from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
-from foreman_selinux_helpers.host import Host
 from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
 from foreman_selinux_helpers.log import Log
-from foreman_selinux_helpers.observe import Observation
 from foreman_selinux_helpers.record import Record
 from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, Prediction
 from foreman_selinux_helpers.refresh import UNKNOWN as UNSURE
@@ -404,7 +403,7 @@ def test_what_the_store_refuses_is_left_out_and_the_rest_is_made(monkeypatch, tm
             pass
 
     saved = []
-    monkeypatch.setattr(Host, "store", Store())
+    monkeypatch.setattr(converge.hosts, "store", lambda host: Store())
     monkeypatch.setattr(selinuxlib, "LabelDatabase", Database)
     monkeypatch.setattr(converge.ownership, "save", lambda root, policy, record: saved.append(record))
     outcome = world.flow.register(False)

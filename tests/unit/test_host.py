@@ -3,8 +3,8 @@
 import pytest
 
 from foreman_selinux_helpers import host
+from foreman_selinux_helpers.facts import Host
 from foreman_selinux_helpers.guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
-from foreman_selinux_helpers.host import Host
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_host_that_has_no_systemd_or_no_selinux(booted, enabled, guard, words)
     found = Host("/", "targeted", enabled, booted, None)
     assert found.offline == guard
     assert words in found.why_offline
-    assert any(guard in note for note in found.notes())
+    assert any(guard in note for note in host.notes(found))
 
 
 @pytest.mark.parametrize(("root", "line", "typed"), [

@@ -7,10 +7,9 @@ import pytest
 from foreman_selinux_helpers import plan, report, rules
 from foreman_selinux_helpers.converge import Outcome, SocketReport
 from foreman_selinux_helpers.detection import Build
+from foreman_selinux_helpers.facts import Host, Observation
 from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
-from foreman_selinux_helpers.host import Host
 from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache
-from foreman_selinux_helpers.observe import Observation
 from foreman_selinux_helpers.plan import Result, Step
 from foreman_selinux_helpers.profiles import BrokenProfile
 from foreman_selinux_helpers.record import Record
