@@ -6,15 +6,15 @@ import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from . import PROGRAM, __version__
-from .errors import HelperError, NeedsRoot, UsageError
-from .log import Log, one_line
+from .doors.log import Log, one_line
+from .model.errors import HelperError, NeedsRoot, UsageError
 
 if TYPE_CHECKING:
-    from .converge import Converge
-    from .deadline import Deadline
-    from .facts import Host
-    from .profiles import Profiles, SocketProfile
-    from .run import Runner
+    from .doors.deadline import Deadline
+    from .doors.run import Runner
+    from .model.facts import Host
+    from .model.profiles import Profiles, SocketProfile
+    from .repair.converge import Converge
 
 DEFAULT_TIMEOUT = 300.0
 # What of the caller's environment colours depend on.
@@ -182,8 +182,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         arguments = parse(words)
         log = Log(1 if arguments.verbose else -1 if arguments.quiet else 0)
         if argv is None:
-            from .host import HEEDED
-            from .run import forget_the_caller
+            from .doors.run import forget_the_caller
+            from .sources.host import HEEDED
 
             forget_the_caller(HEEDED + _TERMINAL)
         return run(arguments, log, output)
@@ -224,8 +224,8 @@ def internal_error(error: BaseException) -> str:
 
 def run(arguments: argparse.Namespace, log: Log, output: Optional[Output] = None) -> int:
     """Run one verb; raise KeyboardInterrupt, with the number of the signal, where one asks to stop."""
-    from . import interrupts
-    from .deadline import Deadline
+    from .doors import interrupts
+    from .doors.deadline import Deadline
 
     deadline = Deadline(arguments.timeout)
     with interrupts.heard(deadline):
@@ -253,7 +253,7 @@ class _Run(NamedTuple):
 
     def flow(self, chosen: Sequence["SocketProfile"]) -> "Converge":
         """Return the flow for the sockets of some profiles."""
-        from .converge import Converge
+        from .repair.converge import Converge
 
         return Converge(self.host, chosen, self.known_units, self.runner, self.log)
 
@@ -261,9 +261,10 @@ class _Run(NamedTuple):
 def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline", output: Output) -> int:
     if arguments.verb == "lint":
         return _lint(arguments, log, output)
-    from . import host as hosts
-    from . import profilefiles, report
-    from .run import Runner
+    from .doors import profilefiles
+    from .doors.run import Runner
+    from .sources import host as hosts
+    from .verbs import report
 
     changes = _changes(arguments)
     if changes and os.geteuid() != 0:
@@ -298,7 +299,8 @@ class _Done(NamedTuple):
 
 def _flow(run: _Run) -> _Done:
     """status, repair, register, reexec and restart."""
-    from . import profiles, report
+    from .model import profiles
+    from .verbs import report
 
     arguments = run.arguments
     if arguments.verb == "restart":
@@ -325,8 +327,9 @@ def _flow(run: _Run) -> _Done:
 
 
 def _unregister(run: _Run) -> _Done:
-    from . import profiles, report
-    from .converge import unregister
+    from .model import profiles
+    from .repair.converge import unregister
+    from .verbs import report
 
     chosen, unknown = profiles.select(run.profiles.sockets, run.arguments.names)
     # The profile may be gone while its rules are there: a unit's name is enough.
@@ -337,8 +340,8 @@ def _unregister(run: _Run) -> _Done:
 
 
 def _detect(run: _Run) -> _Done:
-    from . import host as hosts
-    from . import report
+    from .sources import host as hosts
+    from .verbs import report
 
     flow, offline = run.flow(run.profiles.sockets), run.host.offline
     systemd = flow.detection
@@ -348,8 +351,8 @@ def _detect(run: _Run) -> _Done:
 
 
 def _stale(run: _Run) -> _Done:
-    from . import stale
-    from .systemd import Systemd
+    from .doors.systemd import Systemd
+    from .verbs import stale
 
     def paths() -> List[str]:
         found = Systemd(run.runner).listening_paths().values()
@@ -361,7 +364,7 @@ def _stale(run: _Run) -> _Done:
 
 
 def _explain(run: _Run) -> _Done:
-    from . import explain
+    from .verbs import explain
 
     arguments = run.arguments
     return _Done(explain.explain(run.host, run.profiles.sockets, run.known_units, run.runner, run.log, arguments.path,
@@ -375,7 +378,7 @@ def _colour() -> bool:
 
 
 def _lint(arguments: argparse.Namespace, log: Log, output: Output) -> int:
-    from . import lintfiles
+    from .verbs import lint as lintfiles
 
     request = lintfiles.Request(arguments.files, arguments.target, arguments.units, arguments.strict)
     document = lintfiles.run(request, _root(arguments), log)

@@ -12,8 +12,9 @@ import sys
 import time
 from typing import List, Optional, Sequence, Tuple
 
-from . import PROGRAM, transaction
-from .log import Log
+from . import PROGRAM
+from .doors.log import Log
+from .repair import transaction
 
 # All in all; the child is told to give up earlier, and in good order: a commit that it has begun by
 # then, and that nothing should cut short, has time to end.
@@ -134,17 +135,17 @@ def _work(arguments: List[str], output: int) -> None:
         # rpm may have closed them; they stay open to the end.
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", 1)  # noqa: SIM115
         from . import cli
-        from .errors import HelperError
-        from .host import HEEDED
-        from .run import forget_the_caller
+        from .doors.run import forget_the_caller
+        from .model.errors import HelperError
+        from .sources.host import HEEDED
 
         forget_the_caller(HEEDED)
 
         log = Log(stderr=False)
         try:
             if arguments[0] == _REMOVAL:
-                from . import removal
-                from .deadline import Deadline
+                from .doors.deadline import Deadline
+                from .repair import removal
 
                 removal.run(arguments[1:], log, Deadline(_CHILD_DEADLINE))
             else:

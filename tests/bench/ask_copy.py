@@ -5,7 +5,7 @@ import sys
 top, root, pid, *paths = sys.argv[1:]
 sys.path.insert(0, top)
 
-from foreman_selinux_helpers import heldcopy, selinuxlib  # noqa: E402
+from foreman_selinux_helpers.doors import heldcopy, selinuxlib  # noqa: E402
 
 policy = selinuxlib.policy_type(root)
 if pid == "0":

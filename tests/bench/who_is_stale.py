@@ -5,7 +5,7 @@ import sys
 top, directory = sys.argv[1:]
 sys.path.insert(0, top)
 
-from foreman_selinux_helpers import stale  # noqa: E402
+from foreman_selinux_helpers.verbs import stale  # noqa: E402
 
 found, fresh, _ = stale.look(directory, lambda: None)
 if (len(found), fresh) != (10, 0):

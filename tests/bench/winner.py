@@ -5,8 +5,9 @@ import sys
 top, base, path = sys.argv[1:]
 sys.path.insert(0, top)
 
-from foreman_selinux_helpers import equivalence, filecontexts, selinuxlib  # noqa: E402
-from foreman_selinux_helpers.winner import Library, winning  # noqa: E402
+from foreman_selinux_helpers.doors import selinuxlib  # noqa: E402
+from foreman_selinux_helpers.model import equivalence, filecontexts  # noqa: E402
+from foreman_selinux_helpers.model.winner import Library, winning  # noqa: E402
 
 rules = []
 for suffix in selinuxlib.ALL_RULES:

@@ -11,12 +11,13 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
-from foreman_selinux_helpers.policystore import ADD, Change, Store
-from foreman_selinux_helpers.run import Runner
-from foreman_selinux_helpers.selinuxlib import LabelDatabase
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.policystore import Store
+from foreman_selinux_helpers.doors.run import Runner
+from foreman_selinux_helpers.doors.selinuxlib import LabelDatabase
+from foreman_selinux_helpers.model.errors import HelperError
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.model.rules import ADD, Change
 
 from ..policyroot import TOP
 from .test_register import CONTEXT, DEATH, PROFILE, actions, admins_rule, lookup
@@ -185,7 +186,7 @@ def test_any_path_is_matched_literally(root, tool, path):
 
 # Right after the commit somebody else's equivalence leads the path elsewhere.
 MEANWHILE = """
-from foreman_selinux_helpers import policystore
+from foreman_selinux_helpers.doors import policystore
 committed = policystore.Store.apply
 def apply(self, *arguments):
     committed(self, *arguments)

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from foreman_selinux_helpers import observe, profilefiles, selinuxlib
-from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.units import Service, SocketUnit
+from foreman_selinux_helpers.doors import profilefiles, selinuxlib
+from foreman_selinux_helpers.model.errors import HelperError
+from foreman_selinux_helpers.model.units import Service, SocketUnit
+from foreman_selinux_helpers.sources import observe
 
 from ..policyroot import TOP
 from . import steps
@@ -367,7 +368,8 @@ def test_standard_files_that_are_closed(small, closed):
 def test_nothing_predictable_in_a_shared_folder(place):
     """What is made in /tmp has a random name, is new, and nobody else may open it."""
     code = """import sys; sys.path.insert(0, %r)
-from foreman_selinux_helpers import filecontexts, quiet, selinuxlib
+from foreman_selinux_helpers.model import filecontexts
+from foreman_selinux_helpers.doors import quiet, selinuxlib
 with quiet.standard_error_kept():
     assert selinuxlib.regex_matches(filecontexts.Rule("/run/foo", "all files", "u:r:no_such_t"), "/run/foo")""" % str(TOP)
     seen = []

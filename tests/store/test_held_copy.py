@@ -9,11 +9,14 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import heldcopy, labelcache, labelfiles, procfs, scratch, stale
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule
-from foreman_selinux_helpers.policystore import ADD, MODIFY, REMOVE, Change, Store
-from foreman_selinux_helpers.run import Runner
+from foreman_selinux_helpers.doors import heldcopy, labelfiles, procfs, scratch
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.policystore import Store
+from foreman_selinux_helpers.doors.run import Runner
+from foreman_selinux_helpers.model import labelcache
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
+from foreman_selinux_helpers.model.rules import ADD, MODIFY, REMOVE, Change
+from foreman_selinux_helpers.verbs import stale
 
 from ..policyroot import POLICY
 
@@ -400,7 +403,7 @@ def test_files_that_are_too_large_or_not_roots(small, start):
 def test_without_the_capability(small, start):
     """Who is root without the power to look is told what is missing."""
     holder = start()
-    code = ("import sys; sys.path.insert(0, %r)\nfrom foreman_selinux_helpers import heldcopy\n"
+    code = ("import sys; sys.path.insert(0, %r)\nfrom foreman_selinux_helpers.doors import heldcopy\n"
             "print(heldcopy.ask(int(sys.argv[1]), ['/run/x'], sys.argv[2]))" % os.getcwd())
     for dropped, missing in (("-checkpoint_restore,-sys_admin", True), ("-checkpoint_restore", False), ("-sys_admin", False)):
         said = subprocess.check_output(["setpriv", "--bounding-set", dropped, "--inh-caps", dropped, sys.executable, "-Ic",

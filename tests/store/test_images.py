@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import profilefiles
+from foreman_selinux_helpers.doors import profilefiles
 
 from ..policyroot import POLICY, PolicyRoot
 from . import steps

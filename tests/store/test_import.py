@@ -88,7 +88,7 @@ def test_a_commit_under_way_outlives_the_time_limit(root, tool):
     slow = root.path / "etc/slow"
     slow.write_text("#!/bin/sh\nsleep 4\nexec /usr/bin/python3 /usr/sbin/semanage \"$@\"\n")
     slow.chmod(0o755)
-    tool("--timeout", "3", "register", before="from foreman_selinux_helpers import policystore\n"
+    tool("--timeout", "3", "register", before="from foreman_selinux_helpers.doors import policystore\n"
                                                    "policystore._SEMANAGE = \"/etc/slow\"\n")
     assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]
     assert tool("unregister")["status"] == 0

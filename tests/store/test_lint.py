@@ -10,9 +10,10 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import fcsource, lint, lintslashes, pcre
-from foreman_selinux_helpers.filecontexts import ALL_FILES, FILE_TYPES, Rule, escape, literal, parse, type_of
-from foreman_selinux_helpers.targets import TARGETS, Target
+from foreman_selinux_helpers.lint import fcsource, judge, slashes
+from foreman_selinux_helpers.lint.targets import TARGETS, Target
+from foreman_selinux_helpers.model import pcre
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, FILE_TYPES, Rule, escape, literal, parse, type_of
 
 from ..policyroot import POLICY
 from .libselinux import Labels, write
@@ -95,7 +96,7 @@ def install(root, text):
 
 def expected(root, path, mode):
     """Return what libselinux answers now, in a process of its own."""
-    code = "import json, sys; sys.path.insert(0, '.')\nfrom foreman_selinux_helpers.selinuxlib import LabelDatabase\n" \
+    code = "import json, sys; sys.path.insert(0, '.')\nfrom foreman_selinux_helpers.doors.selinuxlib import LabelDatabase\n" \
         "print(json.dumps(LabelDatabase(%r, %r).lookup(%r, %r)))" % (str(root.path), POLICY, path, mode)
     return json.loads(subprocess.check_output([sys.executable, "-c", code]).decode())
 
@@ -128,10 +129,10 @@ def test_what_never_matches_is_found_by_no_path(tmp_path):
     never, meant = [], []
     while len(never) < 300:
         regex = "/" + "".join(chance.choice(PIECES) for _ in range(chance.randint(1, 6)))
-        if pcre.compiles(regex) and lintslashes.never_matches(regex):
+        if pcre.compiles(regex) and slashes.never_matches(regex):
             never.append(regex)
-            if lintslashes.with_slashes_mended(regex) != regex:
-                meant.append(lintslashes.with_slashes_mended(regex))
+            if slashes.with_slashes_mended(regex) != regex:
+                meant.append(slashes.with_slashes_mended(regex))
     assert len(meant) > 100
 
     def found(regexes):
@@ -157,7 +158,7 @@ def test_the_right_spelling_is_the_one_that_is_looked_up(name, tmp_path):
         for one in equivalences.dist:
             path = one.source + "/foo.sock"
             rule = "%s -s gen_context(u:r:foo:s0)" % escape(path)
-            found = lint.lint(fcsource.parse(rule.replace(":s0", "")).rules, [only])
+            found = judge.lint(fcsource.parse(rule.replace(":s0", "")).rules, [only])
             assert [each.code for each in found] == ["aliased-path"]
             (right,) = {each.suggestion.split()[0] for each in found}
             with Labels(write(str(tmp_path), {"": "%s -s u:r:foo:s0\n" % escape(path), ".subs_dist": subs})) as labels:
@@ -180,7 +181,7 @@ def test_a_whole_policy(source):
     rules = fcsource.parse(file.read_text()).rules
     assert len(rules) > 5000
     start = time.process_time()
-    found = lint.lint(rules, [TARGETS["debian"]])
+    found = judge.lint(rules, [TARGETS["debian"]])
     assert time.process_time() - start < 5  # the figure is in the bench; this is to notice a square of it
     codes = {one.code for one in found}
     assert codes <= {"unreachable", "unescaped-dot", "aliased-path", "never-matches"}
@@ -202,5 +203,5 @@ def test_a_whole_policy(source):
                         assert selinux.selabel_lookup_raw(handle, path, stat.S_IFREG)[1] != by_line[one.line].context, path
     for one in unreachable:
         rule = by_line[one.line]
-        for path in lint.spelt_out(rule.regex):
+        for path in judge.spelt_out(rule.regex):
             assert selinux.selabel_lookup_raw(handle, path, stat.S_IFREG)[1] != rule.context, path

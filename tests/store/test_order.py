@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from foreman_selinux_helpers import selinuxlib
+from foreman_selinux_helpers.doors import selinuxlib
 
 from .test_register import CONTEXT, actions, lookup
 
@@ -57,7 +57,7 @@ def test_a_local_rule_beside_the_policys(root, kind):
     """The file type that is said to win does win."""
     root.rule("/run/foo\\.sock", kind)
     database = selinuxlib.LabelDatabase(str(root.path), "default")
-    from foreman_selinux_helpers import winner
+    from foreman_selinux_helpers.model import winner
 
     library = winner.Library(selinuxlib.regex_matches, selinuxlib.label_order)
     found, better = winner.local_file_type(database.rules(), "/run/foo.sock", database.file(".local"), library)

@@ -11,7 +11,7 @@ PROFILE = "[foo.socket]\ntype = foo_var_run_t\npath = /run/foo.sock\n"
 # Ends our command just before or after its commit.
 DEATH = """
 import os
-from foreman_selinux_helpers import policystore
+from foreman_selinux_helpers.doors import policystore
 original = policystore.Store.apply
 def apply(self, *arguments):
     if %r == "after":

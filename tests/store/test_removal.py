@@ -20,9 +20,9 @@ PACKAGE = "module bar 1.0;\nrequire { class file read; role object_r; }\ntype ba
 GIVE_BACK = """
 import sys
 sys.path.insert(0, %r)
-from foreman_selinux_helpers import removal
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.log import Log
+from foreman_selinux_helpers.repair import removal
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.log import Log
 if %r:
     removal._is_replaced_by = lambda pid: True
 removal.run(sys.argv[2:], Log(1), Deadline(60), sys.argv[1])

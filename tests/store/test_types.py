@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import policydb
+from foreman_selinux_helpers.doors import policydb
 
 from .test_register import CONTEXT, PROFILE, actions
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foreman_selinux_helpers import equivalence, filecontexts, selinuxlib
-from foreman_selinux_helpers.equivalence import Equivalences
-from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.filecontexts import NONE_CONTEXT, SOCKET, literal
-from foreman_selinux_helpers.selinuxlib import MODES, LabelDatabase, read_text, regex_matches
-from foreman_selinux_helpers.winner import Library, in_the_way, winning
+from foreman_selinux_helpers.doors import selinuxlib
+from foreman_selinux_helpers.doors.selinuxlib import MODES, LabelDatabase, read_text, regex_matches
+from foreman_selinux_helpers.model import equivalence, filecontexts
+from foreman_selinux_helpers.model.equivalence import Equivalences
+from foreman_selinux_helpers.model.errors import HelperError
+from foreman_selinux_helpers.model.filecontexts import NONE_CONTEXT, SOCKET, literal
+from foreman_selinux_helpers.model.winner import Library, in_the_way, winning
 
 from .. import policyroot
 from . import libselinux

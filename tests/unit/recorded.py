@@ -4,9 +4,9 @@ import json
 import re
 from pathlib import Path
 
-from foreman_selinux_helpers import systemd
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.run import Output, Runner
+from foreman_selinux_helpers.doors import systemd
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.run import Output, Runner
 
 VERSIONS = ("219", "239-41", "239-82", "244", "245", "252", "262")
 _DIRECTORY = Path(__file__).resolve().parent.parent / "recorded"

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers import cli, errors, host, observe
+from foreman_selinux_helpers import cli
+from foreman_selinux_helpers.model import errors
+from foreman_selinux_helpers.sources import host, observe
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUTPUT = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % TOP

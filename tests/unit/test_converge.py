@@ -5,34 +5,25 @@ from contextlib import contextmanager
 
 import pytest
 
-from foreman_selinux_helpers import (
-    attempts,
-    converge,
-    guards,
-    labelfiles,
-    observe,
-    ownership,
-    plan,
-    procfs,
-    rules,
-    selinuxlib,
-    stopped,
-)
-from foreman_selinux_helpers import systemd as door
-from foreman_selinux_helpers.converge import Converge
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded, RulesRefused, TimedOut
-from foreman_selinux_helpers.facts import Host, Observation
-from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
-from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
-from foreman_selinux_helpers.log import Log
-from foreman_selinux_helpers.record import Record
-from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, Prediction
-from foreman_selinux_helpers.refresh import UNKNOWN as UNSURE
-from foreman_selinux_helpers.rules import Decision
-from foreman_selinux_helpers.run import Runner
-from foreman_selinux_helpers.units import Service, SocketUnit
-from foreman_selinux_helpers.winner import Verdict, contradicted
+from foreman_selinux_helpers.doors import labelfiles, ownership, procfs, selinuxlib
+from foreman_selinux_helpers.doors import systemd as door
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.log import Log
+from foreman_selinux_helpers.doors.run import Runner
+from foreman_selinux_helpers.model import guards, plan, rules
+from foreman_selinux_helpers.model.errors import CommandFailed, DeadlineExceeded, RulesRefused, TimedOut
+from foreman_selinux_helpers.model.facts import Host, Observation
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
+from foreman_selinux_helpers.model.record import Record
+from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, Prediction
+from foreman_selinux_helpers.model.refresh import UNKNOWN as UNSURE
+from foreman_selinux_helpers.model.rules import Decision
+from foreman_selinux_helpers.model.units import Service, SocketUnit
+from foreman_selinux_helpers.model.winner import Verdict, contradicted
+from foreman_selinux_helpers.repair import attempts, converge, stopped
+from foreman_selinux_helpers.repair.converge import Converge
+from foreman_selinux_helpers.sources import observe
 
 from .test_guards import CLEAR
 from .test_sockets import BAD, RIGHT

@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 
-from foreman_selinux_helpers import packages, procfs
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.detection import Detection
-from foreman_selinux_helpers.errors import CommandFailed
-from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
-from foreman_selinux_helpers.run import Runner
+from foreman_selinux_helpers.doors import packages, procfs
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.run import Runner
+from foreman_selinux_helpers.model.errors import CommandFailed
+from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
+from foreman_selinux_helpers.sources.detection import Detection
 
 
 class Manager:

@@ -1,6 +1,6 @@
 import pytest
 
-from foreman_selinux_helpers.equivalence import Equivalences, Substitution, fault, parse
+from foreman_selinux_helpers.model.equivalence import Equivalences, Substitution, fault, parse
 
 DEBIAN = "# comment\n/lib /usr/lib\n/run/lock /var/lock\n\n  /var/run   /run"
 EL = "/run /var/run\n/run/lock /var/lock\n/var/run/lock /var/lock\n"

@@ -2,11 +2,13 @@
 
 import pytest
 
-from foreman_selinux_helpers import access, denials, explain, selinuxlib
-from foreman_selinux_helpers.access import Check, denied, denied_for_good
-from foreman_selinux_helpers.errors import UsageError
-from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule
-from foreman_selinux_helpers.selinuxlib import Why
+from foreman_selinux_helpers.doors import denials, selinuxlib
+from foreman_selinux_helpers.doors.selinuxlib import Why
+from foreman_selinux_helpers.model.errors import UsageError
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
+from foreman_selinux_helpers.sources import access
+from foreman_selinux_helpers.sources.access import Check, denied, denied_for_good
+from foreman_selinux_helpers.verbs import explain
 
 from .test_sockets import BAD, RIGHT
 

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers.fcsource import Condition, SourceRule, parse
+from foreman_selinux_helpers.lint.fcsource import Condition, SourceRule, parse
 
 
 def rules(text):

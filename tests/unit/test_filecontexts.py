@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from foreman_selinux_helpers import filecontexts
-from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule, escape, literal, matching, parse
+from foreman_selinux_helpers.model import filecontexts
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule, escape, literal, matching, parse
 
 TEXT = """# comment
 /run/.*\t<<none>>

@@ -1,8 +1,8 @@
 import pytest
 
-from foreman_selinux_helpers import guards
-from foreman_selinux_helpers.guards import Facts, Need, needless, refuse
-from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
+from foreman_selinux_helpers.model import guards
+from foreman_selinux_helpers.model.guards import Facts, Need, needless, refuse
+from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
 
 CLEAR = Facts(milder=None, switched_off=None, container=None, already_done=False, manager_state="running",
               target_jobs=(), free_bytes=1 << 30, free_inodes=100, binary_failure=None)

@@ -11,11 +11,12 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import apart, capabilities, heldcopy, interrupts, labelcache, labelfiles, procfs
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.heldcopy import HeldAnswers, Unseen
-from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, HeldFile, Texts, Written
+from foreman_selinux_helpers.doors import apart, capabilities, heldcopy, interrupts, labelfiles, procfs
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.heldcopy import HeldAnswers, Unseen
+from foreman_selinux_helpers.model import labelcache
+from foreman_selinux_helpers.model.errors import HelperError
+from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, HeldFile, Texts, Written
 
 DIRECTORY = "/etc/selinux/targeted/contexts/files"
 MAIN, HOMEDIRS, LOCAL = (DIRECTORY + "/file_contexts%s.bin" % part for part in ("", ".homedirs", ".local"))
@@ -328,8 +329,8 @@ def test_no_descriptor_is_left():
 def test_a_signal_that_asks_us_to_stop_ends_the_child_and_is_heard(tmp_path):
     """Sent to the process alone, or as a terminal sends it to both: it ends in time, as it does elsewhere."""
     code = ("import sys, time; sys.path.insert(0, %r)\n"
-            "from foreman_selinux_helpers import apart, interrupts\n"
-            "from foreman_selinux_helpers.deadline import Deadline\n"
+            "from foreman_selinux_helpers.doors import apart, interrupts\n"
+            "from foreman_selinux_helpers.doors.deadline import Deadline\n"
             "try:\n"
             "    with interrupts.heard(Deadline(60)):\n"
             "        print(flush=True)\n"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from foreman_selinux_helpers import host
-from foreman_selinux_helpers.facts import Host
-from foreman_selinux_helpers.guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
+from foreman_selinux_helpers.model.facts import Host
+from foreman_selinux_helpers.model.guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
+from foreman_selinux_helpers.sources import host
 
 
 @pytest.fixture

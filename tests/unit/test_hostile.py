@@ -7,11 +7,13 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import cli, packages, procfs, profilefiles, profiles
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.run import Output, Runner
-from foreman_selinux_helpers.systemd import Systemd, listen_paths
+from foreman_selinux_helpers import cli
+from foreman_selinux_helpers.doors import packages, procfs, profilefiles
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.run import Output, Runner
+from foreman_selinux_helpers.doors.systemd import Systemd, listen_paths
+from foreman_selinux_helpers.model import profiles
+from foreman_selinux_helpers.model.errors import HelperError
 
 ROUNDS = 10000
 GOOD = "[good.socket]\ntype = good_t\n"
@@ -90,7 +92,8 @@ def test_regexes_that_only_repeat_are_taken():
 
 def test_a_regex_that_takes_for_ever_is_cut_at_the_deadline(monkeypatch, tmp_path, capsys):
     """Whichever it is: the end of the time is heard in the middle of a match."""
-    from foreman_selinux_helpers import filecontexts, host
+    from foreman_selinux_helpers.model import filecontexts
+    from foreman_selinux_helpers.sources import host
 
     def forever(_):
         filecontexts.Rule("/run/(a|a)*b", "all", "x").matches("/run/" + "a" * 99)

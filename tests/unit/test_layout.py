@@ -5,7 +5,9 @@ import pty
 
 import pytest
 
-from foreman_selinux_helpers import cli, layout, report
+from foreman_selinux_helpers import cli
+from foreman_selinux_helpers.model import layout
+from foreman_selinux_helpers.verbs import report
 
 LABEL = "system_u:object_r:foreman_var_run_t:s0"
 

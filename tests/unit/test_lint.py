@@ -3,10 +3,11 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import fcsource, lint, pcre
-from foreman_selinux_helpers.equivalence import Equivalences, parse
-from foreman_selinux_helpers.lint import SocketPath, spelt_out
-from foreman_selinux_helpers.targets import NAMES, TARGETS, Target
+from foreman_selinux_helpers.lint import fcsource, judge
+from foreman_selinux_helpers.lint.judge import SocketPath, spelt_out
+from foreman_selinux_helpers.lint.targets import NAMES, TARGETS, Target
+from foreman_selinux_helpers.model import pcre
+from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 
 ALL = list(TARGETS.values())
 OLD, NEW = ["el7", "el8", "el9"], ["el10", "fedora", "debian"]
@@ -17,7 +18,7 @@ SOCKET_CONTEXT = "gen_context(system_u:object_r:foreman_var_run_t,s0)"
 def findings(text, targets=ALL, sockets=(), has_type=None):
     source = fcsource.parse(text)
     assert source.problem is None
-    return lint.lint(source.rules, targets, sockets, has_type)
+    return judge.lint(source.rules, targets, sockets, has_type)
 
 
 def codes(text, **more):
@@ -522,7 +523,7 @@ def test_no_text_makes_it_fail():
     found = 0
     for _ in range(3000):
         text = "".join(chance.choice(pieces) for _ in range(chance.randint(1, 40)))
-        found += len(lint.lint(fcsource.parse(text).rules, ALL, [SocketPath("/run/a.sock", "a.socket")]))
+        found += len(judge.lint(fcsource.parse(text).rules, ALL, [SocketPath("/run/a.sock", "a.socket")]))
     assert found > 3000
 
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from foreman_selinux_helpers import pcre
-from foreman_selinux_helpers.lintslashes import never_matches, with_slashes_mended
+from foreman_selinux_helpers.lint.slashes import never_matches, with_slashes_mended
+from foreman_selinux_helpers.model import pcre
 
 from .test_lint import _words
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from foreman_selinux_helpers import fcsource, lint
-from foreman_selinux_helpers.equivalence import Equivalences, parse
-from foreman_selinux_helpers.lint import SocketPath
-from foreman_selinux_helpers.lintrules import CODES, ERROR
-from foreman_selinux_helpers.targets import TARGETS, Target
+from foreman_selinux_helpers.lint import fcsource, judge
+from foreman_selinux_helpers.lint.judge import SocketPath
+from foreman_selinux_helpers.lint.rules import CODES, ERROR
+from foreman_selinux_helpers.lint.targets import TARGETS, Target
+from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 
 HOSTS = [Target("host", Equivalences(parse(local, "subs"), parse(dist, "subs_dist"))) for local, dist in (
     ("/srv/www /var/www\n/opt/app /srv/www/app\n", "/var/run /run\n"),  # a chain
@@ -35,7 +35,7 @@ def rule(chance):
 def findings(text, targets, sockets):
     source = fcsource.parse(text)
     assert source.problem is None
-    found = lint.lint(source.rules, targets, sockets)
+    found = judge.lint(source.rules, targets, sockets)
     assert {one.code for one in found} <= set(CODES)
     return found
 

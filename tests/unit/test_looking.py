@@ -6,8 +6,10 @@ import tempfile
 
 import pytest
 
-from foreman_selinux_helpers import labelcache, observe, procfs, systemd
-from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, HeldFile
+from foreman_selinux_helpers.doors import procfs, systemd
+from foreman_selinux_helpers.model import labelcache
+from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, HeldFile
+from foreman_selinux_helpers.sources import observe
 
 DIRECTORY = "/etc/selinux/targeted/contexts/files"
 MAIN, HOMEDIRS, LOCAL = (DIRECTORY + "/file_contexts%s.bin" % part for part in ("", ".homedirs", ".local"))

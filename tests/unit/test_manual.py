@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import cli, errors, guards, lintrules, profilefiles, profiles, refresh, report
+from foreman_selinux_helpers import cli
+from foreman_selinux_helpers.doors import profilefiles
+from foreman_selinux_helpers.lint import rules as lintrules
+from foreman_selinux_helpers.model import errors, guards, profiles, refresh
+from foreman_selinux_helpers.verbs import report
 
 TOP = Path(__file__).resolve().parent.parent.parent
 COMMAND, PROFILES, PROBLEM = (TOP / "docs/man" / name for name in (
@@ -84,7 +88,7 @@ def test_exit_statuses_environment_and_guards():
     assert terms(section(COMMAND, "EXIT STATUS"))[:-1] == [str(one) for one in (
         cli.OK, cli.WRONG, cli.USAGE, cli.NEEDS_ROOT, cli.REFUSED)]
     assert errors.NeedsRoot("").exit_status == cli.NEEDS_ROOT
-    from foreman_selinux_helpers.host import HEEDED
+    from foreman_selinux_helpers.sources.host import HEEDED
 
     named = set(re.findall(r"\*\*([A-Z_]+)\*\*", "\n".join(terms(section(COMMAND, "ENVIRONMENT")))))
     assert named == {*HEEDED, *cli._TERMINAL}

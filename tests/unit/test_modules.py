@@ -8,11 +8,11 @@ from unittest import mock
 
 import pytest
 
-from foreman_selinux_helpers import modules
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import TimedOut
-from foreman_selinux_helpers.modules import Declared, ModuleError
-from foreman_selinux_helpers.run import Output, Runner
+from foreman_selinux_helpers.doors import modules
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.modules import Declared, ModuleError
+from foreman_selinux_helpers.doors.run import Output, Runner
+from foreman_selinux_helpers.model.errors import TimedOut
 
 CIL = """
 ; (type commented_t)

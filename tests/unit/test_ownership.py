@@ -3,10 +3,10 @@ import os
 
 import pytest
 
-from foreman_selinux_helpers import ownership
-from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
-from foreman_selinux_helpers.record import Owned, Record
+from foreman_selinux_helpers.doors import ownership
+from foreman_selinux_helpers.model.errors import HelperError
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.model.record import Owned, Record
 
 RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")
 RECORD = Record({RULE.key: Owned(RULE, "foo.socket")}, {})

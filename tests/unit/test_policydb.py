@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from foreman_selinux_helpers.policydb import has_levels, names_of_type, newest
+from foreman_selinux_helpers.doors.policydb import has_levels, names_of_type, newest
 
 
 def symbol(name, value, properties):

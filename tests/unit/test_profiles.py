@@ -2,8 +2,9 @@ import os
 
 import pytest
 
-from foreman_selinux_helpers import profilefiles, profiles
-from foreman_selinux_helpers.errors import UsageError
+from foreman_selinux_helpers.doors import profilefiles
+from foreman_selinux_helpers.model import profiles
+from foreman_selinux_helpers.model.errors import UsageError
 
 GOOD = "[foo.socket]\ntype = foo_t\n"
 

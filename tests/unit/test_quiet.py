@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import selinuxlib
-from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.winner import Order
+from foreman_selinux_helpers.doors import selinuxlib
+from foreman_selinux_helpers.model.errors import HelperError
+from foreman_selinux_helpers.model.winner import Order
 
 TOP = Path(__file__).resolve().parent.parent.parent
 
 PROGRAM = """
 import os, subprocess, sys
-from foreman_selinux_helpers.quiet import standard_error_kept
+from foreman_selinux_helpers.doors.quiet import standard_error_kept
 before = sorted(os.listdir("/proc/self/fd"))
 os.system("echo before >&2")
 with standard_error_kept() as said:

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from foreman_selinux_helpers import systemd
-from foreman_selinux_helpers.errors import CommandFailed
-from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, predict
-from foreman_selinux_helpers.run import failure
-from foreman_selinux_helpers.systemd import Systemd
-from foreman_selinux_helpers.units import Service, SocketUnit
+from foreman_selinux_helpers.doors import systemd
+from foreman_selinux_helpers.doors.run import failure
+from foreman_selinux_helpers.doors.systemd import Systemd
+from foreman_selinux_helpers.model.errors import CommandFailed
+from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, predict
+from foreman_selinux_helpers.model.units import Service, SocketUnit
 
 from .recorded import AGAIN, VERSIONS, Recorded, Recording
 

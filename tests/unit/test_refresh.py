@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import packages
-from foreman_selinux_helpers.refresh import (
+from foreman_selinux_helpers.doors import packages
+from foreman_selinux_helpers.model.refresh import (
     INSTALLED,
     NEVER,
     ON_DAEMON_RELOAD,

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers import procfs, removal
-from foreman_selinux_helpers.removal import Going
+from foreman_selinux_helpers.doors import procfs
+from foreman_selinux_helpers.repair import removal
+from foreman_selinux_helpers.repair.removal import Going
 
 PROFILES = "/usr/share/foreman-selinux-helpers/profiles.d/"
 MODULES = "/usr/share/selinux/"
@@ -35,7 +36,7 @@ def test_odd_arguments_of_a_hook_name_nothing(arguments):
 
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CODE = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers import removal;" \
+CODE = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.repair import removal;" \
     "print(removal.going(['--caller', sys.argv[1], 'foreman']).replaced)" % TOP
 
 

@@ -4,18 +4,19 @@ import json
 
 import pytest
 
-from foreman_selinux_helpers import plan, report, rules
-from foreman_selinux_helpers.converge import Outcome, SocketReport
-from foreman_selinux_helpers.detection import Build
-from foreman_selinux_helpers.facts import Host, Observation
-from foreman_selinux_helpers.filecontexts import ALL_FILES, Rule
-from foreman_selinux_helpers.labelcache import FRESH, STALE, UNKNOWN, LabelCache
-from foreman_selinux_helpers.plan import Result, Step
-from foreman_selinux_helpers.profiles import BrokenProfile
-from foreman_selinux_helpers.record import Record
-from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
-from foreman_selinux_helpers.refresh import UNKNOWN as UNSURE
-from foreman_selinux_helpers.rules import Decision
+from foreman_selinux_helpers.model import plan, rules
+from foreman_selinux_helpers.model.facts import Host, Observation
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache
+from foreman_selinux_helpers.model.plan import Result, Step
+from foreman_selinux_helpers.model.profiles import BrokenProfile
+from foreman_selinux_helpers.model.record import Record
+from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
+from foreman_selinux_helpers.model.refresh import UNKNOWN as UNSURE
+from foreman_selinux_helpers.model.rules import Decision
+from foreman_selinux_helpers.repair.converge import Outcome, SocketReport
+from foreman_selinux_helpers.sources.detection import Build
+from foreman_selinux_helpers.verbs import report
 
 from .test_sockets import BAD, RIGHT
 

@@ -15,13 +15,14 @@ import time
 import pytest
 
 import foreman_selinux_helpers
-from foreman_selinux_helpers import interrupts, run, stopped
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import HelperError
-from foreman_selinux_helpers.restarts import Restarts
-from foreman_selinux_helpers.run import Runner
-from foreman_selinux_helpers.systemd import Systemd
-from foreman_selinux_helpers.units import Service, SocketUnit
+from foreman_selinux_helpers.doors import interrupts, run
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.run import Runner
+from foreman_selinux_helpers.doors.systemd import Systemd
+from foreman_selinux_helpers.model.errors import HelperError
+from foreman_selinux_helpers.model.units import Service, SocketUnit
+from foreman_selinux_helpers.repair import stopped
+from foreman_selinux_helpers.repair.restarts import Restarts
 
 PACKAGE = os.path.dirname(foreman_selinux_helpers.__file__)
 SOCKET, SERVICE = UNITS = ("foo.socket", "foo.service")
@@ -288,7 +289,8 @@ open(unit, "w").write("down" if verb == "stop" else "up")
 PROGRAM = """
 import sys
 sys.path.insert(0, {top!r})
-from foreman_selinux_helpers import interrupts, stopped, systemd
+from foreman_selinux_helpers.doors import interrupts, systemd
+from foreman_selinux_helpers.repair import stopped
 from tests.unit.test_restart_signals import Deadline, Restarts, Runner, Systemd, UNIT
 systemd.SYSTEMCTL = {directory!r} + "/systemctl"
 systemd._SURELY = {patience}

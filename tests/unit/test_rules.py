@@ -1,10 +1,10 @@
 import pytest
 
-from foreman_selinux_helpers import rules
-from foreman_selinux_helpers.equivalence import Equivalences, parse
-from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule, type_of
-from foreman_selinux_helpers.record import Owned, Record
-from foreman_selinux_helpers.rules import Policy, Want, canonical_regex, decide
+from foreman_selinux_helpers.model import rules
+from foreman_selinux_helpers.model.equivalence import Equivalences, parse
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule, type_of
+from foreman_selinux_helpers.model.record import Owned, Record
+from foreman_selinux_helpers.model.rules import Policy, Want, canonical_regex, decide
 
 NEW = Equivalences((), parse("/var/run /run\n", "subs_dist"))
 OLD = Equivalences((), parse("/run /var/run\n", "subs_dist"))

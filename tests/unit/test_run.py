@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import interrupts
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded, TimedOut
-from foreman_selinux_helpers.run import Output, Runner, failure
+from foreman_selinux_helpers.doors import interrupts
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.run import Output, Runner, failure
+from foreman_selinux_helpers.model.errors import CommandFailed, DeadlineExceeded, TimedOut
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -34,7 +34,7 @@ def test_standard_input_is_empty_and_the_environment_fixed(monkeypatch):
 
 def test_a_caller_that_ignores_the_ends_of_children(tmp_path):
     code = ("import signal, sys; sys.path.insert(0, %r)\n"
-            "from foreman_selinux_helpers import deadline, run\n"
+            "from foreman_selinux_helpers.doors import deadline, run\n"
             "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
             "signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))\n"
             "run.forget_the_caller(())\n"

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from foreman_selinux_helpers import scratch
-from foreman_selinux_helpers.errors import HelperError
+from foreman_selinux_helpers.doors import scratch
+from foreman_selinux_helpers.model.errors import HelperError
 
 
 def test_it_is_ours_alone_and_gone_afterwards(tmp_path, monkeypatch):

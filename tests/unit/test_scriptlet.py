@@ -100,7 +100,7 @@ def test_unknown_scriptlets_and_closed_files():
 
 def test_what_is_said_reaches_the_journal_when_files_are_closed(tmp_path):
     with journal(tmp_path) as device:
-        done = run("import os\nfrom foreman_selinux_helpers import log\nlog._DEVICE = %r\n"
+        done = run("import os\nfrom foreman_selinux_helpers.doors import log\nlog._DEVICE = %r\n"
                    "def work(*_):\n import sys\n print('noise')\n sys.stderr.write('news\\n')\ncli.run = work\n"
                    "for one in (0, 1, 2): os.close(one)\n"
                    "os._exit(scriptlet.main('posttrans', []))" % device.getsockname())
@@ -118,7 +118,7 @@ def test_a_journal_that_is_stuck_is_not_waited_for(tmp_path):
         with suppress(BlockingIOError):
             while True:
                 flood.send(b"x")
-        done = run("import time\nfrom foreman_selinux_helpers import log\nlog._DEVICE = %r\n"
+        done = run("import time\nfrom foreman_selinux_helpers.doors import log\nlog._DEVICE = %r\n"
                    "def work(_, told):\n for _ in range(100): told.info('news')\n time.sleep(50)\ncli.run = work\n"
                    "scriptlet.DEADLINE = 2.0\n"
                    "sys.exit(scriptlet.main('posttrans', []))" % device.getsockname())
@@ -128,7 +128,7 @@ def test_a_journal_that_is_stuck_is_not_waited_for(tmp_path):
 
 def test_who_ignores_its_children_is_told_how_ours_end(tmp_path):
     with journal(tmp_path) as device:
-        done = run("import signal\nfrom foreman_selinux_helpers import deadline, log, run\nlog._DEVICE = %r\n"
+        done = run("import signal\nfrom foreman_selinux_helpers.doors import deadline, log, run\nlog._DEVICE = %r\n"
                    "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
                    "def work(*_):\n sys.stderr.write('status %%d\\n' %% run.Runner(deadline.Deadline(9)).run(['/bin/false']).status)\n"
                    "cli.run = work\nsys.exit(scriptlet.main('posttrans', []))" % device.getsockname())

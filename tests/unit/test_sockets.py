@@ -1,7 +1,7 @@
 import pytest
 
-from foreman_selinux_helpers import rules, sockets
-from foreman_selinux_helpers.sockets import Executable, SocketView, actions, problem
+from foreman_selinux_helpers.model import rules, sockets
+from foreman_selinux_helpers.model.sockets import Executable, SocketView, actions, problem
 
 GOOD, BAD, INIT = ("system_u:object_r:%s:s0" % name for name in ("foo_t", "var_run_t", "initrc_t"))
 RIGHT = SocketView(

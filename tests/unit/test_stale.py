@@ -6,12 +6,15 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers import heldcopy, labelcache, observe, procfs, selinuxlib, stale
-from foreman_selinux_helpers.detection import Build
-from foreman_selinux_helpers.errors import CommandFailed
-from foreman_selinux_helpers.heldcopy import HeldAnswers
-from foreman_selinux_helpers.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
-from foreman_selinux_helpers.stale import Seen
+from foreman_selinux_helpers.doors import heldcopy, procfs, selinuxlib
+from foreman_selinux_helpers.doors.heldcopy import HeldAnswers
+from foreman_selinux_helpers.model import labelcache
+from foreman_selinux_helpers.model.errors import CommandFailed
+from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
+from foreman_selinux_helpers.sources import observe
+from foreman_selinux_helpers.sources.detection import Build
+from foreman_selinux_helpers.verbs import stale
+from foreman_selinux_helpers.verbs.stale import Seen
 
 SERVICE = Seen(7, "puppet.service", "root", 0, False, False)
 UDEVD = SERVICE._replace(unit="systemd-udevd.service", systemd=True)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from foreman_selinux_helpers import stopped
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import PolicyStoreError
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.model.errors import PolicyStoreError
+from foreman_selinux_helpers.repair import stopped
 
 
 @pytest.fixture(autouse=True)

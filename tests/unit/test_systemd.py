@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from foreman_selinux_helpers import systemd
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.errors import CommandFailed, DeadlineExceeded
-from foreman_selinux_helpers.run import Output, Runner
-from foreman_selinux_helpers.systemd import Systemd
-from foreman_selinux_helpers.units import Service, SocketUnit
+from foreman_selinux_helpers.doors import systemd
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.run import Output, Runner
+from foreman_selinux_helpers.doors.systemd import Systemd
+from foreman_selinux_helpers.model.errors import CommandFailed, DeadlineExceeded
+from foreman_selinux_helpers.model.units import Service, SocketUnit
 
 SOCKET = """Id=foo.socket
 LoadState=loaded

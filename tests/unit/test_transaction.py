@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from foreman_selinux_helpers import scriptlet, transaction
+from foreman_selinux_helpers import scriptlet
+from foreman_selinux_helpers.repair import transaction
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what is noted must belong to root")
 

@@ -6,8 +6,10 @@ import random
 
 import pytest
 
-from foreman_selinux_helpers import explain, host, packages, selinuxlib, trust
-from foreman_selinux_helpers.errors import OutsideImage
+from foreman_selinux_helpers.doors import packages, selinuxlib, trust
+from foreman_selinux_helpers.model.errors import OutsideImage
+from foreman_selinux_helpers.sources import host
+from foreman_selinux_helpers.verbs import explain
 
 
 @pytest.fixture

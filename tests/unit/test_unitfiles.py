@@ -1,6 +1,6 @@
 import pytest
 
-from foreman_selinux_helpers.unitfiles import listen_paths
+from foreman_selinux_helpers.model.unitfiles import listen_paths
 
 
 @pytest.mark.parametrize(("text", "paths"), [

@@ -1,10 +1,10 @@
 import pytest
 
-from foreman_selinux_helpers import pcre
-from foreman_selinux_helpers.equivalence import Equivalences, parse
-from foreman_selinux_helpers.filecontexts import ALL_FILES, FILE_TYPES, NONE_CONTEXT, SOCKET, Rule
-from foreman_selinux_helpers.filecontexts import parse as parse_rules
-from foreman_selinux_helpers.winner import Library, Order, contradicted, in_the_way, local_file_type, winning
+from foreman_selinux_helpers.model import pcre
+from foreman_selinux_helpers.model.equivalence import Equivalences, parse
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, FILE_TYPES, NONE_CONTEXT, SOCKET, Rule
+from foreman_selinux_helpers.model.filecontexts import parse as parse_rules
+from foreman_selinux_helpers.model.winner import Library, Order, contradicted, in_the_way, local_file_type, winning
 
 NONE = Equivalences()
 POLICY = """/.*  u:r:root
@@ -226,6 +226,6 @@ def test_a_backslash_in_the_first_directory(regex, path, expected):
 
 
 def test_every_file_type_has_a_name():
-    from foreman_selinux_helpers.selinuxlib import MODES
+    from foreman_selinux_helpers.doors.selinuxlib import MODES
 
     assert set(MODES) == set(FILE_TYPES.values()) - {ALL_FILES}

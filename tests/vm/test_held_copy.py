@@ -21,12 +21,13 @@ DIRECTORY = "/etc/selinux/default/contexts/files"
 # In the guest: one change is committed and loaded, PID 1's copy is asked, the sockets are made anew, and looked at.
 COMPARE = """
 import json, os, random, subprocess, sys
-from foreman_selinux_helpers import heldcopy, labelcache, selinuxlib
-from foreman_selinux_helpers.deadline import Deadline
-from foreman_selinux_helpers.filecontexts import ALL_FILES, SOCKET, Rule
-from foreman_selinux_helpers.policystore import ADD, MODIFY, REMOVE, Change, Store
-from foreman_selinux_helpers.run import Runner
-from foreman_selinux_helpers.systemd import Systemd
+from foreman_selinux_helpers.doors import heldcopy, labelfiles, selinuxlib
+from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
+from foreman_selinux_helpers.doors.policystore import Store
+from foreman_selinux_helpers.model.rules import ADD, MODIFY, REMOVE, Change
+from foreman_selinux_helpers.doors.run import Runner
+from foreman_selinux_helpers.doors.systemd import Systemd
 
 seed, rounds, paths, never, directory = json.load(sys.stdin)
 os.umask(0o022)

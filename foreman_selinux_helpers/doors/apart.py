@@ -1,0 +1,146 @@
+"""Calls a function in a process of its own, with limits: for what may crash, hang or use up the memory."""
+
+import gc
+import os
+import resource
+import select
+import signal
+import time
+from typing import Callable, NamedTuple, NoReturn, Tuple
+
+from ..model.errors import HelperError
+from . import capabilities, interrupts
+
+# How long a signal that asks us to stop may wait.
+_POLL = 0.25
+# How long a process that was killed may take to end: it may be in the middle of a slow read.
+_END = 2.0
+_PIECE = 1 << 16
+_DONE, _FAILED = b"=", b"!"
+
+
+class Limits(NamedTuple):
+    """What the process may use: seconds (by the clock, and of the processor); bytes of memory, a file, the answer."""
+
+    seconds: float
+    memory: int
+    file: int
+    answer: int
+
+
+class Ended(NamedTuple):
+    """What came back, and in words why nothing did (empty if the process ended well)."""
+
+    answer: bytes
+    fault: str = ""
+
+
+def call(act: Callable[[], bytes], limits: Limits) -> Ended:
+    """Return what a function returns in a child, or why it does not; an exception of its is such a reason.
+
+    The child prints nothing, dumps no core, and is gone afterwards.  A signal that asks us to stop ends it, and is
+    heard when this returns.
+    """
+    with interrupts.held(), interrupts.children_kept():
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            child = os.fork()
+        except OSError as error:
+            os.close(reading)
+            os.close(writing)
+            return Ended(b"", "no process can be started for it: %s" % error.strerror)
+        if child == 0:
+            _be_the_child(act, limits, writing)
+        os.close(writing)
+        try:
+            answer, fault = _read(reading, limits)
+        finally:
+            os.close(reading)
+            ended = _end(child)
+    fault = fault or ended
+    if not fault and answer[:1] == _FAILED:
+        fault = answer[1:].decode("utf-8", "replace")
+    if not fault and answer[:1] != _DONE:
+        fault = "the process that was started for it gave no answer"
+    return Ended(b"", " ".join(fault.split())) if fault else Ended(answer[1:])
+
+
+def _read(reading: int, limits: Limits) -> Tuple[bytes, str]:
+    """Return all that comes from the child, and what is wrong with that."""
+    answer = b""
+    end = time.monotonic() + limits.seconds
+    ready = select.poll()
+    ready.register(reading, select.POLLIN)
+    while True:
+        left = end - time.monotonic()
+        if left <= 0:
+            return b"", "the process that was started for it did not end within %g s" % limits.seconds
+        if interrupts.asked_to_stop():
+            return b"", "interrupted"
+        if not ready.poll(min(left, _POLL) * 1000):
+            continue
+        piece = os.read(reading, _PIECE)
+        if not piece:
+            return answer, ""
+        answer += piece
+        if len(answer) > limits.answer:
+            return b"", "the process that was started for it answered more than %d bytes" % limits.answer
+
+
+def _end(child: int) -> str:
+    """Wait for the child, and say what is wrong with its end; it is killed, which changes nothing if it has ended."""
+    os.kill(child, signal.SIGKILL)
+    end = time.monotonic() + _END
+    found = status = 0
+    pause = 1e-5
+    while not found:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if not found:
+            if time.monotonic() > end:
+                return "the process that was started for it cannot be ended"
+            time.sleep(pause)
+            pause = min(2 * pause, _POLL)
+    if os.WIFSIGNALED(status):
+        return "the process that was started for it was ended by signal %d" % os.WTERMSIG(status)
+    return "the process that was started for it ended with status %d" % os.WEXITSTATUS(status) if status else ""
+
+
+def _be_the_child(act: Callable[[], bytes], limits: Limits, writing: int) -> NoReturn:
+    status = 1
+    try:
+        try:
+            _confine(limits)
+            answer = _DONE + act()
+        except HelperError as error:
+            answer = _FAILED + str(error).encode("utf-8", "replace")
+        except MemoryError:
+            answer = _FAILED + b"it needs too much memory"
+        except OSError as error:
+            answer = _FAILED + (error.strerror or str(error)).encode("utf-8", "replace")
+        while answer:
+            answer = answer[os.write(writing, answer):]
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _confine(limits: Limits) -> None:
+    """Make the child end when it is asked to, keep it quiet, and limit it."""
+    interrupts.forget()
+    gc.disable()  # it would touch, and so copy, all memory
+    try:
+        nothing = os.open(os.devnull, os.O_RDWR)
+    except OSError:
+        nothing = os.open("/", os.O_RDONLY)  # an image may be without /dev
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+    seconds = int(limits.seconds) + 1
+    for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, limits.memory),
+                       (resource.RLIMIT_FSIZE, limits.file)):
+        hard = resource.getrlimit(what)[1]
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (limit, limit))
+    try:
+        capabilities.end_with_the_parent(signal.SIGKILL)
+    except OSError:
+        pass  # the limits end it as well

@@ -1,0 +1,31 @@
+"""The time that a run may take, shared by everything that waits."""
+
+import time
+
+from ..model.errors import DeadlineExceeded
+
+
+class Deadline:
+    """A point in time, ``seconds`` from now, on the monotonic clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left; raise DeadlineExceeded if there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("the time limit of %g s is used up; run again with a larger --timeout"
+                                   % self.seconds)
+        return left
+
+    def at_least(self, seconds: float) -> "Deadline":
+        """Return another deadline at the same time, or a later one if less than ``seconds`` are left."""
+        later = Deadline(max(seconds, self._end - time.monotonic()))
+        later.seconds = self.seconds
+        return later
+
+    def pause(self, seconds: float) -> None:
+        """Sleep for ``seconds``, but not past the deadline."""
+        time.sleep(min(seconds, self.remaining()))

@@ -1,0 +1,95 @@
+"""The files of a label database on disk, and how what a process holds compares with them."""
+
+import os
+from typing import Dict, List, Optional, Sequence
+
+from ..model.labelcache import (
+    COMPILED,
+    SUBSTITUTIONS,
+    TEXTS,
+    HeldFile,
+    LabelCache,
+    Texts,
+    Written,
+    compare,
+    opened_after,
+    usable,
+    written_by,
+)
+from . import procfs
+
+
+def look(pid: int, directory: str, held: Optional[Sequence[HeldFile]] = None) -> LabelCache:
+    """Look at the label cache of a process; ``held`` is what it holds, where that is known."""
+    if held is None:
+        held = procfs.held_label_files(pid)
+    if not held:
+        return compare(held, inode_of, directory)
+    known: Dict[str, Optional[Written]] = {}
+
+    def written_at(path: str) -> Optional[Written]:
+        if path not in known:
+            known[path] = written(path)
+        return known[path]
+
+    # Of what is held and no longer on disk the time does not matter: the process is outdated.
+    times = [one.modified for one in (written_at(each.path) for each in held if not each.deleted) if one]
+    return compare(held, inode_of, directory, Texts(written_at, opened_after(procfs.started_at(pid), times)))
+
+
+def written(path: str) -> Optional[Written]:
+    """Return when a file was written, or None if there is none."""
+    try:
+        return written_by(os.stat(path))
+    except OSError:
+        return None
+
+
+def inode_of(path: str) -> Optional[int]:
+    """Return the inode number of a path, or None."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
+
+
+def changed_at(directory: str) -> Optional[float]:
+    """Return when the rules on disk were last changed (seconds since the epoch).
+
+    EL 7 has them as text alone.
+    """
+    found = _statuses(TEXTS, "", directory) + _statuses(TEXTS, COMPILED, directory) \
+        + _statuses(SUBSTITUTIONS, "", directory)
+    return max((status.st_ctime for status in found if status), default=None)
+
+
+def generation(directory: str) -> str:
+    """Return a text that changes whenever the rules or the substitutions on disk do."""
+    found = _statuses(TEXTS, "", directory) + _statuses(TEXTS, COMPILED, directory) \
+        + _statuses(SUBSTITUTIONS, "", directory)
+    return " ".join("%d:%d:%d" % (one.st_ino, one.st_size, one.st_ctime_ns) if one else "-" for one in found)
+
+
+def outdated_since(held: Sequence[HeldFile], directory: str) -> Optional[int]:
+    """Return when the first file was put on disk that libselinux would read and that is not held, or None.
+
+    In seconds since the epoch.  A text counts where its compiled file is held and no longer used.
+    """
+    inodes = {one.inode for one in held}
+    times = []
+    for compiled, text in zip(_statuses(TEXTS, COMPILED, directory), _statuses(TEXTS, "", directory)):
+        if compiled and usable(written_by(compiled), written_by(text) if text else None):
+            times += [compiled.st_ctime] if compiled.st_ino not in inodes else []
+        elif compiled and text and compiled.st_ino in inodes:
+            times.append(text.st_ctime)
+    return min((int(one) for one in times), default=None)
+
+
+def _statuses(names: Sequence[str], suffix: str, directory: str) -> List[Optional[os.stat_result]]:
+    found: List[Optional[os.stat_result]] = []
+    for name in names:
+        try:
+            found.append(os.stat(os.path.join(directory, name + suffix)))
+        except OSError:
+            found.append(None)
+    return found

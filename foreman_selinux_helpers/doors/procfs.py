@@ -1,0 +1,308 @@
+"""The only door to /proc: what a process holds, and which sockets listen."""
+
+import os
+import re
+import time
+from typing import Collection, Dict, List, NamedTuple, Optional
+
+from ..model.labelcache import HeldFile
+
+_LABEL_FILE = r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z"
+# The clock that the start of a process is told by; time has its name from Python 3.7 on.
+_CLOCK_BOOTTIME = 7
+_LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
+
+
+def held_label_files(pid: int, proc: str = "/proc") -> Optional[List[HeldFile]]:
+    """Return the file-context databases that a process holds, or None if one may not look."""
+    mapped = mapped_label_files(pid, proc)
+    return None if mapped is None else list(mapped)
+
+
+def mapped_label_files(pid: int, proc: str = "/proc") -> Optional[Dict[HeldFile, str]]:
+    """Return the same files, each with its name below /proc/PID/map_files."""
+    try:
+        with open("%s/%d/maps" % (proc, pid), "rb") as maps:
+            content = maps.read()
+    except OSError:
+        return None
+    # Few processes hold any, and there are many.
+    return parse_maps(content.decode("utf-8", "surrogateescape")) if b"/contexts/files/" in content else {}
+
+
+def parse_maps(text: str) -> Dict[HeldFile, str]:
+    """Read the text of /proc/PID/maps (proc(5)): the databases, each with the address range of its first mapping.
+
+    The range is spelt as /proc/PID/map_files names it, without leading zeros; empty where it is none.
+    """
+    held: Dict[HeldFile, str] = {}
+    for line in text.split("\n"):
+        found = re.match(_LABEL_FILE, line) if "/contexts/files/" in line else None
+        if found:
+            one = HeldFile(found.group(3), int(found.group(2)), bool(found.group(4)))
+            held.setdefault(one, _range(found.group(1)))
+    return held
+
+
+def _range(addresses: str) -> str:
+    try:
+        begin, end = (int(half, 16) for half in addresses.split("-"))
+    except ValueError:
+        return ""
+    return "%x-%x" % (begin, end)
+
+
+def started_at(pid: int, proc: str = "/proc") -> Optional[float]:
+    """Return when a process was started (seconds since the epoch, by today's clock), or None."""
+    try:
+        with open("%s/%d/stat" % (proc, pid), "rb") as stream:
+            # The name of the process is in parentheses, and may hold any byte.
+            ticks = int(stream.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+    return time.time() - time.clock_gettime(_CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+class UnixSocket(NamedTuple):
+    """A unix socket that listens, or receives datagrams."""
+
+    inode: int
+    datagram: bool
+
+
+def listening_sockets(text: str) -> Dict[str, List[UnixSocket]]:
+    """Read /proc/net/unix: the sockets that listen (or receive datagrams), by path.
+
+    Anybody may give a socket a name with a newline, which is printed as it is (net/unix/af_unix.c), and
+    with what looks like another's line after it.  An inode that is there twice is left out.
+    """
+    lines: Dict[str, List[List[str]]] = {}
+    for line in text.split("\n")[1:]:
+        # Num RefCount Protocol Flags Type St Inode Path
+        words = line.split(None, 7)
+        if len(words) >= 7:
+            lines.setdefault(words[6].lstrip("0"), []).append(words)
+    found: Dict[str, List[UnixSocket]] = {}
+    for words in (same[0] for same in lines.values() if len(same) == 1):
+        if len(words) == 8 and words[7].startswith("/"):
+            try:
+                stream = int(words[4], 16) in (1, 5)
+                if not stream or int(words[3], 16) & _LISTENING:
+                    found.setdefault(words[7], []).append(UnixSocket(int(words[6]), not stream))
+            except ValueError:
+                continue
+    return found
+
+
+def socket_descriptors(pid: int) -> Dict[int, int]:
+    """Return the sockets that a process has open: inode to descriptor; empty if one may not look."""
+    directory = "/proc/%d/fd" % pid
+    found = {}
+    try:
+        descriptors = os.listdir(directory)
+    except OSError:
+        return {}
+    for descriptor in descriptors:
+        try:
+            target = os.readlink(os.path.join(directory, descriptor))
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found[int(target[8:-1])] = int(descriptor)
+    return found
+
+
+class Listeners:
+    """The unix sockets that one process listens on, looked up once for many paths."""
+
+    def __init__(self, pid: int) -> None:
+        self._descriptors = socket_descriptors(pid)
+        try:
+            # Its table, not ours: we may be in a network namespace of our own (PrivateNetwork=).
+            with open("/proc/%d/net/unix" % pid, encoding="utf-8", errors="surrogateescape") as table:
+                self.sockets = listening_sockets(table.read())
+        except OSError:
+            self.sockets = {}
+
+    def descriptor(self, path: str) -> Optional[int]:
+        """Return the descriptor under which the process listens at this path, or None."""
+        for one in self.sockets.get(path, ()):
+            if one.inode in self._descriptors:
+                return self._descriptors[one.inode]
+        return None
+
+    def anybody(self, path: str) -> bool:
+        """Tell whether any process listens at this path."""
+        return path in self.sockets
+
+    def datagram(self, path: str) -> bool:
+        """Tell whether what listens at this path receives datagrams."""
+        return any(one.datagram for one in self.sockets.get(path, ()))
+
+
+class Holder(NamedTuple):
+    """A process that has a socket open, and under which descriptor."""
+
+    pid: int
+    descriptor: int
+
+
+def holders(inodes: Collection[int]) -> List[Holder]:
+    """Return the processes that have one of these sockets open, PID 1 first; for others than root only their own."""
+    return [Holder(pid, descriptor) for pid in (pids() if inodes else ())
+            for inode, descriptor in socket_descriptors(pid).items() if inode in inodes]
+
+
+def mapped_at(pid: int, proc: str = "/proc") -> str:
+    """Return where a process has its program mapped: elsewhere each time that it is executed.  Empty if unknown."""
+    try:
+        with open("%s/%d/maps" % (proc, pid), "rb") as maps:
+            return maps.readline().split(b" ")[0].decode("ascii", "replace")
+    except OSError:
+        return ""
+
+
+def booted_at() -> Optional[float]:
+    """Return when the kernel was booted, and so PID 1 started (seconds since the epoch; proc(5), btime)."""
+    try:
+        with open("/proc/stat", encoding="ascii", errors="replace") as lines:
+            return next((float(line.split()[1]) for line in lines if line.startswith("btime ")), None)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def pids() -> List[int]:
+    """Return all processes, PID 1 first."""
+    try:
+        return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    except OSError:
+        return []
+
+
+def owner(pid: int) -> Optional[int]:
+    """Return the user that a process runs as, or None if there is no such process."""
+    try:
+        return os.stat("/proc/%d" % pid).st_uid
+    except OSError:
+        return None
+
+
+def comm(pid: int) -> str:
+    """Return the name of a process, as ps(1) shows it, or an empty string."""
+    try:
+        with open("/proc/%d/comm" % pid, encoding="utf-8", errors="replace") as name:
+            return name.read().rstrip("\n")
+    except OSError:
+        return ""
+
+
+def unit_of(pid: int) -> Optional[str]:
+    """Return the unit that a process runs in, or None (PID 1 runs in none)."""
+    try:
+        with open("/proc/%d/cgroup" % pid, encoding="utf-8", errors="surrogateescape") as groups:
+            return parse_cgroup(groups.read())
+    except OSError:
+        return None
+
+
+def parse_cgroup(text: str) -> Optional[str]:
+    """Read /proc/PID/cgroup (cgroups(7)): the last unit in systemd's hierarchy, which is 0 or named so."""
+    for line in text.split("\n"):
+        fields = line.split(":", 2)
+        if len(fields) == 3 and (fields[1] == "name=systemd" or fields[:2] == ["0", ""]):
+            units = [name for name in fields[2].split("/") if name.endswith((".service", ".scope"))]
+            # Of a user's own manager the system knows only the service it runs in.
+            found = [name for name in units if name.startswith("user@")] or units
+            if found and found[-1] != "init.scope":
+                return found[-1]
+    return None
+
+
+def keeps_labels(path: str) -> bool:
+    """Tell whether the file system that holds a path keeps labels of its own."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            return parse_mounts(mounts.read(), path)
+    except OSError:
+        return True
+
+
+def parse_mounts(text: str, path: str) -> bool:
+    """Read /proc/PID/mountinfo (proc(5)): is "seclabel" an option of the mount that a real path is below?
+
+    The kernel shows it where the labels of files can be set (security/selinux/hooks.c, SBLABEL_MNT).
+    """
+    best, labels = "", True
+    for line in text.split("\n"):
+        words, _, more = line.partition(" - ")
+        fields, options = words.split(" "), more.split(" ")
+        if len(fields) < 5 or len(options) < 3:
+            continue
+        place = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), fields[4])
+        # The last mount at one place hides those before it.
+        if (path == place or path.startswith(place.rstrip("/") + "/")) and len(place) >= len(best):
+            best, labels = place, "seclabel" in options[2].split(",")
+    return labels
+
+
+def context(pid: int) -> Optional[str]:
+    """Return the security context of a process, or None."""
+    try:
+        with open("/proc/%d/attr/current" % pid, "rb") as attribute:
+            return attribute.read().rstrip(b"\0\n").decode() or None
+    except OSError:
+        return None
+
+
+def command_line(pid: int) -> List[str]:
+    """Return the words of a process's command line; empty for no such process."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as stream:
+            return os.fsdecode(stream.read(1 << 16)).split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def parent(pid: int) -> int:
+    """Return the process that started a process, or 0."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as stream:
+            # After the name, which may hold anything, come the state and the parent.
+            return int(stream.read(4096).rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+_REPLACED = " (deleted)"
+
+
+def executable(pid: int) -> Optional[str]:
+    """Return the path of the program that a process runs, also when the file was replaced since."""
+    path = _program(pid)
+    return path[:-len(_REPLACED)] if path and path.endswith(_REPLACED) else path
+
+
+def program_replaced(pid: int) -> bool:
+    """Tell whether a process runs a program that is no longer on disk, as after an upgrade."""
+    return (_program(pid) or "").endswith(_REPLACED)
+
+
+def _program(pid: int) -> Optional[str]:
+    try:
+        return os.readlink("/proc/%d/exe" % pid)
+    except OSError:
+        return None
+
+
+def shares_root(pid: int) -> bool:
+    """Tell whether / is a process's root, as systemd's own running_in_chroot() does for PID 1.
+
+    Only root may look; for others it is taken to be so.  Where root may not, the process is not ours.
+    """
+    try:
+        ours, theirs = os.stat("/"), os.stat("/proc/%d/root" % pid)
+    except PermissionError:
+        return os.geteuid() != 0
+    except OSError:
+        return False
+    return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)

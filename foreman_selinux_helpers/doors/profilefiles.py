@@ -1,0 +1,83 @@
+"""The profiles that are installed on a host."""
+
+import os
+from typing import Dict, List, Optional
+
+from ..model.profiles import BrokenProfile, Profiles, Refused, SocketProfile, line_of, parse
+from . import trust
+
+VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"
+ADMIN_DIR = "etc/foreman-selinux-helpers/profiles.d"
+# What this package ships: defaults, which yield to a profile that a unit's own package brings.
+_DEFAULTS = tuple("%s/%s.conf" % (VENDOR_DIR, name) for name in ("foreman", "pulpcore"))
+# Far more than any honest profile needs, and little enough to read without a thought.
+MAX_SIZE = 64 * 1024
+
+
+def load(root: str) -> Profiles:
+    """Read every profile below ``root``; the administrator's file masks the package's of that name."""
+    files: Dict[str, str] = {}
+    broken: List[BrokenProfile] = []
+    for place in (VENDOR_DIR, ADMIN_DIR):
+        directory = os.path.join(root, place)
+        reason = trust.distrust(root, place)
+        if reason:
+            broken.append(BrokenProfile(place, directory, 0, reason))
+            continue
+        try:
+            names = os.listdir(directory)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            broken.append(BrokenProfile(place, directory, 0, "cannot be read: %s" % error.strerror))
+            continue
+        for name in names:
+            if name.endswith(".conf") and not name.startswith("."):
+                files[name] = os.path.join(directory, name)
+    sockets: List[SocketProfile] = []
+    units: Dict[str, str] = {}
+    defaults = [os.path.join(root, one) for one in _DEFAULTS]
+    for name in sorted(files, key=lambda name: (files[name] in defaults, name)):
+        profile = name[:-len(".conf")]
+        try:
+            text = _read(files[name])
+            if text is None:
+                continue
+            found = parse(text, profile)
+            if files[name] in defaults:
+                found = [one for one in found if one.unit not in units]
+            for one in found:
+                if one.unit in units:
+                    raise Refused("%s is already claimed by profile %s; one of the two must go"
+                                   % (one.unit, units[one.unit]), line_of(text, one.unit))
+        except Refused as refused:
+            broken.append(BrokenProfile(profile, files[name], refused.line, refused.reason))
+            continue
+        units.update((one.unit, profile) for one in found)
+        sockets.extend(found)
+    return Profiles(sorted(sockets, key=lambda one: one.profile), broken)
+
+
+def _read(file: str) -> Optional[str]:
+    """Return the text of a profile that root owns alone, or None for one masked by /dev/null."""
+    if os.path.islink(file) and os.readlink(file) == os.devnull:
+        return None
+    try:
+        handle = trust.open_regular(file)
+    except OSError as error:
+        if os.path.islink(file):
+            raise Refused("is a symbolic link; only a link to /dev/null is accepted") from error
+        raise Refused("cannot be read: %s" % error.strerror) from error
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if status.st_uid != 0:
+            raise Refused("is owned by uid %d; a profile must be owned by root (chown root)" % status.st_uid)
+        if not trust.roots_alone(status):
+            raise Refused("can be written by others than root (chmod go-w)")
+        content = stream.read(MAX_SIZE + 1)
+    if len(content) > MAX_SIZE:
+        raise Refused("is larger than %d bytes" % MAX_SIZE)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused("is not UTF-8 text", content.count(b"\n", 0, error.start) + 1) from error

@@ -1,0 +1,309 @@
+"""The only door to systemd."""
+
+import os
+import re
+import time
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from ..model.errors import CommandFailed, TimedOut
+from ..model.units import Manager, Service, SocketUnit
+from .run import Runner, failure
+
+SYSTEMCTL = "/usr/bin/systemctl"
+_BUSCTL = "/usr/bin/busctl"
+# An answer of the manager that takes longer than this is not coming.
+_ANSWER = 30.0
+# While PID 1 executes itself, for a second or two, it hears nothing, and forgets what it was just told.
+_AWAY = "disconnected from message bus|[Cc]onnection (?:refused|reset|timed out)|endpoint is not connected"
+_POLL = 0.2
+_AWAY_FOR = 10.0
+# systemctl itself waits twice 90 s for a re-exec.
+_REEXEC = 200.0
+# Time enough to queue a job; three of them fit between the scriptlets' deadlines.
+_SURELY = 3.0
+_STATE_DIRECTORY = "/run/systemd"
+
+Properties = Dict[str, List[str]]
+
+_SOCKET_PROPERTIES = "Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo"
+_OF_SERVICES = "MainPID,ExecStart,SELinuxContext"
+_SERVICE_PROPERTIES = "Id,LoadState,ActiveState,SubState,Requires,BindsTo," + _OF_SERVICES
+_LONGEST_NAME = 255  # of a unit (systemd src/basic/unit-name.h, UNIT_NAME_MAX)
+# What systemctl before 244 prints for SELinuxContext, set or not.
+_UNPRINTABLE = "[unprintable]"
+# A property of type (bs), as busctl prints it: whether errors are ignored, and the context.
+_CONTEXT = r'\(bs\) (?:true|false) "([^"\\]*)"\s*\Z'
+
+
+def parse_show(text: str) -> List[Properties]:
+    """Read the output of ``systemctl show``: one block of NAME=VALUE lines for each unit."""
+    blocks = []
+    for block in text.strip("\n").split("\n\n"):
+        properties: Properties = {}
+        for line in block.split("\n"):
+            name, sign, value = line.partition("=")
+            if sign:
+                properties.setdefault(name, []).append(value)
+        blocks.append(properties)
+    return blocks
+
+
+def listen_paths(properties: Properties) -> Tuple[Tuple[str, ...], bool]:
+    """Return the paths that a socket unit listens on, and whether it listens on anything else.
+
+    Asked for Listen, systemd 239 and later print ``Listen=/run/a.sock (Stream)``, 219 ``ListenStream=/run/a.sock``.
+    """
+    values = [(kind, path) for path, kind in
+              (value.rsplit(" (", 1) for value in properties.get("Listen", ()) if " (" in value)]
+    values += [(name[6:] + ")", value) for name, found in properties.items()
+               if name.startswith("Listen") and name != "Listen" for value in found]
+    paths = tuple(value for kind, value in values
+                  if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
+    return paths, len(values) > len(paths)
+
+
+def _is_path(value: str) -> bool:
+    """Tell whether this is a path, and one that libselinux's Python binding takes; any other is left alone."""
+    try:
+        value.encode("utf-8")
+    except UnicodeError:
+        return False
+    return value.startswith("/") and "\0" not in value
+
+
+def _one(properties: Properties, name: str, default: str = "") -> str:
+    return properties.get(name, [default])[0]
+
+
+def _executable(properties: Properties) -> Optional[str]:
+    found = re.search(r"path=(/[^;]*?) ;", _one(properties, "ExecStart"))
+    return found.group(1) if found else None
+
+
+def _triggered(properties: Properties) -> Optional[str]:
+    """Return the one service that a socket starts; one with Accept=yes starts another for each connection."""
+    return None if _one(properties, "Accept") == "yes" else next(iter(_one(properties, "Triggers").split()), None)
+
+
+def _object_path(unit: str) -> str:
+    """Return the D-Bus object path of a unit (sd_bus_path_encode(3))."""
+    escaped = "".join("_%02x" % byte if not chr(byte).isalnum() or byte > 127 or (place == 0 and chr(byte).isdigit())
+                      else chr(byte) for place, byte in enumerate(unit.encode("utf-8", "surrogateescape")))
+    return "/org/freedesktop/systemd1/unit/" + escaped
+
+
+def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = None, silent: bool = False) -> str:
+    """Have something said to the manager that may be said twice: again, while it executes itself.
+
+    ``silent``: exit status 1 without a message is no failure.
+    """
+    end = time.monotonic() + _AWAY_FOR
+    while True:
+        done = runner.run(argv, limit=limit)
+        if done.status == 0 or (silent and done.status == 1 and not done.err.strip()):
+            return done.out
+        # systemctl gives up by itself after 25 s where a PID 1 that is there does not answer.
+        if not re.search(_AWAY, done.err) or time.monotonic() > end:
+            break
+        runner.deadline.pause(_POLL)
+    raise CommandFailed("%s: %s" % (" ".join(argv), failure(done)))
+
+
+class Systemd:
+    """Questions and orders to the manager of this host."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._contexts: Dict[str, Optional[str]] = {}
+
+    # -- questions ---------------------------------------------------------------------------
+
+    def _ask(self, verb: str, *arguments: str, silent: bool = False) -> str:
+        """Ask the manager with one of systemctl's verbs; ``silent`` as in _patiently()."""
+        try:
+            return _patiently(self._runner, [SYSTEMCTL, verb, *arguments], _ANSWER, silent)
+        except TimedOut as error:
+            raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does" % verb) from error
+
+    def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
+        """Return the state of socket units; those that are not there have load "not-found".
+
+        A program takes longer than the question: the services that sockets start by default are asked for as well.
+        """
+        usual = sorted({unit[:-len(".socket")] + ".service" for unit in units if len(unit) < _LONGEST_NAME})
+        shown = self._show_both(units, usual) or self._show(units, _SOCKET_PROPERTIES)
+        triggered = {unit: _triggered(shown[unit]) for unit in units}
+        shown.update(self._show(sorted({name for name in triggered.values() if name and name not in shown}),
+                                _SERVICE_PROPERTIES))
+        return {unit: self._socket_unit(unit, shown[unit], triggered[unit], shown) for unit in units}
+
+    def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
+        """Return the paths of all socket units that the manager has loaded, by unit."""
+        # A pattern is for loaded units alone (systemctl(1)); 219 knows it as well.
+        text = self._ask("show", "--property=Id,Listen", "--", "*.socket")
+        return {_one(one, "Id"): listen_paths(one)[0] for one in parse_show(text) if _one(one, "Id")}
+
+    def takes_label_from_net(self, unit: str) -> Optional[bool]:
+        """Tell whether a socket unit has SELinuxContextFromNet=, which no D-Bus property shows; None: not known."""
+        done = self._runner.run([SYSTEMCTL, "cat", "--", unit], limit=_ANSWER)
+        if done.status != 0:
+            return None
+        from ..model.unitfiles import boolean
+
+        return boolean(done.out, "Socket", "SELinuxContextFromNet")
+
+    def _show_both(self, sockets: Sequence[str], services: Sequence[str]) -> Dict[str, Properties]:
+        """Return the properties of units of both types, or nothing where that cannot be asked at once.
+
+        219 fails without a word at a property that the unit's type does not have, and leaves out all units after it.
+        """
+        if not sockets:
+            return {}
+        blocks = parse_show(self._ask("show", "--property=%s,%s" % (_SOCKET_PROPERTIES, _OF_SERVICES),
+                                      "--", *sockets, *services, silent=True))
+        return dict(zip([*sockets, *services], blocks)) if len(blocks) == len(sockets) + len(services) else {}
+
+    def _show(self, units: Sequence[str], names: str) -> Dict[str, Properties]:
+        """Return these properties of units of one type."""
+        if not units:
+            return {}
+        blocks = parse_show(self._ask("show", "--property=" + names, "--", *units))
+        if len(blocks) != len(units):
+            raise CommandFailed("systemctl show answered for %d units, not for the %d that were asked for"
+                                % (len(blocks), len(units)))
+        return dict(zip(units, blocks))
+
+    def _socket_unit(self, unit: str, shown: Properties, triggered: Optional[str],
+                     services: Dict[str, Properties]) -> SocketUnit:
+        paths, others = listen_paths(shown)
+        service = None
+        if triggered:
+            properties = services[triggered]
+            needs = (_one(properties, "Requires") + " " + _one(properties, "BindsTo")).split()
+            service = Service(triggered, _one(properties, "ActiveState") in ("active", "activating", "reloading"),
+                              unit in needs, _executable(properties), self._context(triggered, properties))
+        return SocketUnit(unit, _one(shown, "LoadState", "not-found"), _one(shown, "ActiveState"),
+                          paths, others, service)
+
+    def _context(self, service: str, properties: Properties) -> Optional[str]:
+        """Return the SELinuxContext= of a service; None where it cannot be told."""
+        shown = _one(properties, "SELinuxContext")
+        if shown != _UNPRINTABLE:
+            return shown[1:] if shown.startswith("-") else shown
+        if service not in self._contexts:
+            self._contexts[service] = self._asked_context(service)
+        return self._contexts[service]
+
+    def _asked_context(self, service: str) -> Optional[str]:
+        try:
+            done = self._runner.run([_BUSCTL, "get-property", "org.freedesktop.systemd1", _object_path(service),
+                                     "org.freedesktop.systemd1.Service", "SELinuxContext"], limit=_ANSWER)
+        except CommandFailed:
+            return None  # busctl needs the D-Bus daemon, which systemctl does not
+        found = re.match(_CONTEXT, done.out) if done.status == 0 else None
+        return found.group(1) if found else None
+
+    def manager(self) -> Manager:
+        """Return what the manager says of itself."""
+        shown = parse_show(self._ask("show", "--property=Version,SystemState"))[0]
+        # 219 ends with 1 whether there are jobs or not; a failure has a message.
+        jobs = self._ask("list-jobs", "--no-legend", "--no-pager", "--full", silent=True)
+        targets = []
+        for line in jobs.split("\n"):
+            words = line.split()
+            if len(words) >= 3 and words[1].endswith(".target") and words[2] in ("start", "restart"):
+                targets.append(words[1])
+        return Manager(_one(shown, "Version"), _one(shown, "SystemState", "unknown"), tuple(targets))
+
+    def version(self) -> str:
+        """Return the Version property of the running manager."""
+        return _one(parse_show(self._ask("show", "--property=Version"))[0], "Version")
+
+    def active_units(self) -> List[str]:
+        """Return the names of the units that are active now."""
+        text = self._ask("list-units", "--state=active", "--no-legend", "--no-pager", "--full", "--plain")
+        return [line.split()[0] for line in text.split("\n") if line.split()]
+
+    def may_start(self, unit: str) -> bool:
+        """Tell whether another start might succeed: the unit is there, and systemd has not given it up."""
+        shown = parse_show(self._ask("show", "--property=LoadState,ActiveState", "--", unit))[0]
+        return _one(shown, "LoadState") == "loaded" and _one(shown, "ActiveState") != "failed"
+
+    def container(self) -> Optional[str]:
+        """Return the kind of container that this host runs in, or None."""
+        done = self._runner.run(["/usr/bin/systemd-detect-virt", "--container"], limit=_ANSWER)
+        return done.out.strip() or "unknown" if done.status == 0 else None
+
+    def binary_version(self, binary: str) -> str:
+        """Return what the systemd binary on disk says of itself; raise CommandFailed if it does not run."""
+        out = self._runner.check([binary, "--version"], limit=_ANSWER)
+        return out.split("\n")[0].partition("systemd ")[2].strip()
+
+    # -- orders ------------------------------------------------------------------------------
+
+    def look_a_label_up(self) -> None:
+        """Make PID 1 look a label up, so that a systemd that renews its cache lazily does it now.
+
+        A transient unit does that (seen on 219 to 262); it leaves nothing behind.  It neither waits for
+        basic.target, which in early boot may wait for us, nor needs the D-Bus daemon, as --wait would.
+        219 takes the type by this option alone.  Raises CommandFailed if that fails.
+        """
+        self._runner.check(["/usr/bin/systemd-run", "--quiet", "--collect", "--service-type=oneshot",
+                            "--property=DefaultDependencies=no", "/bin/true"], limit=_ANSWER)
+
+    def daemon_reload(self) -> None:
+        """Run ``systemctl daemon-reload``."""
+        _patiently(self._runner, [SYSTEMCTL, "daemon-reload"])
+
+    def daemon_reexec(self) -> None:
+        """Run ``systemctl daemon-reexec`` and wait until the manager answers again.
+
+        systemctl's success only says that the request was sent (the call has no reply), and
+        /run/systemd/private refuses connections for a while.
+        """
+        self._runner.check([SYSTEMCTL, "daemon-reexec"], limit=_REEXEC)
+        while True:
+            try:
+                self.version()
+                return
+            except CommandFailed:
+                self._runner.deadline.pause(_POLL)
+
+    def order(self, verb: str, unit: str, surely: bool = False) -> None:
+        """Start, stop or restart one unit; raise CommandFailed if that fails.
+
+        ``surely``: also when the time is used up, as what was stopped must come back. systemd keeps the
+        job when systemctl is not waited for.
+        """
+        runner = self._surely() if surely else self._runner
+        if verb == "restart":
+            runner.check([SYSTEMCTL, verb, "--", unit])  # it may have been heard, and once is enough
+        else:
+            _patiently(runner, [SYSTEMCTL, verb, "--", unit])
+
+    def queue(self, verb: str, unit: str) -> None:
+        """Have the manager queue a job, also when the time is used up, and do not wait until it is done."""
+        _patiently(self._surely(), [SYSTEMCTL, "--no-block", verb, "--", unit])
+
+    def _surely(self) -> Runner:
+        return Runner(self._runner.deadline.at_least(_SURELY), patience=_SURELY)
+
+    def check_time(self) -> None:
+        """Raise DeadlineExceeded if the time is used up."""
+        self._runner.deadline.remaining()
+
+
+def booted() -> bool:
+    """Tell whether systemd is the init of this host (sd_booted(3))."""
+    return os.path.isdir("/run/systemd/system") and not os.path.islink("/run/systemd/system")
+
+
+def state_directory_space() -> Tuple[int, Optional[int]]:
+    """Return the free bytes and the free inodes (None: there is no limit) below /run/systemd."""
+    status = os.statvfs(_STATE_DIRECTORY)
+    return status.f_bfree * status.f_bsize, status.f_ffree if status.f_files else None
+
+
+def load_policy(runner: Runner) -> None:
+    """Have the kernel load the policy on disk (load_policy(8))."""
+    runner.check(["/usr/sbin/load_policy"])

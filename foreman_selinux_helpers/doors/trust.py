@@ -1,0 +1,185 @@
+"""Whom a file can be changed by, as far as its directories tell; and what is inside of an image."""
+
+import errno
+import os
+import stat
+from typing import List, Optional, Set
+
+from ..model.errors import OutsideImage
+
+# As the kernel has it (path_resolution(7)).
+_MOST_LINKS = 40
+
+
+def roots_alone(status: os.stat_result) -> bool:
+    """Tell whether nobody but root can change a file, or what a directory holds."""
+    return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def distrust(root: str, directory: str) -> Optional[str]:
+    """Say why what is in a directory below ``root`` may not be root's alone, or None.
+
+    Every directory on the way must be root's alone, and none a link.  Of one that does not
+    exist nothing is said.
+    """
+    path = root
+    try:
+        handle = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in [""] + [name for name in directory.split("/") if name]:
+                if name:
+                    path = os.path.join(path, name)
+                    inner = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+                    os.close(handle)
+                    handle = inner
+                status = os.fstat(handle)
+                if stat.S_ISLNK(status.st_mode):
+                    return "%s is a symbolic link, where a directory must be" % path
+                if not stat.S_ISDIR(status.st_mode):
+                    return "%s is not a directory" % path
+                if status.st_uid != 0:
+                    return "%s is owned by uid %d; it must be root's (chown root)" % (path, status.st_uid)
+                if not roots_alone(status):
+                    return "%s can be written by others than root (chmod go-w)" % path
+        finally:
+            os.close(handle)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return "%s cannot be looked at: %s" % (path, error.strerror)
+    return None
+
+
+def real_path(path: str) -> str:
+    """Return where a path leads, following the links of root alone.  Raises OSError: ELOOP for others' links."""
+    handle = open_path(path, follow=True)
+    try:
+        return os.readlink("/proc/self/fd/%d" % handle)
+    finally:
+        os.close(handle)
+
+
+def open_regular(path: str) -> int:
+    """Open a regular file for reading, and no link to one.  Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return handle
+
+
+def open_path(path: str, follow: bool = False) -> int:
+    """Open what is at an absolute path, for labelling it, so that nobody but root can choose what that is.
+
+    A link is followed only where root alone can have made it, and at the end only with ``follow``; where
+    others can make names, what has more than one is refused.  Raises OSError: ELOOP for what is refused.
+    """
+    names = _names(path)
+    links = 0
+    handle = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while names:
+            name = names.pop(0)
+            safe = roots_alone(os.fstat(handle))
+            inner = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+            status = os.fstat(inner)
+            if stat.S_ISLNK(status.st_mode) and (names or follow):
+                os.close(inner)
+                links += 1
+                if not safe or links > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, "a symbolic link on the way, which others than root can change")
+                target = os.readlink(name, dir_fd=handle)
+                names = _names(target) + names
+                if not target.startswith("/"):
+                    continue
+                inner = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            elif not names and not safe and status.st_nlink > 1:
+                os.close(inner)
+                raise OSError(errno.ELOOP, "it has another name as well, which others than root can have given it")
+            os.close(handle)
+            handle = inner
+        opened, handle = handle, -1
+        return opened
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _names(path: str) -> List[str]:
+    return [name for name in path.split("/") if name not in ("", ".")]
+
+
+# -- images --------------------------------------------------------------------------------------
+
+
+def inside(root: str, path: str) -> str:
+    """Return where a path of the image below ``root`` is, with its links followed as chroot(2) would have them.
+
+    What is returned is below ``root`` and has no links, so that this host follows none.  For the root
+    directory / the path is returned as it is.  ``root`` itself must have no links.
+    """
+    return _resolve(root, path, False) if root != "/" else "/" + path.lstrip("/")
+
+
+def refuse_links_out(root: str, path: str) -> None:
+    """Raise OutsideImage if a link on the way to a path of an image would take this host's programs out of it.
+
+    Libraries know no chroot: they join the two and let the kernel follow the links.
+    """
+    if root != "/":
+        _resolve(root, path, True)
+
+
+def refuse_links_out_of_tree(root: str, directory: str) -> None:
+    """Raise OutsideImage for such a link anywhere below a directory of an image, or where its links lead."""
+    if root == "/":
+        return
+    seen: Set[str] = set()
+    waiting = [_resolve(root, directory, True)]
+    while waiting:
+        place = waiting.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        waiting.append(_resolve(root, entry.path[len(root):], True))
+                    elif entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:
+            continue  # no directory, or one that we may not read, and so nobody does for us
+
+
+def _resolve(root: str, path: str, refuse: bool) -> str:
+    """Return where a path of an image is; ``refuse`` what this host would follow to another place."""
+    names = path.split("/")
+    place: List[str] = []
+    links = 0
+    link = path
+    while names:
+        name = names.pop(0)
+        if name in ("", "."):
+            continue
+        here = "/".join([root] + place + [name])
+        if name == "..":
+            if refuse and not place:
+                raise OutsideImage("%s leads out of the image %s" % (link, root))
+            del place[-1:]
+            continue
+        try:
+            target = os.readlink(here)
+        except OSError:
+            place.append(name)  # no link
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OutsideImage("%s: there are too many symbolic links on the way" % here)
+        link = "%s, a symbolic link to %s," % (here, target)
+        if target.startswith("/"):
+            if refuse:
+                raise OutsideImage("%s leads out of the image %s; a relative link would not" % (link, root))
+            place = []
+        names = target.split("/") + names
+    return "/".join([root] + place)

@@ -1,0 +1,144 @@
+"""How rules have to be spelt to match on each target, and what is said of those that are spelt otherwise.  Pure."""
+
+from typing import Callable, Dict, List, Sequence, Tuple
+
+from ..model.equivalence import Equivalences, Substitution
+from ..model.filecontexts import escape, literal
+from .fcsource import Conditions
+from .regexes import directory_of
+from .rules import LintedRule
+from .targets import Target
+
+# A substitution can lead to a path of another one; a longer chain than this leads nowhere.
+_LONGEST_CHAIN = 8
+
+
+def settled(path: str, equivalences: Equivalences) -> Tuple[str, List[Substitution]]:
+    """Return the spelling of a path that libselinux turns into no other one, and what leads there.
+
+    Each file is applied once in a look-up, so what comes of it may stand for yet another path,
+    which is where the file really is (``/var/run/lock`` on Debian).  Without such a spelling, the path itself.
+    """
+    found = path
+    used: List[Substitution] = []
+    for _ in range(_LONGEST_CHAIN):
+        following, steps = equivalences.explain(found)
+        if following == found:
+            return found, used
+        found, used = following, used + steps
+    return path, []
+
+
+class Spellings:
+    """The spelling of each rule on each release; a release is one of a target's, which may differ."""
+
+    def __init__(self, rules: Sequence[LintedRule], targets: Sequence[Target]) -> None:
+        self._rules = rules
+        self._targets = targets
+        self._directories = [directory_of(one.mended) for one in rules]
+        # By number of the rule, then by release.
+        self._spelt: Dict[int, Dict[str, str]] = {}
+        self._known: Dict[str, Dict[str, str]] = {}
+        self._equivalences = dict(release for target in targets for release in target.releases())
+
+    def spell(self, there: "Dict[int, Conditions]", target: Target) -> None:
+        """Note how the rules that a target has are spelt on it."""
+        for release, equivalences in target.releases():
+            known = self._known.setdefault(release, {})
+            for number in there:
+                regex, directory = self._rules[number].mended, self._directories[number]
+                if directory not in known:
+                    known[directory] = _looked_up(directory, equivalences)
+                self._spelt.setdefault(number, {})[release] = _respelt(regex, directory, known[directory])
+
+    def on(self, number: int, release: str) -> str:
+        """Return the spelling that matches on a release."""
+        return self._spelt[number][release]
+
+    def right(self, number: int, target: Target) -> bool:
+        """Tell whether a rule is spelt as it should be on all releases of a target."""
+        own, spelt = self._rules[number].mended, self._spelt[number]
+        return all(spelt[release] == own for release, _ in target.releases())
+
+    def all(self, number: int) -> List[str]:
+        """Return all spellings of a rule, its own first."""
+        own, spelt = self._rules[number].mended, self._spelt[number]
+        return self._closed(sorted(spelt.values(), key=lambda regex: regex != own), list(spelt))
+
+    def of_path(self, path: str) -> List[str]:
+        """Return the regexes that match one path on all the releases."""
+        return self._closed([escape(settled(path, equivalences)[0]) for equivalences in self._equivalences.values()],
+                            list(self._equivalences))
+
+    def _closed(self, regexes: Sequence[str], releases: Sequence[str]) -> List[str]:
+        """Return spellings with those that they have themselves: one release's may not be another's."""
+        found = list(dict.fromkeys(regexes))
+        for regex in found:
+            directory = directory_of(regex)
+            spelt = [_respelt(regex, directory, _looked_up(directory, self._equivalences[release]))
+                     for release in releases]
+            found += [one for one in dict.fromkeys(spelt) if one not in found]
+        return found
+
+    def dead(self, number: int, target: Target, is_there: Callable[[str], bool]) -> List[str]:
+        """Say why a rule does not match on a target: for all of its releases at once where they agree.
+
+        ``is_there``: whether the file has the rule in another spelling as well, then it is right on both sides.
+        """
+        path = literal(self._directories[number]) or self._directories[number]
+        reasons: Dict[str, List[str]] = {}
+        for release, equivalences in target.releases():
+            spelt = self.on(number, release)
+            if spelt != self._rules[number].mended and not is_there(spelt):
+                reasons.setdefault(_reason(path, equivalences), []).append(release)
+        agreed = len(reasons) == 1 and all(len(one) == 1 + len(target.earlier) for one in reasons.values())
+        return [("" if agreed else "on %s " % ", ".join(
+            target.newest if one == target.name else one for one in releases)) + reason + self._elsewhere(number)
+            for reason, releases in reasons.items()]
+
+    def is_the_link(self, number: int, target: Target) -> bool:
+        """Tell whether the rule names a symbolic link that is substituted: it has no other spelling."""
+        directory = self._directories[number]
+        path = literal(directory) or directory
+        used = target.equivalences.explain(path)[1]
+        return directory == self._rules[number].mended and bool(used) and path == used[0].source
+
+    def _elsewhere(self, number: int) -> str:
+        """Say where a rule that is dead on one release matches, and what may bring it to life."""
+        own, spelt = self._rules[number].mended, self._spelt[number]
+        alive: List[str] = []
+        for target in self._targets:
+            if spelt.get(target.name) == own:
+                alive.append(target.name)
+            else:
+                alive += [release for release, _ in target.earlier if spelt.get(release) == own]
+        words = "; on %s it does: write both spellings, the idle one does no harm" % ", ".join(alive) if alive else ""
+        converted = [target.name for target in self._targets if target.converts_var_run
+                     and spelt.get(target.name, own) != own]
+        regex = self._rules[number].written.regex
+        if converted and regex.startswith("/var/run"):
+            words += "; on %s an update of selinux-policy or of a policy module may run varrun-convert.sh, which " \
+                "copies it to /run (module extra_varrun, priority 400)%s: then it matches" % (
+                    ", ".join(converted), " without its backslashes" if "\\" in regex else "")
+        return words
+
+
+def _looked_up(directory: str, equivalences: Equivalences) -> str:
+    path = literal(directory) or directory
+    right = settled(path, equivalences)[0] if path else path
+    return directory if right == path else escape(right.rstrip("/"))
+
+
+def _respelt(regex: str, directory: str, right: str) -> str:
+    """Return a regex that begins otherwise; the root has no name of its own."""
+    return regex if right == directory else right + regex[len(directory):] or "/"
+
+
+def _reason(path: str, equivalences: Equivalences) -> str:
+    steps = " and ".join("%s stands for %s" % (step.source, step.target) for step in settled(path, equivalences)[1])
+    # Nobody means the path in named's chroot, which stands for the one outside.
+    asked = [one for one in equivalences.spellings(path) if "/chroot/" not in one]
+    if asked:
+        return "%s, so libselinux looks for a path that this rule matches only when asked for %s" % (
+            steps, " or ".join(asked))
+    return "%s, so libselinux never looks for a path that this rule matches" % steps

@@ -1,0 +1,1 @@
+"""What changes a host: the policy store, PID 1, sockets, and the flow that calls them."""

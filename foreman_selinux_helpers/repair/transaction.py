@@ -1,0 +1,85 @@
+"""What the files of rpm's database say about the transaction that called us; the database itself is not opened.
+
+At the end of a transaction rpm runs the triggers of what it installed, and those of what it erased.  It writes
+to its database before the first of them and not again until the next transaction: where it is as it was when
+one of these triggers had its work done, the others have none.
+"""
+
+import os
+import struct
+from typing import Optional
+
+from ..doors import trust
+from ..doors.ownership import STATE_DIR
+
+NOTE = STATE_DIR + "/transaction"
+# Of rpm before 4.17, of rpm since on Fedora and EL 10, and of Debian's.
+_DIRECTORIES = ("var/lib/rpm", "usr/lib/sysimage/rpm", "root/.rpmdb")
+# Of each of rpm's back ends (sqlite, ndb), the files that a reader leaves alone.  Berkeley DB's, of EL 8, may be
+# written later than the transaction: there each trigger looks.
+_DATABASES = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db")
+_LOCK = ".rpm.lock"
+# struct flock of 64-bit Linux: type, whence, start, length, pid.
+_FLOCK = "hhqqi"
+_LONGEST = 4096
+
+
+def state(root: str) -> str:
+    """Return what changes with each transaction, or nothing where there is no database."""
+    found = []
+    for directory in _DIRECTORIES:
+        for name in _DATABASES:
+            try:
+                status = os.stat(os.path.join(root, directory, name))
+            except OSError:
+                continue
+            found.append("%s/%s %d %d %d" % (directory, name, status.st_ino, status.st_size, status.st_mtime_ns))
+    return "\n".join(found)
+
+
+def note(root: str, seen: str) -> None:
+    """Note that the transaction was served that left the database in this state."""
+    if trust.distrust(root, STATE_DIR):
+        return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(os.path.join(root, NOTE), flags, 0o644), "w") as stream:
+            stream.write(seen)
+    except OSError:
+        pass  # then it is looked at once more
+
+
+def noted(root: str, seen: str) -> bool:
+    """Tell whether that was noted for this state of the database."""
+    if not seen or trust.distrust(root, STATE_DIR):
+        return False
+    try:
+        with os.fdopen(trust.open_regular(os.path.join(root, NOTE)), errors="replace") as stream:
+            return trust.roots_alone(os.fstat(stream.fileno())) and stream.read(_LONGEST) == seen
+    except OSError:
+        return False
+
+
+def under_way(root: str) -> Optional[bool]:
+    """Tell whether an rpm transaction is going on, which holds rpm's lock; None where that cannot be told."""
+    answers = {_is_locked(os.path.join(root, directory, _LOCK)) for directory in _DIRECTORIES}
+    return True if True in answers else None if None in answers else False
+
+
+def _is_locked(file: str) -> Optional[bool]:
+    import fcntl
+
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    try:
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
+        return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,123 @@
+"""Which systemd runs, which is installed, and when each renews its label cache."""
+
+from typing import Dict, List, NamedTuple, Optional
+
+from ..doors import packages, procfs
+from ..doors.run import Runner
+from ..doors.systemd import Systemd
+from ..model.errors import CommandFailed
+from ..model.refresh import (
+    BACKPORT_BUG,
+    INSTALLED,
+    RUNNING,
+    UNKNOWN,
+    Prediction,
+    depends_on_libselinux,
+    needs_changelog,
+    parse_version,
+    predict,
+)
+
+_BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+
+
+class Build(NamedTuple):
+    """One systemd: its version as it says itself, its package (None: not known), its refresh behaviour."""
+
+    version: Optional[str]
+    evr: Optional[str]
+    refresh: str
+    evidence: List[str]
+
+
+class Detection:
+    """Answers about the systemd of this host; each is asked for once."""
+
+    def __init__(self, root: str, systemd: Systemd, runner: Runner) -> None:
+        self._root = root
+        self._systemd = systemd
+        self._runner = runner
+        self._family: Optional[str] = None
+        self._running: Optional[Build] = None
+        self._evr: Dict[str, Optional[str]] = {}
+
+    @staticmethod
+    def binary() -> str:
+        """Return the path of the systemd that PID 1 would execute."""
+        found = procfs.executable(1)
+        return found if found and found.endswith("/systemd") else _BINARIES[0]
+
+    def family(self) -> str:
+        """Return the distribution's family, whose backports apply."""
+        if self._family is None:
+            self._family = packages.family(self._root)
+        return self._family
+
+    def running(self, offline: Optional[str]) -> Build:
+        """Return the running manager; ``offline`` names the guard that says it is not ours."""
+        if offline:
+            return Build(None, None, UNKNOWN, ["not looked at: %s" % offline])
+        if self._running is None:
+            try:
+                version = self._systemd.version()
+            except CommandFailed as error:
+                self._running = Build(None, None, UNKNOWN, [str(error)])
+            else:
+                self._running = self._build(version, RUNNING)
+        return self._running
+
+    def installed(self) -> Build:
+        """Return the systemd on disk."""
+        # What is in an image may not run here.
+        for path in dict.fromkeys((self.binary(),) + _BINARIES) if self._root == "/" else ():
+            try:
+                version = self._systemd.binary_version(path)
+            except CommandFailed:
+                continue
+            return self._build(version, INSTALLED)
+        evr = self._installed_evr("systemd")
+        if evr:
+            return self._build(evr, INSTALLED)
+        return Build(None, None, UNKNOWN, ["no installed systemd was found"])
+
+    def _build(self, version: str, which: str) -> Build:
+        prediction = self._predict(version, which)
+        parsed = parse_version(version)
+        package = parsed.package if parsed else None
+        # 219 does not tell its release, and the package on disk need not be the one that runs.
+        evr = package if which == RUNNING else self._installed_evr("systemd") or package
+        return Build(version, evr, prediction.refresh, prediction.evidence)
+
+    def _predict(self, version: str, which: str) -> Prediction:
+        parsed = parse_version(version)
+        # The databases of packages are asked for the few versions alone that depend on their answers.
+        libselinux = packages.upstream(self.libselinux()) if depends_on_libselinux(parsed) else None
+        if parsed is None or parsed.major != 239:
+            return predict(version, "", None, libselinux, which=which)
+        family = self.family()
+        changelog = packages.changelog_entry("systemd", BACKPORT_BUG, self._root) \
+            if needs_changelog(parsed, family) else None
+        return predict(version, family, packages.evr_comparison(), None, self._installed_evr("systemd"), changelog,
+                       which)
+
+    def libselinux(self) -> Optional[str]:
+        """Return the EVR of the installed libselinux."""
+        return self._installed_evr("libselinux1" if self.family() == "debian" else "libselinux")
+
+    def reexec_due(self, offline: Optional[str]) -> Optional[str]:
+        """Say what shows that the running PID 1 is not the systemd on disk, or None."""
+        if offline:
+            return None
+        if procfs.program_replaced(1):
+            return "the program that PID 1 runs is no longer on disk"
+        running, installed = self.running(offline), self.installed()
+        ours, theirs = parse_version(running.version or ""), parse_version(installed.version or "")
+        if ours is None or theirs is None:
+            return None
+        same = ours.package == theirs.package if ours.package and theirs.package else ours.number == theirs.number
+        return None if same else "PID 1 is systemd %s, and %s is on disk" % (running.version, installed.version)
+
+    def _installed_evr(self, name: str) -> Optional[str]:
+        if name not in self._evr:
+            self._evr[name] = packages.installed_evr(name, self.family(), self._root, self._runner)
+        return self._evr[name]
