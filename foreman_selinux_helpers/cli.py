@@ -328,7 +328,7 @@ def _flow(run: _Run) -> _Done:
 
 def _unregister(run: _Run) -> _Done:
     from .model import profiles
-    from .repair.converge import unregister
+    from .repair.unregistration import unregister
     from .verbs import report
 
     chosen, unknown = profiles.select(run.profiles.sockets, run.arguments.names)

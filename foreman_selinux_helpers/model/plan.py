@@ -21,6 +21,10 @@ NOT_NEEDED = "not-needed"
 REFUSED = "refused"
 FAILED = "failed"
 
+REPAIR_COMMAND = "foreman-selinux-helpers repair"
+RESTART_COMMAND = "foreman-selinux-helpers restart"
+REEXEC_COMMAND = "foreman-selinux-helpers reexec"
+
 # What comes before a re-exec, and is for PID 1 alone.
 MILDER = (LOOK_A_LABEL_UP, DAEMON_RELOAD)
 

@@ -70,7 +70,7 @@ def run(arguments: Sequence[str], log: Log, deadline: Deadline, root: str = "/")
     if os.geteuid() != 0:
         raise NeedsRoot("giving rules back changes the host and needs root")
     from ..doors import interrupts
-    from .converge import unregister
+    from .unregistration import unregister
 
     with interrupts.heard(deadline):
         runner = Runner(deadline)

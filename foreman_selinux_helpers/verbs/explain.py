@@ -12,9 +12,10 @@ from ..model import labelcache, layout, rules, sockets
 from ..model.errors import UsageError
 from ..model.facts import Host
 from ..model.filecontexts import ALL_FILES, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
+from ..model.outcome import SocketReport
 from ..model.profiles import SocketProfile, unprofiled
 from ..model.winner import Verdict
-from ..repair.converge import Converge, SocketReport
+from ..repair.converge import Converge
 from ..sources import access
 from ..sources import host as hosts
 from ..sources.observe import Policies

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from ..model import layout, plan, rules, sockets
 from ..model.labelcache import STALE, LabelCache
+from ..model.outcome import Outcome
 from ..model.plan import Result
 from ..model.profiles import BrokenProfile
-from ..repair.converge import Outcome
 from ..sources import host as hosts
 
 if TYPE_CHECKING:

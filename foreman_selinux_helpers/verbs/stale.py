@@ -11,8 +11,8 @@ from ..model.errors import HelperError
 from ..model.facts import Host
 from ..model.filecontexts import type_of
 from ..model.labelcache import Wrong
+from ..model.plan import REEXEC_COMMAND
 from ..model.refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
-from ..repair.converge import REEXEC_COMMAND
 from ..sources import host as hosts
 from ..sources import observe
 

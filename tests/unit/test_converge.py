@@ -21,7 +21,7 @@ from foreman_selinux_helpers.model.refresh import UNKNOWN as UNSURE
 from foreman_selinux_helpers.model.rules import Decision
 from foreman_selinux_helpers.model.units import Service, SocketUnit
 from foreman_selinux_helpers.model.winner import Verdict, contradicted
-from foreman_selinux_helpers.repair import attempts, converge, stopped
+from foreman_selinux_helpers.repair import attempts, evidence, registration, socketunits, stopped
 from foreman_selinux_helpers.repair.converge import Converge
 from foreman_selinux_helpers.sources import observe
 
@@ -56,12 +56,13 @@ class World:
         self.flow = Converge(HOST, [], None, Runner(Deadline(60)), Log(stderr=False))
         patch = monkeypatch.setattr
         patch(self.flow, "look", self.look)
-        patch(self.flow, "_same", str.__eq__)
-        patch(self.flow, "_prediction", lambda: Prediction(refresh, ["because"]))
-        original = self.flow._facts
-        patch(self.flow, "_facts", lambda directory, milder: self.facts._replace(
+        patch(self.flow.pid1.evidence, "same", str.__eq__)
+        patch(self.flow._registration, "_same", str.__eq__)
+        patch(self.flow.pid1.evidence, "prediction", lambda: Prediction(refresh, ["because"]))
+        original = self.flow.pid1._facts
+        patch(self.flow.pid1, "_facts", lambda directory, milder: self.facts._replace(
             milder=milder, already_done=original(directory, milder).already_done))
-        patch(self.flow, "_other_sockets", dict)
+        patch(self.flow.pid1, "other_sockets", dict)
         patch(self.flow.systemd, "manager", lambda: door.Manager("239", "running", ()))
         patch(self.flow.systemd, "container", lambda: None)
         patch(self.flow.systemd, "binary_version", lambda path: "239")
@@ -200,7 +201,7 @@ def test_what_another_run_has_mended_meanwhile_is_left_alone(monkeypatch):
 
 def test_who_mends_sockets_too_long_is_not_waited_for(monkeypatch):
     world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD))
-    world.flow.runner = Runner(Deadline(0.5))
+    world.flow._sockets._runner = Runner(Deadline(0.5))
     with stopped.alone(Deadline(5)):
         outcome = world.flow.repair(False)
     assert outcomes(outcome) == [("restart", "failed", None)]
@@ -352,7 +353,7 @@ def test_a_failed_question_after_the_deeds_does_not_keep_the_report_away(monkeyp
     assert (outcome.ok, outcome.error) == (False, "systemctl show: exit status 1")
     monkeypatch.setattr(world.flow.systemd, "manager", lambda: (_ for _ in ()).throw(CommandFailed("no jobs")))
     world = World(monkeypatch, refresh=NEVER)
-    monkeypatch.setattr(world.flow, "_facts", lambda *_: (_ for _ in ()).throw(CommandFailed("no jobs")))
+    monkeypatch.setattr(world.flow.pid1, "_facts", lambda *_: (_ for _ in ()).throw(CommandFailed("no jobs")))
     assert outcomes(world.flow.repair(False)) == [("daemon-reexec", "failed", None)]
 
 
@@ -394,9 +395,9 @@ def test_what_the_store_refuses_is_left_out_and_the_rest_is_made(monkeypatch, tm
             pass
 
     saved = []
-    monkeypatch.setattr(converge.hosts, "store", lambda host: Store())
+    monkeypatch.setattr(registration.hosts, "store", lambda host: Store())
     monkeypatch.setattr(selinuxlib, "LabelDatabase", Database)
-    monkeypatch.setattr(converge.ownership, "save", lambda root, policy, record: saved.append(record))
+    monkeypatch.setattr(registration.ownership, "save", lambda root, policy, record: saved.append(record))
     outcome = world.flow.register(False)
     assert applied == [(["/run/foo\\.sock"], True)]
     assert sorted(one.outcome for one in outcome.results) == ["done", "failed"]
@@ -408,9 +409,9 @@ def test_what_the_store_refuses_is_left_out_and_the_rest_is_made(monkeypatch, tm
 def test_what_is_said_of_the_rule_behind_an_answer():
     rule = Rule("/run/foo.*", ALL_FILES, "u:r:t", "fc", 7)
     verdict = Verdict("/run/foo", [], rule, [], [])
-    assert converge._why(verdict) == "; the rule of fc:7 wins: /run/foo.*  u:r:t"
-    assert converge._why(verdict._replace(rule=None)) == ", for which there is no rule"
-    assert converge._why(contradicted(verdict, "u:r:other")) == "; which rule that comes from could not be told"
+    assert registration._why(verdict) == "; the rule of fc:7 wins: /run/foo.*  u:r:t"
+    assert registration._why(verdict._replace(rule=None)) == ", for which there is no rule"
+    assert registration._why(contradicted(verdict, "u:r:other")) == "; which rule that comes from could not be told"
 
 
 def test_labels_of_the_reexec_verb(monkeypatch):
@@ -589,7 +590,7 @@ def test_only_the_sockets_that_are_wrong_are_restarted_again(monkeypatch):
     def order(verb, unit, surely=False):
         world.do("%s %s" % (verb, unit))
     monkeypatch.setattr(world.flow.systemd, "order", order)
-    monkeypatch.setattr(converge.Restarts, "restart", lambda self, unit: order("restart", "bar.socket") if not world.done
+    monkeypatch.setattr(socketunits.Restarts, "restart", lambda self, unit: order("restart", "bar.socket") if not world.done
                         and views.update({"bar.socket": other}) is None else order("restart", "foo.socket"))
     world.flow.repair(False)
     assert [one for one in world.acts() if one.startswith("restart")].count("restart bar.socket") == 1
@@ -608,7 +609,7 @@ def test_by_hand_a_policy_load_that_is_due_comes_first(monkeypatch):
 
 def test_a_user_who_may_not_look_is_not_told_that_the_cache_is_stale(monkeypatch):
     world = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
-    monkeypatch.setattr(converge.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(evidence.os, "geteuid", lambda: 1000)
     assert world.flow.status().ok
 
 

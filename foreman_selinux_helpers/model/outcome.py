@@ -1,0 +1,43 @@
+"""What a verb found and did, as a value."""
+
+from typing import NamedTuple, Optional, Sequence
+
+from . import plan, sockets
+from .facts import Observation
+from .plan import DONE, FAILED, REFUSED, Result, Step
+
+
+class SocketReport(NamedTuple):
+    """One socket, judged; ``command`` is the remedy where that is a single command."""
+
+    view: sockets.SocketView
+    problem: Optional[str]
+    remedy: Optional[str]
+    command: Optional[str] = None
+
+
+class Outcome(NamedTuple):
+    """What a verb found and did; ``error``: why what was done could not be looked at."""
+
+    observation: Observation
+    plan: Sequence[Step]
+    results: Sequence[Result]
+    sockets: Sequence[SocketReport]
+    rest: Sequence[str]
+    error: Optional[str] = None
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything was done (asking PID 1 to look a label up changes nothing)."""
+        return any(one.outcome == DONE and one.step != plan.LOOK_A_LABEL_UP for one in self.results)
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether a guard refused something that is needed."""
+        return any(one.outcome == REFUSED for one in self.results)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing is wrong any more."""
+        return not any(one.problem for one in self.sockets) and not self.rest and self.error is None \
+            and not any(one.outcome in (REFUSED, FAILED) for one in self.results if one.step != plan.LOOK_A_LABEL_UP)

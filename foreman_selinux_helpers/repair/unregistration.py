@@ -1,0 +1,112 @@
+"""Rules of ours are taken back, in every policy that has some."""
+
+from typing import Callable, List, Optional, Sequence, Tuple
+
+from ..doors import ownership, policystore
+from ..doors.log import Log
+from ..doors.run import Runner
+from ..model import plan, rules
+from ..model.errors import CommitFailed, HelperError, RulesChanged
+from ..model.facts import Host
+from ..model.filecontexts import Rule
+from ..model.plan import DONE, FAILED, Result
+from ..model.record import NOTHING, Owned, Record
+from ..sources import host as hosts
+from .registration import CHANCES, finish
+
+# Which rules of ours are meant, of those in a policy's record and (True) in its store as well.
+Choice = Callable[[policystore.Store, Owned, bool], bool]
+
+
+def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
+               dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
+    """Remove the chosen rules of ours (None: all of them), in every policy that has some.
+
+    One policy's trouble keeps no rule in another; the first is raised at the end, unless it is in the results.
+    """
+    decisions: List[rules.Decision] = []
+    results: List[Result] = []
+    failures: List[HelperError] = []
+    active = hosts.store(host)
+    policies = list(dict.fromkeys(([active.policy] if active else []) + ownership.policies(host.root)))
+    for policy in policies:
+        store = policystore.Store(host.root, policy, apart=len(policies) > 1)
+        load = policy == host.policy and host.offline is None
+        try:
+            some, done = _unregister(store, chosen, load, runner, log, dry_run)
+        except HelperError as error:
+            failures.append(error)
+            continue
+        if policy != host.policy:
+            some = [one._replace(reason="%s, in the policy %s" % (one.reason, policy)) for one in some]
+        decisions += some
+        results += done
+    for one in failures[1:]:
+        log.error(str(one))
+    if failures:
+        raise failures[0]
+    return decisions, results
+
+
+def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, runner: Runner, log: Log,
+                dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
+    """Remove the rules of ours in one policy."""
+    record = ownership.load(store.root, store.policy)
+    decisions = _removals(store, record, store.local_rules(), chosen) if store.exists else []
+    if dry_run or record == NOTHING:
+        return decisions, []
+    failure: Optional[HelperError] = None
+    with ownership.locked(store.root, runner.deadline):
+        if not store.exists:
+            if chosen is None:
+                ownership.save(store.root, store.policy, NOTHING)  # the policy is gone, its rules with it
+            return [], []
+        for _ in range(CHANCES):
+            try:
+                finish(store, load, runner)
+                decisions = _remove(store, chosen, load, runner)
+                failure = None
+                break
+            except RulesChanged as error:
+                failure = error
+            except HelperError as error:
+                failure = error
+                break
+    results = []
+    for one in decisions:
+        result = Result(plan.UNREGISTER, str(one.rule), FAILED if failure else DONE, None, str(failure or one.reason))
+        (log.error if failure else log.info)("unregister %s: %s: %s" % (result.target, result.outcome, result.detail))
+        results.append(result)
+    if failure and not results:
+        raise failure
+    return decisions, results
+
+
+def _removals(store: policystore.Store, record: Record, local: Sequence[Rule],
+              chosen: Optional[Choice]) -> List[rules.Decision]:
+    return [rules.Decision(owned.rule, rules.REMOVE, "added for %s" % owned.unit, owned.unit)
+            for owned in record.ours(local).values() if chosen is None or chosen(store, owned, True)]
+
+
+def _remove(store: policystore.Store, chosen: Optional[Choice], load: bool,
+            runner: Runner) -> List[rules.Decision]:
+    """Take the chosen rules out of the store and of the record."""
+    record = ownership.load(store.root, store.policy)
+    local = store.local_rules()
+    ours = record.ours(local)
+    removals = _removals(store, record, local, chosen)
+    # What was given up is forgotten with the rest of a unit.
+    kept = {key: owned for key, owned in record.settled(local).items()
+            if chosen is not None and not chosen(store, owned, key in ours)}
+    if removals:
+        pending = {one.rule.key: ours[one.rule.key] for one in removals}
+        ownership.save(store.root, store.policy, Record(kept, pending))
+        try:
+            store.apply([rules.Change(rules.REMOVE, one.rule) for one in removals], load, runner, local)
+        except CommitFailed:
+            raise
+        except HelperError:
+            ownership.save(store.root, store.policy, Record(record.settled(local), {}))
+            raise
+    ownership.save(store.root, store.policy, Record(kept, {}))
+    return removals
