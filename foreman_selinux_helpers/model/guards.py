@@ -1,6 +1,6 @@
 """The guards of daemon-reexec: conditions under which PID 1 is not re-executed."""
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Sequence, Tuple
 
 from . import labelcache
 from .labelcache import LabelCache
@@ -78,26 +78,40 @@ class Facts(NamedTuple):
     binary_failure: Optional[str]
 
 
+def _busy(facts: Facts) -> Optional[str]:
+    if facts.manager_state not in _SETTLED_STATES:
+        return "the manager is %s" % (facts.manager_state or "in a state that it does not tell")
+    return "jobs are queued for %s" % ", ".join(facts.target_jobs) if facts.target_jobs else None
+
+
+def _full(facts: Facts) -> Optional[str]:
+    if facts.free_bytes < RUN_SPACE_NEEDED:
+        return "only %d KiB are free on /run/systemd; PID 1 needs %d MiB for its state" % (
+            facts.free_bytes // 1024, RUN_SPACE_NEEDED >> 20)
+    if facts.free_inodes is not None and facts.free_inodes < RUN_INODES_NEEDED:
+        return "only %d inodes are free on /run/systemd; PID 1 may need %d for its state" % (
+            facts.free_inodes, RUN_INODES_NEEDED)
+    return None
+
+
+# The guards of a re-exec that is needed, in the order in which they are asked: each says why it refuses, or None.
+GUARDS: Sequence[Tuple[str, Callable[[Facts], Optional[str]]]] = (
+    (MILDER_REMEDY_WORKS, lambda facts: facts.milder),
+    (ALREADY_DONE, lambda facts: "PID 1 was re-executed already, and its label cache is stale still"
+     if facts.already_done else None),
+    (SWITCHED_OFF, lambda facts: facts.switched_off),
+    (CONTAINER, lambda facts: "this is a container (%s); PID 1 may forget its services" % facts.container
+     if facts.container else None),
+    (MANAGER_BUSY, _busy),
+    (RUN_FULL, _full),
+    (SYSTEMD_BROKEN, lambda facts: facts.binary_failure),
+)
+
+
 def refuse(facts: Facts) -> Optional[Refusal]:
     """Return the first guard that refuses a re-exec that is needed, or None if it may go ahead."""
-    if facts.milder:
-        return Refusal(MILDER_REMEDY_WORKS, facts.milder)
-    if facts.already_done:
-        return Refusal(ALREADY_DONE, "PID 1 was re-executed already, and its label cache is stale still")
-    if facts.switched_off:
-        return Refusal(SWITCHED_OFF, facts.switched_off)
-    if facts.container:
-        return Refusal(CONTAINER, "this is a container (%s); PID 1 may forget its services" % facts.container)
-    if facts.manager_state not in _SETTLED_STATES:
-        return Refusal(MANAGER_BUSY, "the manager is %s" % (facts.manager_state or "in a state that it does not tell"))
-    if facts.target_jobs:
-        return Refusal(MANAGER_BUSY, "jobs are queued for %s" % ", ".join(facts.target_jobs))
-    if facts.free_bytes < RUN_SPACE_NEEDED:
-        return Refusal(RUN_FULL, "only %d KiB are free on /run/systemd; PID 1 needs %d MiB for its state"
-                       % (facts.free_bytes // 1024, RUN_SPACE_NEEDED >> 20))
-    if facts.free_inodes is not None and facts.free_inodes < RUN_INODES_NEEDED:
-        return Refusal(RUN_FULL, "only %d inodes are free on /run/systemd; PID 1 may need %d for its state"
-                       % (facts.free_inodes, RUN_INODES_NEEDED))
-    if facts.binary_failure:
-        return Refusal(SYSTEMD_BROKEN, facts.binary_failure)
+    for guard, refuses in GUARDS:
+        why = refuses(facts)
+        if why:
+            return Refusal(guard, why)
     return None
