@@ -13,6 +13,7 @@ from ..model.plan import DONE, FAILED, Result
 from ..model.record import NOTHING, Owned, Record
 from ..sources import host as hosts
 from .registration import CHANCES, finish
+from .trace import tell
 
 # Which rules of ours are meant, of those in a policy's record and (True) in its store as well.
 Choice = Callable[[policystore.Store, Owned, bool], bool]
@@ -33,14 +34,14 @@ def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
         store = policystore.Store(host.root, policy, apart=len(policies) > 1)
         load = policy == host.policy and host.offline is None
         try:
-            some, done = _unregister(store, chosen, load, runner, log, dry_run)
+            some, done = _unregister(store, chosen, load, runner, dry_run)
         except HelperError as error:
             failures.append(error)
             continue
         if policy != host.policy:
             some = [one._replace(reason="%s, in the policy %s" % (one.reason, policy)) for one in some]
         decisions += some
-        results += done
+        results += [tell(log, one) for one in done]
     for one in failures[1:]:
         log.error(str(one))
     if failures:
@@ -48,7 +49,7 @@ def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
     return decisions, results
 
 
-def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, runner: Runner, log: Log,
+def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, runner: Runner,
                 dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
     """Remove the rules of ours in one policy."""
     record = ownership.load(store.root, store.policy)
@@ -72,14 +73,10 @@ def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, 
             except HelperError as error:
                 failure = error
                 break
-    results = []
-    for one in decisions:
-        result = Result(plan.UNREGISTER, str(one.rule), FAILED if failure else DONE, None, str(failure or one.reason))
-        (log.error if failure else log.info)("unregister %s: %s: %s" % (result.target, result.outcome, result.detail))
-        results.append(result)
-    if failure and not results:
+    if failure and not decisions:
         raise failure
-    return decisions, results
+    return decisions, [Result(plan.UNREGISTER, str(one.rule), FAILED if failure else DONE, None,
+                              str(failure or one.reason)) for one in decisions]
 
 
 def _removals(store: policystore.Store, record: Record, local: Sequence[Rule],
