@@ -211,8 +211,9 @@ def ask(rounds: int) -> Found:
         process.stdout.readline()
         paths = ["/run/bench-%d.sock" % one for one in range(10)]
         cases = {"ask a copy for 10 paths": {"argv": [*PYTHON, str(HERE / "ask_copy.py"), str(TOP), str(root),
-                                                      str(process.pid), *paths]},
-                 "the same of the disk": {"argv": [*PYTHON, str(HERE / "ask_copy.py"), str(TOP), str(root), "0", *paths]},
+                                                      policyroot.POLICY, str(process.pid), *paths]},
+                 "the same of the disk": {"argv": [*PYTHON, str(HERE / "ask_copy.py"), str(TOP), str(root),
+                                                   policyroot.POLICY, "0", *paths]},
                  "bare selabel_open, 10 paths": {"argv": [*PYTHON, str(HERE / "bare_ask.py"),
                                                           str(files / "file_contexts"), *paths]}}
         out = subprocess.run([*PYTHON, str(HERE / "measure.py")], check=True, stdout=subprocess.PIPE,

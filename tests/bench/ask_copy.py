@@ -2,12 +2,11 @@
 
 import sys
 
-top, root, pid, *paths = sys.argv[1:]
+top, root, policy, pid, *paths = sys.argv[1:]
 sys.path.insert(0, top)
 
 from foreman_selinux_helpers.doors import heldcopy, selinuxlib  # noqa: E402
 
-policy = selinuxlib.policy_type(root)
 if pid == "0":
     database = selinuxlib.LabelDatabase(root, policy)
     for path in paths:
