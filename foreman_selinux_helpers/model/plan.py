@@ -1,12 +1,12 @@
 """What a repair will do, as a value: text, JSON and dry run all print the same.  Pure."""
 
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from . import rules
+from . import rules, sockets
 from .facts import Observation
 from .labelcache import STALE, UNKNOWN
 from .refresh import NEVER, ON_DAEMON_RELOAD
-from .sockets import Action
+from .sockets import Action, SameType
 
 REGISTER = "register"
 UNREGISTER = "unregister"
@@ -96,6 +96,21 @@ def cache_steps(observation: Observation, load_due: bool, refresh: str,
 def start_steps(units: Sequence[str]) -> List[Step]:
     """Return the steps that start what a run which was cut short had stopped."""
     return [Step(START, unit, CUT_SHORT) for unit in units]
+
+
+def socket_actions(seen: Observation, same: SameType, cache_stale: bool = False) -> Tuple[List[Action], List[str]]:
+    """Return what mends the sockets that were seen, and what is left for somebody to do; see sockets.actions()."""
+    found: List[Action] = []
+    rest: List[str] = []
+    if seen.host.offline:
+        return found, rest
+    for unit in dict.fromkeys(view.unit for view in seen.views if view.listening or view.foreign):
+        views = [view for view in seen.views if view.unit == unit and (view.listening or view.foreign)]
+        executable = seen.executables.get(unit) if any(view.listening for view in views) else None
+        actions, left = sockets.actions(views, executable, same, cache_stale)
+        found += actions
+        rest += left
+    return found, rest
 
 
 def socket_steps(actions: Sequence[Action]) -> List[Step]:

@@ -1,6 +1,6 @@
 """Look, plan, apply, verify: the whole flow.  Doing it again does nothing."""
 
-from typing import TYPE_CHECKING, Optional, Sequence
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from ..doors.log import Log
 from ..doors.run import Runner
@@ -13,14 +13,15 @@ from ..model.outcome import Outcome, SocketReport
 from ..model.plan import DONE, FAILED, NOT_NEEDED, Result, Step
 from ..model.profiles import SocketProfile
 from ..sources import observe
+from . import stopped
+from .evidence import Evidence
 from .judge import Judge
-from .pid1 import Pid1
-from .registration import Registration
-from .socketunits import Sockets
-from .trace import tell
 
 if TYPE_CHECKING:
     from ..sources.detection import Detection
+    from .pid1 import Pid1
+    from .registration import Registration
+    from .socketunits import Sockets
 
 
 class Converge:
@@ -31,13 +32,36 @@ class Converge:
         self._host = host
         self._profiles = profiles
         self._known_units = known_units
+        self._runner = runner
         self._log = log
         self.systemd = Systemd(runner)
-        self.pid1 = Pid1(host, self.systemd, runner, log)
-        self._evidence = self.pid1.evidence
+        self._evidence = Evidence(host, self.systemd, runner)
         self._judge = Judge(host, profiles, self._evidence)
-        self._registration = Registration(host, lambda: self.look(rules_alone=True), runner, log)
-        self._sockets = Sockets(self.pid1, lambda: self.look(), runner, log)
+        self._pid1: "Optional[Pid1]" = None
+
+    # What changes something is loaded only when there is something to change.
+
+    @property
+    def pid1(self) -> "Pid1":
+        """The remedies for PID 1's label cache; one value for all of a run."""
+        if self._pid1 is None:
+            from .pid1 import Pid1
+
+            self._pid1 = Pid1(self._evidence, self._runner, self._log)
+        return self._pid1
+
+    @property
+    def _sockets(self) -> "Sockets":
+        from .socketunits import Sockets
+
+        return Sockets(self.pid1, lambda: self.look(), self._runner, self._log)
+
+    @property
+    def _registration(self) -> "Registration":
+        from .registration import Registration
+
+        return Registration(self._host, self._evidence.same, lambda: self.look(rules_alone=True), self._runner,
+                            self._log)
 
     @property
     def detection(self) -> "Detection":
@@ -52,14 +76,14 @@ class Converge:
         """Look and judge; change nothing."""
         seen = self.look()
         return self._outcome(seen, [], [], ["%s: %s; repair starts it again" % (step.target, step.reason)
-                                            for step in self._sockets.start_steps()])
+                                            for step in self._start_steps()])
 
     def repair(self, dry_run: bool) -> Outcome:
         """Register, refresh PID 1, restart or relabel, verify."""
         seen = self.look()
         steps = plan.rule_steps(seen.decisions) + self._evidence.steps(seen)
-        starts = self._sockets.start_steps()
-        socket_actions, rest = self._sockets.actions(seen)
+        starts = self._start_steps()
+        socket_actions, rest = plan.socket_actions(seen, self._evidence.same)
         steps += starts + plan.socket_steps(socket_actions)
         if dry_run or not (steps or seen.record.pending):
             return self._outcome(seen, steps, [], rest)
@@ -84,6 +108,8 @@ class Converge:
 
     def reexec(self, dry_run: bool) -> Outcome:
         """Re-execute PID 1 if its label cache is stale and no guard refuses."""
+        from .trace import tell
+
         self.pid1.others = self.pid1.other_sockets()
         seen = self.pid1.look_at_cache(self.look())
         step = Step(plan.DAEMON_REEXEC, plan.INIT, seen.cache.evidence[0] if seen.cache.evidence else "")
@@ -103,10 +129,10 @@ class Converge:
 
     def restart(self) -> Outcome:
         """Take the socket step alone."""
-        starts = self._sockets.start_steps()
+        starts = self._start_steps()
         results = self._sockets.start(starts)
         seen = self.look()
-        socket_actions, rest = self._sockets.actions(seen)
+        socket_actions, rest = plan.socket_actions(seen, self._evidence.same)
         if socket_actions and seen.cache.state == STALE:
             self.pid1.nudge()  # it renews its cache now, if it does so by itself
         steps = starts + plan.socket_steps(socket_actions)
@@ -115,6 +141,9 @@ class Converge:
         results += self._sockets.mend(socket_actions, [])
         return self._after(seen, steps, results)
 
+    def _start_steps(self) -> List[Step]:
+        return plan.start_steps([] if self._host.offline else stopped.units())
+
     def _after(self, before: Observation, steps: Sequence[Step], results: Sequence[Result]) -> Outcome:
         """Look again at what was done.  A manager that does not answer now does not keep the report away."""
         try:
@@ -122,7 +151,7 @@ class Converge:
         except HelperError as error:
             self._log.error(str(error))
             return self._outcome(before, steps, results)._replace(error=str(error))
-        return self._outcome(after, steps, results, self._sockets.actions(after)[1])
+        return self._outcome(after, steps, results, plan.socket_actions(after, self._evidence.same)[1])
 
     def look(self, rules_alone: bool = False) -> Observation:
         """Look at everything again, or at the rules alone."""

@@ -35,8 +35,8 @@ class Evidence:
     """What is known of one PID 1's label cache; what is costly is asked only where it matters."""
 
     def __init__(self, host: Host, systemd: Systemd, runner: Runner) -> None:
-        self._host = host
-        self._systemd = systemd
+        self.host = host
+        self.systemd = systemd
         self._runner = runner
         self._detection: "Optional[Detection]" = None
         self.same = CompiledPolicy(host.root, host.policy or "").same
@@ -47,12 +47,12 @@ class Evidence:
         if self._detection is None:
             from ..sources.detection import Detection
 
-            self._detection = Detection(self._host.root, self._systemd, self._runner)
+            self._detection = Detection(self.host.root, self.systemd, self._runner)
         return self._detection
 
     def outdated(self, seen: Observation) -> Optional[bool]:
         """Tell whether PID 1 labels by older rules, and will not renew them by itself; None: that is not known."""
-        if self._host.offline or seen.cache.harmless:
+        if self.host.offline or seen.cache.harmless:
             return False
         if seen.cache.state == STALE or seen.cache.wrong:
             if observe.renews_by_itself(seen, self.prediction()):
@@ -89,7 +89,7 @@ class Evidence:
         return "this systemd is known never to renew its label cache, and the rules have changed" if never else None
 
     def prediction(self) -> Prediction:
-        build = self.detection.running(self._host.offline)
+        build = self.detection.running(self.host.offline)
         return Prediction(build.refresh, build.evidence)
 
     def steps(self, seen: Observation) -> List[Step]:

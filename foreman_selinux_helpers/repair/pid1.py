@@ -5,10 +5,9 @@ from typing import Callable, Dict, List, Optional, Sequence
 from ..doors import labelfiles, ownership, procfs, selinuxlib, systemd
 from ..doors.log import Log
 from ..doors.run import Runner
-from ..doors.systemd import Systemd
 from ..model import guards, labelcache, plan
 from ..model.errors import CommandFailed, HelperError, TimedOut
-from ..model.facts import Host, Observation
+from ..model.facts import Observation
 from ..model.guards import Facts
 from ..model.labelcache import STALE
 from ..model.plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
@@ -23,12 +22,12 @@ from .trace import tell
 class Pid1:
     """PID 1 of this host, for one run."""
 
-    def __init__(self, host: Host, manager: Systemd, runner: Runner, log: Log) -> None:
-        self.host = host
-        self.systemd = manager
+    def __init__(self, evidence: Evidence, runner: Runner, log: Log) -> None:
+        self.host = evidence.host
+        self.systemd = evidence.systemd
+        self.evidence = evidence
         self._runner = runner
         self._log = log
-        self.evidence = Evidence(host, manager, runner)
         self._reexecuted = False
         self.others: Dict[str, str] = {}  # what else PID 1 should label, where that is asked for
 

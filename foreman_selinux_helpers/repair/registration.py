@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
 
 from ..doors import ownership, policystore, selinuxlib
 from ..doors.log import Log
-from ..doors.policydb import CompiledPolicy
 from ..doors.run import Runner
 from ..model import plan, rules
 from ..model.errors import CommitFailed, HelperError, RulesChanged, RulesRefused
@@ -12,6 +11,7 @@ from ..model.facts import Host, Observation
 from ..model.filecontexts import SOCKET, type_of
 from ..model.plan import DONE, FAILED, Result
 from ..model.record import Owned, Record
+from ..model.sockets import SameType
 from ..sources import host as hosts
 from .trace import tell
 
@@ -25,12 +25,12 @@ CHANCES = 10
 class Registration:
     """The rules for one host's sockets; ``look`` observes the rules again."""
 
-    def __init__(self, host: Host, look: Callable[[], Observation], runner: Runner, log: Log) -> None:
+    def __init__(self, host: Host, same: SameType, look: Callable[[], Observation], runner: Runner, log: Log) -> None:
         self._host = host
+        self._same = same
         self._look = look
         self._runner = runner
         self._log = log
-        self._same = CompiledPolicy(host.root, host.policy or "").same
 
     def register(self, seen: Observation) -> List[Result]:
         """Commit all rule changes at once; leave out, and report, what the policy refuses."""

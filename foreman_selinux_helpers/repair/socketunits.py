@@ -1,6 +1,6 @@
 """Sockets: relabelled in place or restarted, and looked at again."""
 
-from typing import Callable, List, Sequence, Set, Tuple
+from typing import Callable, List, Sequence, Set
 
 from ..doors import selinuxlib
 from ..doors.log import Log
@@ -25,26 +25,11 @@ class Sockets:
     """The sockets of some units; ``look`` observes the host again."""
 
     def __init__(self, pid1: Pid1, look: Callable[[], Observation], runner: Runner, log: Log) -> None:
-        self._host = pid1.host
         self._systemd = pid1.systemd
         self._pid1 = pid1
         self._look = look
         self._log = log
         self._runner = runner
-
-    def actions(self, seen: Observation,
-                        cache_stale: bool = False) -> Tuple[List[sockets.Action], List[str]]:
-        if self._host.offline:
-            return [], []
-        found: List[sockets.Action] = []
-        rest: List[str] = []
-        for unit in dict.fromkeys(view.unit for view in seen.views if view.listening or view.foreign):
-            views = [view for view in seen.views if view.unit == unit and (view.listening or view.foreign)]
-            executable = seen.executables.get(unit) if any(view.listening for view in views) else None
-            one, left = sockets.actions(views, executable, self._pid1.evidence.same, cache_stale)
-            found += one
-            rest += left
-        return found, rest
 
     def mend(self, actions: Sequence[sockets.Action], before: Sequence[Result]) -> List[Result]:
         """Relabel or restart, as planned, what still is wrong once no other run is doing it."""
@@ -59,7 +44,7 @@ class Sockets:
     def _mend_alone(self, actions: Sequence[sockets.Action], taken: Set[str], notes: stopped.Notes) -> List[Result]:
         seen = self._look()
         stale = not seen.cache.harmless and (seen.cache.state == STALE or self._pid1.evidence.outdated(seen) is True)
-        due = self.actions(seen, stale)[0]
+        due = plan.socket_actions(seen, self._pid1.evidence.same, stale)[0]
         targets = [(one.step, one.target) for one in due]
         results = [Result(one.step, one.target, NOT_NEEDED, None, _RELABELLED if stale else "not needed by now")
                    for one in actions if (one.step, one.target) not in targets]
@@ -90,9 +75,6 @@ class Sockets:
         except HelperError as error:
             return tell(self._log, Result(action.step, action.target, FAILED, None, str(error)))
         return tell(self._log, Result(action.step, action.target, DONE, None, action.reason))
-
-    def start_steps(self) -> List[Step]:
-        return plan.start_steps([] if self._host.offline else stopped.units())
 
     def start(self, steps: Sequence[Step]) -> List[Result]:
         """Start what a run that was killed in the middle of a restart has left down."""

@@ -57,7 +57,6 @@ class World:
         patch = monkeypatch.setattr
         patch(self.flow, "look", self.look)
         patch(self.flow.pid1.evidence, "same", str.__eq__)
-        patch(self.flow._registration, "_same", str.__eq__)
         patch(self.flow.pid1.evidence, "prediction", lambda: Prediction(refresh, ["because"]))
         original = self.flow.pid1._facts
         patch(self.flow.pid1, "_facts", lambda directory, milder: self.facts._replace(
@@ -201,7 +200,7 @@ def test_what_another_run_has_mended_meanwhile_is_left_alone(monkeypatch):
 
 def test_who_mends_sockets_too_long_is_not_waited_for(monkeypatch):
     world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD))
-    world.flow._sockets._runner = Runner(Deadline(0.5))
+    world.flow._runner = Runner(Deadline(0.5))
     with stopped.alone(Deadline(5)):
         outcome = world.flow.repair(False)
     assert outcomes(outcome) == [("restart", "failed", None)]
