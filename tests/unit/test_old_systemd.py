@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ..vm import old_systemd
-from .recorded import AGAIN, Recording
+from .doors.recorded import AGAIN, Recording
 
 TODAY = Recording("252")
 OLD = {version: Recording(version) for version in old_systemd.VERSIONS}

@@ -10,7 +10,7 @@ from foreman_selinux_helpers import cli
 from foreman_selinux_helpers.lint.targets import TARGETS
 from foreman_selinux_helpers.verbs import lint as lintfiles
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 CONTEXT = "gen_context(system_u:object_r:foreman_var_run_t,s0)"
 GOOD = "/var/lib/foreman(/.*)?  %s\n" % CONTEXT
 BAD = "/run/foreman\\.sock  --  %s\n" % CONTEXT

@@ -13,7 +13,7 @@ from foreman_selinux_helpers.doors import selinuxlib
 from foreman_selinux_helpers.model.errors import HelperError
 from foreman_selinux_helpers.model.winner import Order
 
-TOP = Path(__file__).resolve().parent.parent.parent
+TOP = Path(__file__).resolve().parents[3]
 
 PROGRAM = """
 import os, subprocess, sys

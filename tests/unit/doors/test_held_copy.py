@@ -24,7 +24,7 @@ LABEL = "system_u:object_r:foo_t:s0"
 LIMITS = apart.Limits(5.0, 1 << 30, 1 << 20, 1 << 16)
 NOTHING = struct.pack("=3I", 0xf97cff8a, 5, 16) + b"10.42 2022-12-11" + struct.pack("=I", 6) + b"8-8-el" + bytes(8)
 
-TOP = str(pathlib.Path(__file__).resolve().parent.parent.parent)
+TOP = str(pathlib.Path(__file__).resolve().parents[3])
 
 
 # -- whether a label cache is outdated --------------------------------------------------------------

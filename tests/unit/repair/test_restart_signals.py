@@ -291,7 +291,7 @@ import sys
 sys.path.insert(0, {top!r})
 from foreman_selinux_helpers.doors import interrupts, systemd
 from foreman_selinux_helpers.repair import stopped
-from tests.unit.test_restart_signals import Deadline, Restarts, Runner, Systemd, UNIT
+from tests.unit.repair.test_restart_signals import Deadline, Restarts, Runner, Systemd, UNIT
 systemd.SYSTEMCTL = {directory!r} + "/systemctl"
 systemd._SURELY = {patience}
 stopped.DIRECTORY = {directory!r} + "/notes"

@@ -182,7 +182,7 @@ def test_a_unit_without_a_profile():
 
 
 def test_the_shipped_profiles_are_good():
-    top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     for name in ("foreman", "pulpcore"):
         with open(os.path.join(top, "profiles.d", name + ".conf")) as stream:
             assert all(one.client == "httpd_t" for one in profiles.parse(stream.read(), name))

@@ -10,7 +10,7 @@ from foreman_selinux_helpers.sources import access
 from foreman_selinux_helpers.sources.access import Check, denied, denied_for_good
 from foreman_selinux_helpers.verbs import explain
 
-from .test_sockets import BAD, RIGHT
+from ..model.test_sockets import BAD, RIGHT
 
 LABEL = "system_u:object_r:var_run_t:s0"
 

@@ -35,7 +35,7 @@ def test_odd_arguments_of_a_hook_name_nothing(arguments):
     assert removal.going(arguments) == Going((), [], False)
 
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 CODE = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.repair import removal;" \
     "print(removal.going(['--caller', sys.argv[1], 'foreman']).replaced)" % TOP
 

@@ -9,7 +9,7 @@ from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Output, Runner
 
 VERSIONS = ("219", "239-41", "239-82", "244", "245", "252", "262")
-_DIRECTORY = Path(__file__).resolve().parent.parent / "recorded"
+_DIRECTORY = Path(__file__).resolve().parents[2] / "recorded"
 _OF_TYPE = {"socket": systemd._SOCKET_PROPERTIES, "service": systemd._SERVICE_PROPERTIES}
 AGAIN = "again and again"  # while PID 1 executed itself
 

@@ -18,7 +18,7 @@ from foreman_selinux_helpers.repair.converge import Outcome, SocketReport
 from foreman_selinux_helpers.sources.detection import Build
 from foreman_selinux_helpers.verbs import report
 
-from .test_sockets import BAD, RIGHT
+from ..model.test_sockets import BAD, RIGHT
 
 HOST = Host("/", "targeted", True, True, None)
 RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")

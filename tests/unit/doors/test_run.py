@@ -12,7 +12,7 @@ from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Output, Runner, failure
 from foreman_selinux_helpers.model.errors import CommandFailed, DeadlineExceeded, TimedOut
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 
 def runner(seconds=30.0):

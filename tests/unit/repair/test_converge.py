@@ -25,8 +25,8 @@ from foreman_selinux_helpers.repair import attempts, evidence, registration, soc
 from foreman_selinux_helpers.repair.converge import Converge
 from foreman_selinux_helpers.sources import observe
 
-from .test_guards import CLEAR
-from .test_sockets import BAD, RIGHT
+from ..model.test_guards import CLEAR
+from ..model.test_sockets import BAD, RIGHT
 from .test_stopped import left
 
 HOST = Host("/", "targeted", True, True, None)

@@ -108,7 +108,7 @@ def test_upstream_of_an_evr():
 
 def test_the_table_of_releases():
     """Each row of the page: the release, what systemd says, libselinux, the behaviour."""
-    page = Path(__file__).resolve().parent.parent.parent / "docs/releases.md"
+    page = Path(__file__).resolve().parents[3] / "docs/releases.md"
     rows = re.findall(r"^\| ([^|]+) \| `([^`]+)` \| ([0-9.]+) \| ([A-Z_]+) \| [^|]+ \|$", page.read_text(encoding="utf-8"), re.M)
     assert len(rows) >= 20
     families = {"EL": "rhel", "Fedora": "fedora", "Ubuntu": "debian", "Debian": "debian"}
