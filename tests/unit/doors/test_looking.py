@@ -134,7 +134,7 @@ def test_listen_lines_of_new_and_old_systemd():
 def test_a_socket_that_was_relabelled_says_nothing_of_who_made_it(tmp_path, monkeypatch):
     """That PID 1 made it wrong is proof of an outdated label cache; that somebody labelled it by hand is not."""
     path = str(tmp_path / "s")
-    monkeypatch.setattr(observe.selinuxlib, "path_label", lambda path: "u:r:t")
+    monkeypatch.setattr(observe.labels, "path_label", lambda path: "u:r:t")
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(path)
         made = observe._look_at(path).made_at
