@@ -4,7 +4,7 @@ import os
 import stat
 from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ..doors import labeldatabase, labelfiles, labels, ownership, procfs, selinuxlib, trust
+from ..doors import labeldatabase, labelfiles, labels, ownership, procfs, selinuxlib, trust, unixsockets
 from ..doors.policydb import CompiledPolicy
 from ..doors.policystore import Store
 from ..doors.systemd import Systemd
@@ -116,7 +116,7 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
     if rules_alone:
         return Observation(host, record, local, decisions, units, (), {}, nothing, policies.database.directory, False)
     live = host.offline is None  # elsewhere labels mean nothing
-    listeners = procfs.Listeners(1) if units and live else None
+    listeners = unixsockets.Listeners(1) if units and live else None
     by_context = {name: _labelled_by_context(unit, systemd) for name, unit in units.items()}
     executables = {name: found for name, found in ((name, _executable(unit, policies)) for name, unit in units.items()
                                                    if by_context[name] is False) if found}
@@ -183,7 +183,7 @@ def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
 
 
 def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequence[Decision],
-           policies: Policies, policy: Policy, listeners: Optional[procfs.Listeners],
+           policies: Policies, policy: Policy, listeners: Optional[unixsockets.Listeners],
            expected_socket_label: Optional[str], changed_at: Optional[float], live: bool) -> List[SocketView]:
     loaded = unit is not None and unit.load == "loaded"
     views = []

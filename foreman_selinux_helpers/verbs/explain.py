@@ -5,7 +5,7 @@ import shlex
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..doors import labeldatabase, labels, ownership, procfs, selinuxlib, trust
+from ..doors import labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..model import labelcache, layout, rules, sockets
@@ -197,11 +197,11 @@ class _Explanation:
         if not self.live:
             return []
         name, directory = os.path.basename(self.path), os.path.realpath(os.path.dirname(self.path))
-        inodes = {one.inode for spelling, found in procfs.Listeners(1).sockets.items()
+        inodes = {one.inode for spelling, found in unixsockets.Listeners(1).sockets.items()
                   if os.path.basename(spelling) == name and os.path.realpath(os.path.dirname(spelling)) == directory
                   for one in found}
         return [Listener(one.pid, procfs.comm(one.pid), procfs.unit_of(one.pid),
-                         labels.socket_label(one.pid, one.descriptor)) for one in procfs.holders(inodes)]
+                         labels.socket_label(one.pid, one.descriptor)) for one in unixsockets.holders(inodes)]
 
     def _systemd(self) -> None:
         cache = self.outcome.observation.cache
