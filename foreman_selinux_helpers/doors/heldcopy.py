@@ -62,14 +62,14 @@ def ask(pid: int, paths: Sequence[str], directory: str, seconds: float = _LIMITS
         return HeldAnswers({})
     if len(paths) > _MOST_PATHS:
         return HeldAnswers({}, "more than %d paths are asked for" % _MOST_PATHS)
-    from . import selinuxlib
+    from . import labeldatabase, selinuxlib
 
     try:
         selinuxlib.load()
         with scratch.directory() as place:
             def question() -> bytes:
                 copied = _copied(pid, directory, place, proc)
-                return encode(selinuxlib.labels_by(copied.base, copied.compiled, paths), paths, copied.new)
+                return encode(labeldatabase.labels_by(copied.base, copied.compiled, paths), paths, copied.new)
 
             ended = apart.call(question, _LIMITS._replace(seconds=min(seconds, _LIMITS.seconds)))
     except HelperError as error:

@@ -3,6 +3,7 @@
 import os
 from typing import Dict, List, Optional, Sequence
 
+from ..model.errors import HelperError
 from ..model.labelcache import (
     COMPILED,
     SUBSTITUTIONS,
@@ -16,7 +17,10 @@ from ..model.labelcache import (
     usable,
     written_by,
 )
-from . import procfs
+from . import procfs, trust
+
+# A hundred times what policies have.
+_LARGEST = 64 * 1024 * 1024
 
 
 def look(pid: int, directory: str, held: Optional[Sequence[HeldFile]] = None) -> LabelCache:
@@ -93,3 +97,19 @@ def _statuses(names: Sequence[str], suffix: str, directory: str) -> List[Optiona
         except OSError:
             found.append(None)
     return found
+
+
+def read_text(file: str) -> Optional[str]:
+    """Return what a file of the policy says, line ends and odd bytes kept, or None where there is none.
+
+    Raises HelperError for one that cannot be read, is not a file, or is far too large to be one.
+    """
+    try:
+        with os.fdopen(trust.open_regular(file, follow=True), "rb") as stream:
+            if os.fstat(stream.fileno()).st_size > _LARGEST:
+                raise HelperError("cannot read %s: it is larger than %d MiB; no policy is" % (file, _LARGEST >> 20))
+            return stream.read().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HelperError("cannot read %s: %s" % (file, error.strerror)) from error

@@ -6,6 +6,18 @@ import time
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from ..model.errors import CommandFailed, TimedOut
+from ..model.shownunits import (
+    OF_SERVICES,
+    SERVICE_PROPERTIES,
+    SOCKET_PROPERTIES,
+    Properties,
+    executable,
+    first,
+    listen_paths,
+    object_path,
+    parse_show,
+    triggered_service,
+)
 from ..model.units import Manager, Service, SocketUnit
 from .run import Runner, failure
 
@@ -22,74 +34,11 @@ _REEXEC = 200.0
 # Time enough to queue a job; three of them fit between the scriptlets' deadlines.
 _SURELY = 3.0
 _STATE_DIRECTORY = "/run/systemd"
-
-Properties = Dict[str, List[str]]
-
-_SOCKET_PROPERTIES = "Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo"
-_OF_SERVICES = "MainPID,ExecStart,SELinuxContext"
-_SERVICE_PROPERTIES = "Id,LoadState,ActiveState,SubState,Requires,BindsTo," + _OF_SERVICES
 _LONGEST_NAME = 255  # of a unit (systemd src/basic/unit-name.h, UNIT_NAME_MAX)
 # What systemctl before 244 prints for SELinuxContext, set or not.
 _UNPRINTABLE = "[unprintable]"
 # A property of type (bs), as busctl prints it: whether errors are ignored, and the context.
 _CONTEXT = r'\(bs\) (?:true|false) "([^"\\]*)"\s*\Z'
-
-
-def parse_show(text: str) -> List[Properties]:
-    """Read the output of ``systemctl show``: one block of NAME=VALUE lines for each unit."""
-    blocks = []
-    for block in text.strip("\n").split("\n\n"):
-        properties: Properties = {}
-        for line in block.split("\n"):
-            name, sign, value = line.partition("=")
-            if sign:
-                properties.setdefault(name, []).append(value)
-        blocks.append(properties)
-    return blocks
-
-
-def listen_paths(properties: Properties) -> Tuple[Tuple[str, ...], bool]:
-    """Return the paths that a socket unit listens on, and whether it listens on anything else.
-
-    Asked for Listen, systemd 239 and later print ``Listen=/run/a.sock (Stream)``, 219 ``ListenStream=/run/a.sock``.
-    """
-    values = [(kind, path) for path, kind in
-              (value.rsplit(" (", 1) for value in properties.get("Listen", ()) if " (" in value)]
-    values += [(name[6:] + ")", value) for name, found in properties.items()
-               if name.startswith("Listen") and name != "Listen" for value in found]
-    paths = tuple(value for kind, value in values
-                  if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
-    return paths, len(values) > len(paths)
-
-
-def _is_path(value: str) -> bool:
-    """Tell whether this is a path, and one that libselinux's Python binding takes; any other is left alone."""
-    try:
-        value.encode("utf-8")
-    except UnicodeError:
-        return False
-    return value.startswith("/") and "\0" not in value
-
-
-def _one(properties: Properties, name: str, default: str = "") -> str:
-    return properties.get(name, [default])[0]
-
-
-def _executable(properties: Properties) -> Optional[str]:
-    found = re.search(r"path=(/[^;]*?) ;", _one(properties, "ExecStart"))
-    return found.group(1) if found else None
-
-
-def _triggered(properties: Properties) -> Optional[str]:
-    """Return the one service that a socket starts; one with Accept=yes starts another for each connection."""
-    return None if _one(properties, "Accept") == "yes" else next(iter(_one(properties, "Triggers").split()), None)
-
-
-def _object_path(unit: str) -> str:
-    """Return the D-Bus object path of a unit (sd_bus_path_encode(3))."""
-    escaped = "".join("_%02x" % byte if not chr(byte).isalnum() or byte > 127 or (place == 0 and chr(byte).isdigit())
-                      else chr(byte) for place, byte in enumerate(unit.encode("utf-8", "surrogateescape")))
-    return "/org/freedesktop/systemd1/unit/" + escaped
 
 
 def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = None, silent: bool = False) -> str:
@@ -131,17 +80,17 @@ class Systemd:
         A program takes longer than the question: the services that sockets start by default are asked for as well.
         """
         usual = sorted({unit[:-len(".socket")] + ".service" for unit in units if len(unit) < _LONGEST_NAME})
-        shown = self._show_both(units, usual) or self._show(units, _SOCKET_PROPERTIES)
-        triggered = {unit: _triggered(shown[unit]) for unit in units}
+        shown = self._show_both(units, usual) or self._show(units, SOCKET_PROPERTIES)
+        triggered = {unit: triggered_service(shown[unit]) for unit in units}
         shown.update(self._show(sorted({name for name in triggered.values() if name and name not in shown}),
-                                _SERVICE_PROPERTIES))
+                                SERVICE_PROPERTIES))
         return {unit: self._socket_unit(unit, shown[unit], triggered[unit], shown) for unit in units}
 
     def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
         """Return the paths of all socket units that the manager has loaded, by unit."""
         # A pattern is for loaded units alone (systemctl(1)); 219 knows it as well.
         text = self._ask("show", "--property=Id,Listen", "--", "*.socket")
-        return {_one(one, "Id"): listen_paths(one)[0] for one in parse_show(text) if _one(one, "Id")}
+        return {first(one, "Id"): listen_paths(one)[0] for one in parse_show(text) if first(one, "Id")}
 
     def takes_label_from_net(self, unit: str) -> Optional[bool]:
         """Tell whether a socket unit has SELinuxContextFromNet=, which no D-Bus property shows; None: not known."""
@@ -159,7 +108,7 @@ class Systemd:
         """
         if not sockets:
             return {}
-        blocks = parse_show(self._ask("show", "--property=%s,%s" % (_SOCKET_PROPERTIES, _OF_SERVICES),
+        blocks = parse_show(self._ask("show", "--property=%s,%s" % (SOCKET_PROPERTIES, OF_SERVICES),
                                       "--", *sockets, *services, silent=True))
         return dict(zip([*sockets, *services], blocks)) if len(blocks) == len(sockets) + len(services) else {}
 
@@ -179,15 +128,15 @@ class Systemd:
         service = None
         if triggered:
             properties = services[triggered]
-            needs = (_one(properties, "Requires") + " " + _one(properties, "BindsTo")).split()
-            service = Service(triggered, _one(properties, "ActiveState") in ("active", "activating", "reloading"),
-                              unit in needs, _executable(properties), self._context(triggered, properties))
-        return SocketUnit(unit, _one(shown, "LoadState", "not-found"), _one(shown, "ActiveState"),
+            needs = (first(properties, "Requires") + " " + first(properties, "BindsTo")).split()
+            service = Service(triggered, first(properties, "ActiveState") in ("active", "activating", "reloading"),
+                              unit in needs, executable(properties), self._context(triggered, properties))
+        return SocketUnit(unit, first(shown, "LoadState", "not-found"), first(shown, "ActiveState"),
                           paths, others, service)
 
     def _context(self, service: str, properties: Properties) -> Optional[str]:
         """Return the SELinuxContext= of a service; None where it cannot be told."""
-        shown = _one(properties, "SELinuxContext")
+        shown = first(properties, "SELinuxContext")
         if shown != _UNPRINTABLE:
             return shown[1:] if shown.startswith("-") else shown
         if service not in self._contexts:
@@ -196,7 +145,7 @@ class Systemd:
 
     def _asked_context(self, service: str) -> Optional[str]:
         try:
-            done = self._runner.run([_BUSCTL, "get-property", "org.freedesktop.systemd1", _object_path(service),
+            done = self._runner.run([_BUSCTL, "get-property", "org.freedesktop.systemd1", object_path(service),
                                      "org.freedesktop.systemd1.Service", "SELinuxContext"], limit=_ANSWER)
         except CommandFailed:
             return None  # busctl needs the D-Bus daemon, which systemctl does not
@@ -213,11 +162,11 @@ class Systemd:
             words = line.split()
             if len(words) >= 3 and words[1].endswith(".target") and words[2] in ("start", "restart"):
                 targets.append(words[1])
-        return Manager(_one(shown, "Version"), _one(shown, "SystemState", "unknown"), tuple(targets))
+        return Manager(first(shown, "Version"), first(shown, "SystemState", "unknown"), tuple(targets))
 
     def version(self) -> str:
         """Return the Version property of the running manager."""
-        return _one(parse_show(self._ask("show", "--property=Version"))[0], "Version")
+        return first(parse_show(self._ask("show", "--property=Version"))[0], "Version")
 
     def active_units(self) -> List[str]:
         """Return the names of the units that are active now."""
@@ -227,7 +176,7 @@ class Systemd:
     def may_start(self, unit: str) -> bool:
         """Tell whether another start might succeed: the unit is there, and systemd has not given it up."""
         shown = parse_show(self._ask("show", "--property=LoadState,ActiveState", "--", unit))[0]
-        return _one(shown, "LoadState") == "loaded" and _one(shown, "ActiveState") != "failed"
+        return first(shown, "LoadState") == "loaded" and first(shown, "ActiveState") != "failed"
 
     def container(self) -> Optional[str]:
         """Return the kind of container that this host runs in, or None."""

@@ -59,9 +59,9 @@ def real_path(path: str) -> str:
         os.close(handle)
 
 
-def open_regular(path: str) -> int:
-    """Open a regular file for reading, and no link to one.  Raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def open_regular(path: str, follow: bool = False) -> int:
+    """Open a regular file for reading, and with ``follow`` a link to one.  Raises OSError; never waits for a pipe."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "it is not a regular file")

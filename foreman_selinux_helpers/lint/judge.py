@@ -9,7 +9,7 @@ import re
 from functools import partial
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..model.filecontexts import ALL_FILES, SOCKET
+from ..model.filecontexts import ALL_FILES, SOCKET, Rule
 from .aliases import Spellings, settled
 from .contexts import type_in
 from .fcsource import Conditions, SourceRule
@@ -31,7 +31,6 @@ from .rules import (
     Index,
     LintedRule,
     derive,
-    line_of,
     lines_of,
     templated,
     there_on,
@@ -259,10 +258,10 @@ class _Lint:
         if one.written.quoted or not one.clear or (one.never and never_matches(one.mended)):
             return None
         context = one.context or ""
-        lines = [line_of(regex, self._file_type.get(number, one.rule.file_type), context)
+        lines = [str(Rule(regex, self._file_type.get(number, one.rule.file_type), context))
                  for regex in self._spellings.all(number) if regex == one.mended or not self._elsewhere(number, regex)]
         for added in self._added.get(number, ()):
-            lines += [line_of(regex, SOCKET, context) for regex in self._spellings.of_path(added)]
+            lines += [str(Rule(regex, SOCKET, context)) for regex in self._spellings.of_path(added)]
         return "\n".join(lines)
 
     def _elsewhere(self, number: int, regex: str) -> bool:

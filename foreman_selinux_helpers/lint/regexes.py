@@ -5,7 +5,7 @@ import warnings
 from functools import lru_cache
 from typing import List, Optional, Sequence, Tuple
 
-from ..model.filecontexts import ALL_FILES, Rule
+from ..model.filecontexts import ALL_FILES, Rule, alternates
 
 # A dot between characters that stand for themselves, or at the beginning of a hidden file's name.
 _BARE_DOT = re.compile(r"(?<=[A-Za-z0-9_/)\]}*+?-])(?<!/\*)\.(?=[A-Za-z0-9_])")
@@ -72,18 +72,8 @@ def words_with_bare_dots(regex: str) -> List[str]:
 
 def directory_of(regex: str) -> str:
     """Return the directories that a regex begins with, as far as they stand for themselves."""
-    found = None if "|" in regex and _alternates(regex) else _LEADING.match(regex)
+    found = None if "|" in regex and alternates(regex) else _LEADING.match(regex)
     return found.group() if found else ""
-
-
-def _alternates(regex: str) -> bool:
-    """Tell whether a regex has alternatives outside of all groups."""
-    depth = 0
-    for one in _SET_OR_ESCAPE.sub("", regex):
-        depth += (one == "(") - (one == ")")
-        if one == "|" and depth <= 0:
-            return True
-    return False
 
 
 @lru_cache(maxsize=None)

@@ -179,14 +179,6 @@ def templated(one: LintedRule) -> bool:
 # -- words ---------------------------------------------------------------------------------------
 
 
-_WRITTEN = {name: written for written, name in FILE_TYPES.items()}
-
-
-def line_of(regex: str, file_type: str, context: str) -> str:
-    """Return a rule as it is written in an ``.fc`` file."""
-    return "  ".join(part for part in (regex, _WRITTEN[file_type], context) if part)
-
-
 def lines_of(numbers: Iterable[int], one: str, more: str) -> str:
     """Return words about one line or several."""
     ordered = ["%d" % number for number in sorted(numbers)]

@@ -19,6 +19,8 @@ FILE_TYPES = {
     "-l": "symlink",
     "-p": "pipe",
 }
+# semanage-fcontext(8), option -f.
+LETTERS = {name: {"": "a", "--": "f"}.get(written, written[1:]) for written, name in FILE_TYPES.items()}
 _WRITTEN = {name: written for written, name in FILE_TYPES.items()}
 
 # What is special to libselinux (src/label_file.h, spec_hasMetaChars), and what is to a regex.
@@ -256,7 +258,7 @@ def _bytes(text: str) -> bytes:
 @lru_cache(maxsize=None)
 def stem(regex: str) -> str:
     """Return a literal prefix that every match of the regex must have."""
-    if "|" in regex and (re.search(_ODD, regex) or _alternates(regex)):
+    if "|" in regex and (re.search(_ODD, regex) or alternates(regex)):
         return ""
     prefix = re.match(r"(?:[^.^$?*+|\[({\\)\]}]|\\[^A-Za-z0-9])*", regex).group()  # type: ignore[union-attr]
     following = regex[len(prefix):len(prefix) + 1]
@@ -266,7 +268,7 @@ def stem(regex: str) -> str:
     return re.sub(r"\\(.)", r"\1", prefix)
 
 
-def _alternates(regex: str) -> bool:
+def alternates(regex: str) -> bool:
     """Tell whether a regex has alternatives outside of all groups."""
     bare = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", regex)
     while True:

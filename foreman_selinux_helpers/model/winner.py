@@ -3,7 +3,7 @@
 A rule without special characters wins over all with some.  How libselinux chooses among several
 literal rules for one path, and where it looks at regexes at all, differs: up to 3.7 it keeps one
 list (``src/label_file.h``, sort_specs, and ``src/label_file.c``, lookup_all), from 3.8 on a tree
-of directories (insert_spec, lookup_check_node).  So it is asked (selinuxlib.label_order), and
+of directories (insert_spec, lookup_check_node).  So it is asked (behaviour.label_order), and
 the order is a value here.
 """
 

@@ -4,7 +4,7 @@ import os
 import shlex
 from typing import List, Optional, Sequence, Tuple
 
-from ..doors import selinuxlib
+from ..doors import labeldatabase
 from ..model import labelcache, plan, rules, sockets
 from ..model.facts import Host, Observation
 from ..model.filecontexts import type_of
@@ -52,7 +52,7 @@ class Judge:
         if client is None or denied is None:
             return SocketReport(view, None, None)  # where there is no such domain, nobody is kept out
         # Only now is it worth to know which label each directory should have.
-        database = selinuxlib.LabelDatabase(self._host.root, self._host.policy or "")
+        database = labeldatabase.LabelDatabase(self._host.root, self._host.policy or "")
         try:
             checks = access.connecting(client, view, database.directory_label)
         finally:

@@ -2,7 +2,7 @@
 
 from typing import Callable, Dict, List, Optional, Sequence
 
-from ..doors import labelfiles, ownership, procfs, selinuxlib, systemd
+from ..doors import labeldatabase, labelfiles, ownership, procfs, systemd
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..model import guards, labelcache, plan
@@ -42,7 +42,7 @@ class Pid1:
         """Return what libselinux answers for the paths of all sockets, with a profile or without."""
         if self.host.offline or self.host.policy is None:
             return {}
-        database = selinuxlib.LabelDatabase(self.host.root, self.host.policy)
+        database = labeldatabase.LabelDatabase(self.host.root, self.host.policy)
         try:
             answers = {path: database.lookup(path) for paths in self.systemd.listening_paths().values()
                        for path in paths}

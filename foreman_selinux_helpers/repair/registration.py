@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
 
-from ..doors import ownership, policystore, selinuxlib
+from ..doors import labeldatabase, ownership, policystore
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..model import plan, rules
@@ -118,7 +118,7 @@ class Registration:
         added = [one for one in due if one.action != rules.REMOVE and one.path]
         if not added:
             return []
-        database = selinuxlib.LabelDatabase(store.root, store.policy)
+        database = labeldatabase.LabelDatabase(store.root, store.policy)
         try:
             dead = []
             for one in added:

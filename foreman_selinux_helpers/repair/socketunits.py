@@ -2,7 +2,7 @@
 
 from typing import Callable, List, Sequence, Set
 
-from ..doors import selinuxlib
+from ..doors import labels
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..model import labelcache, plan, sockets
@@ -66,10 +66,10 @@ class Sockets:
                 Restarts(self._systemd, notes).restart(seen.units[action.target])
             elif action.step == sockets.RELABEL:
                 view = next(one for one in seen.views if one.path == action.target)
-                selinuxlib.relabel(action.target, view.wanted or "", stat.S_IFSOCK)
+                labels.relabel(action.target, view.wanted or "", stat.S_IFSOCK)
             else:
                 executable = next(one for one in seen.executables.values() if one.path == action.target)
-                selinuxlib.relabel(action.target, executable.expected or "", stat.S_IFREG)
+                labels.relabel(action.target, executable.expected or "", stat.S_IFREG)
         except OSError as error:
             return tell(self._log, Result(action.step, action.target, FAILED, None, str(error.strerror)))
         except HelperError as error:

@@ -8,7 +8,7 @@ selinux_socket_unix_stream_connect and selinux_socket_unix_may_send).
 import os
 from typing import Callable, List, NamedTuple, Optional, Sequence
 
-from ..doors import procfs, selinuxlib
+from ..doors import labels, procfs, selinuxlib
 from ..model.filecontexts import type_of
 from ..model.sockets import SocketView
 
@@ -50,7 +50,7 @@ def connecting(client: str, view: SocketView, right_label: Callable[[str], Optio
     checks = []
     for directory in _directories(view.path):
         try:
-            label = selinuxlib.path_label(directory)
+            label = labels.path_label(directory)
         except OSError:
             label = None
         checks.append(_check(client, directory, "dir", "search", label, right_label(directory) or label))

@@ -4,7 +4,7 @@ import os
 import stat
 from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ..doors import labelfiles, ownership, procfs, selinuxlib, trust
+from ..doors import labeldatabase, labelfiles, labels, ownership, procfs, selinuxlib, trust, unixsockets
 from ..doors.policydb import CompiledPolicy
 from ..doors.policystore import Store
 from ..doors.systemd import Systemd
@@ -27,10 +27,10 @@ class Policies:
 
     def __init__(self, host: Host) -> None:
         self.store = Store(host.root, host.policy or "")
-        self.database = selinuxlib.LabelDatabase(host.root, host.policy or "")
+        self.database = labeldatabase.LabelDatabase(host.root, host.policy or "")
         self.compiled = CompiledPolicy(host.root, host.policy or "")
         self._host = host
-        self._without: Optional[selinuxlib.LabelDatabase] = None
+        self._without: Optional[labeldatabase.LabelDatabase] = None
         self._labels: Dict[str, Optional[str]] = {}
         self._rules: Dict[str, List[Rule]] = {}
 
@@ -57,13 +57,15 @@ class Policies:
         if not gone:
             return self.lookup(path)
         if self._without is None:
-            self._without = selinuxlib.LabelDatabase(self._host.root, self._host.policy or "", gone)
+            self._without = labeldatabase.LabelDatabase(self._host.root, self._host.policy or "", gone)
         return self._without.lookup(path)
 
     def effective(self, path: str) -> Tuple[Optional[str], Optional[Rule]]:
         """Return the file type under which a local rule for a canonical path wins; see winner.local_file_type()."""
+        from ..doors import behaviour
+
         try:
-            order = selinuxlib.label_order()
+            order = behaviour.label_order()
         except HelperError:
             return ALL_FILES, None  # whether it wins is asked again once it is committed
         if order.local_wins:
@@ -71,13 +73,13 @@ class Policies:
         from ..model.winner import Library, local_file_type
 
         return local_file_type(self.database.rules(), path, self.database.file(".local"),
-                               Library(selinuxlib.regex_matches, selinuxlib.label_order))
+                               Library(behaviour.regex_matches, behaviour.label_order))
 
     def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
         """Return the policy's own rules, and the local ones, that give a type."""
         if type_name not in self._rules:
             names = {type_name, *self.compiled.names(type_name)}
-            self._rules[type_name] = self.database.rules(selinuxlib.POLICY_RULES, names) \
+            self._rules[type_name] = self.database.rules(labeldatabase.POLICY_RULES, names) \
                 + [one for one in local if type_of(one.context) in names]
         return self._rules[type_name]
 
@@ -114,7 +116,7 @@ def _observe(host: Host, profiles: Sequence[SocketProfile], known_units: Optiona
     if rules_alone:
         return Observation(host, record, local, decisions, units, (), {}, nothing, policies.database.directory, False)
     live = host.offline is None  # elsewhere labels mean nothing
-    listeners = procfs.Listeners(1) if units and live else None
+    listeners = unixsockets.Listeners(1) if units and live else None
     by_context = {name: _labelled_by_context(unit, systemd) for name, unit in units.items()}
     executables = {name: found for name, found in ((name, _executable(unit, policies)) for name, unit in units.items()
                                                    if by_context[name] is False) if found}
@@ -171,7 +173,7 @@ def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
     try:
         path = trust.real_path(service.executable)
         path.encode("utf-8")  # libselinux's Python binding takes no other
-        label = selinuxlib.path_label(path)
+        label = labels.path_label(path)
     except (OSError, UnicodeError):
         return None
     expected = policies.database.lookup(path, stat.S_IFREG)
@@ -181,7 +183,7 @@ def _executable(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
 
 
 def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequence[Decision],
-           policies: Policies, policy: Policy, listeners: Optional[procfs.Listeners],
+           policies: Policies, policy: Policy, listeners: Optional[unixsockets.Listeners],
            expected_socket_label: Optional[str], changed_at: Optional[float], live: bool) -> List[SocketView]:
     loaded = unit is not None and unit.load == "loaded"
     views = []
@@ -206,7 +208,7 @@ def _views(profile: SocketProfile, unit: Optional[SocketUnit], decisions: Sequen
         if listening and listeners:
             descriptor = listeners.descriptor(path)
             held = descriptor is not None if os.geteuid() == 0 else None
-            socket_label = selinuxlib.socket_label(1, descriptor) if descriptor is not None else None
+            socket_label = labels.socket_label(1, descriptor) if descriptor is not None else None
         views.append(SocketView(
             profile.unit, profile.profile, path, type_of(word) if word and not idle else profile.type, listening,
             inode.exists, held, expected, wanted, label, socket_label, None if idle else expected_socket_label, cause,
@@ -292,7 +294,7 @@ def _look_at(path: str) -> _Inode:
         # Nobody writes to a socket's inode: it was last modified when it was bound.  Who changes its label later, or
         # its mode, changes its ctime: what it says then is not what it was made with.
         untouched = status.st_ctime - status.st_mtime < _MAKING
-        return _Inode(True, status.st_mtime if untouched else None, selinuxlib.path_label(path))
+        return _Inode(True, status.st_mtime if untouched else None, labels.path_label(path))
     except PermissionError:
         return _Inode(None)
     except OSError:

@@ -5,7 +5,7 @@ import shlex
 import stat
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..doors import ownership, procfs, selinuxlib, trust
+from ..doors import labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..model import labelcache, layout, rules, sockets
@@ -23,7 +23,7 @@ from .report import profile_notes
 
 Document = Dict[str, Any]
 
-_KINDS = {mode: name for name, mode in selinuxlib.MODES.items()}
+_KINDS = {mode: name for name, mode in labeldatabase.MODES.items()}
 _LETTERS = {ALL_FILES: "a", SOCKET: "s"}  # semanage-fcontext(8), option -f
 
 
@@ -107,7 +107,7 @@ class _Explanation:
         verdict = self.policies.database.verdict(self.path, file_type)
         # libselinux has no answer at all where it fails at a regex, and the note below says so.
         expected = None if verdict.broken else \
-            self.policies.database.lookup(self.path, selinuxlib.MODES[file_type])
+            self.policies.database.lookup(self.path, labeldatabase.MODES[file_type])
         same_kind = inode is not None and inode.kind == file_type
         label = inode.label if inode and same_kind else None
         document.update(
@@ -197,11 +197,11 @@ class _Explanation:
         if not self.live:
             return []
         name, directory = os.path.basename(self.path), os.path.realpath(os.path.dirname(self.path))
-        inodes = {one.inode for spelling, found in procfs.Listeners(1).sockets.items()
+        inodes = {one.inode for spelling, found in unixsockets.Listeners(1).sockets.items()
                   if os.path.basename(spelling) == name and os.path.realpath(os.path.dirname(spelling)) == directory
                   for one in found}
         return [Listener(one.pid, procfs.comm(one.pid), procfs.unit_of(one.pid),
-                         selinuxlib.socket_label(one.pid, one.descriptor)) for one in procfs.holders(inodes)]
+                         labels.socket_label(one.pid, one.descriptor)) for one in unixsockets.holders(inodes)]
 
     def _systemd(self) -> None:
         cache = self.outcome.observation.cache
@@ -403,7 +403,7 @@ def look_at(root: str, path: str, live: bool) -> Optional[Inode]:
     place = os.path.join(trust.inside(root, directory), name)
     try:
         mode = os.lstat(place).st_mode
-        label = selinuxlib.path_label(place) if live else None  # elsewhere labels mean nothing
+        label = labels.path_label(place) if live else None  # elsewhere labels mean nothing
         return Inode(_KINDS[stat.S_IFMT(mode)], label, os.readlink(place) if stat.S_ISLNK(mode) else None)
     except OSError:
         return None

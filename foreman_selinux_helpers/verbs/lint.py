@@ -5,7 +5,7 @@ import re
 import stat
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..doors import selinuxlib
+from ..doors import labelfiles, selinuxlib
 from ..doors.log import Log
 from ..doors.policydb import CompiledPolicy
 from ..lint import fcsource, judge
@@ -131,7 +131,7 @@ def _targets(names: Sequence[str], root: str, policy: Optional[str]) -> List[Tar
 def _host(root: str, policy: str) -> Target:
     def substitutions(suffix: str) -> Sequence[Substitution]:
         file = os.path.join(root, "etc/selinux", policy, "contexts/files/file_contexts" + suffix)
-        content = selinuxlib.read_text(file) or ""
+        content = labelfiles.read_text(file) or ""
         fault = equivalence.fault(content, file)
         if fault:
             raise HelperError(fault)

@@ -5,7 +5,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..doors import labelfiles, procfs, selinuxlib
+from ..doors import labeldatabase, labelfiles, procfs, selinuxlib
 from ..model import labelcache, layout
 from ..model.errors import HelperError
 from ..model.facts import Host
@@ -97,7 +97,7 @@ class Sockets:
             self._fault = "only root may ask its copy"
             return
         try:
-            database = selinuxlib.LabelDatabase(self._root, self._policy)
+            database = labeldatabase.LabelDatabase(self._root, self._policy)
             try:
                 self._expected = {path: database.lookup(path) for path in self._paths()}
             finally:

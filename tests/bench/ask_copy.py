@@ -5,10 +5,10 @@ import sys
 top, root, policy, pid, *paths = sys.argv[1:]
 sys.path.insert(0, top)
 
-from foreman_selinux_helpers.doors import heldcopy, selinuxlib  # noqa: E402
+from foreman_selinux_helpers.doors import heldcopy, labeldatabase, selinuxlib  # noqa: E402
 
 if pid == "0":
-    database = selinuxlib.LabelDatabase(root, policy)
+    database = labeldatabase.LabelDatabase(root, policy)
     for path in paths:
         database.lookup(path)
 else:

@@ -5,14 +5,14 @@ import sys
 top, base, path = sys.argv[1:]
 sys.path.insert(0, top)
 
-from foreman_selinux_helpers.doors import selinuxlib  # noqa: E402
+from foreman_selinux_helpers.doors import behaviour, labeldatabase, labelfiles  # noqa: E402
 from foreman_selinux_helpers.model import equivalence, filecontexts  # noqa: E402
 from foreman_selinux_helpers.model.winner import Library, winning  # noqa: E402
 
 rules = []
-for suffix in selinuxlib.ALL_RULES:
-    rules.extend(filecontexts.parse(selinuxlib.read_text(base + suffix) or "", base + suffix))
-subs = [equivalence.parse(selinuxlib.read_text(base + suffix) or "", base + suffix) for suffix in (".subs", ".subs_dist")]
+for suffix in labeldatabase.ALL_RULES:
+    rules.extend(filecontexts.parse(labelfiles.read_text(base + suffix) or "", base + suffix))
+subs = [equivalence.parse(labelfiles.read_text(base + suffix) or "", base + suffix) for suffix in (".subs", ".subs_dist")]
 verdict = winning(rules, path, filecontexts.SOCKET, equivalence.Equivalences(*subs),
-                  Library(selinuxlib.regex_matches, selinuxlib.label_order))
+                  Library(behaviour.regex_matches, behaviour.label_order))
 sys.exit(verdict.rule is None or len(rules) != 10000)

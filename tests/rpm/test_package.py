@@ -81,8 +81,8 @@ def test_files_and_modes(ours):
     ours_there = {library.sub("", path): mode for path, (mode, _) in found.items() if library.match(path)}
     assert {path.split("/")[0] for path in ours_there} == {
         "foreman_selinux_helpers", next(path for path in ours_there if path.endswith(".egg-info"))}
-    sources = {path.name for path in (TOP / "foreman_selinux_helpers").glob("*.py")}
-    assert {path.split("/")[-1] for path in ours_there if path.endswith(".py")} == sources
+    sources = {str(path.relative_to(TOP)) for path in (TOP / "foreman_selinux_helpers").rglob("*.py")}
+    assert {path for path in ours_there if path.endswith(".py")} == sources
     assert len([path for path in ours_there if path.endswith(".pyc")]) == len(sources)
     assert {mode for path, mode in ours_there.items() if path.endswith((".py", ".pyc"))} == {data}
 

@@ -30,11 +30,15 @@ def policy(variant=build.NO_RULE, unit="foreman", **options):
 
 
 def watch(tree):
-    """Have each call of ours written down, with what the command is asked for then."""
+    """Have each call of ours written down, with what the command is asked for then.
+
+    A scriptlet knows by its own name what to do, and so is moved, not renamed.
+    """
+    (tree.path / SCRIPTLETS / "real").mkdir()
     for name in ("trigger", "removal", "preun"):
         script = tree.path / SCRIPTLETS / name
-        real = script.rename(script.with_name("real-" + name))
-        script.write_text("#!/bin/sh\necho \"%s $*\" >>/calls\nexec /%s/%s \"$@\"\n" % (name, SCRIPTLETS, real.name))
+        script.rename(script.parent / "real" / name)
+        script.write_text("#!/bin/sh\necho \"%s $*\" >>/calls\nexec /%s/real/%s \"$@\"\n" % (name, SCRIPTLETS, name))
         script.chmod(0o755)
     module = next(tree.path.glob("usr/lib/python3/dist-packages/foreman_selinux_helpers/cli.py"))
     module.write_text(module.read_text().replace(

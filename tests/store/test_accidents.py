@@ -12,9 +12,9 @@ import time
 import pytest
 
 from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.labeldatabase import LabelDatabase
 from foreman_selinux_helpers.doors.policystore import Store
 from foreman_selinux_helpers.doors.run import Runner
-from foreman_selinux_helpers.doors.selinuxlib import LabelDatabase
 from foreman_selinux_helpers.model.errors import HelperError
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
 from foreman_selinux_helpers.model.rules import ADD, Change

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from foreman_selinux_helpers.doors import profilefiles, selinuxlib
+from foreman_selinux_helpers.doors import labels, profilefiles
 from foreman_selinux_helpers.model.errors import HelperError
 from foreman_selinux_helpers.model.units import Service, SocketUnit
 from foreman_selinux_helpers.sources import observe
@@ -159,16 +159,16 @@ def labelled(path, label=SECRET):
 
 
 def label_of(path):
-    return selinuxlib.path_label(str(path))
+    return labels.path_label(str(path))
 
 
 def refused(path, kind=stat.S_IFSOCK):
     with pytest.raises((HelperError, OSError)):
-        selinuxlib.relabel(str(path), LABEL, kind)
+        labels.relabel(str(path), LABEL, kind)
 
 
 def test_a_socket_gets_its_label(shared):
-    selinuxlib.relabel(str(labelled(listening(shared / "socket"))), LABEL, stat.S_IFSOCK)
+    labels.relabel(str(labelled(listening(shared / "socket"))), LABEL, stat.S_IFSOCK)
     assert label_of(shared / "socket") == LABEL
 
 
@@ -198,7 +198,7 @@ def test_a_path_that_becomes_a_link_again_and_again(shared, place):
     try:
         for _ in range(1000):
             try:
-                selinuxlib.relabel(str(path), LABEL, stat.S_IFSOCK)
+                labels.relabel(str(path), LABEL, stat.S_IFSOCK)
                 done += 1
             except (HelperError, OSError):
                 pass
@@ -235,7 +235,7 @@ def test_a_directory_that_becomes_a_link_again_and_again(shared, place):
     try:
         for _ in range(1000):
             try:
-                selinuxlib.relabel(str(directory / "socket"), LABEL, stat.S_IFSOCK)
+                labels.relabel(str(directory / "socket"), LABEL, stat.S_IFSOCK)
                 done += 1
             except (HelperError, OSError):
                 pass
@@ -298,7 +298,7 @@ def test_links_of_root_are_followed_on_the_way(place):
     (place / "circle").symlink_to("circle")
     for name in ("relative", "absolute"):
         labelled(run / "socket")
-        selinuxlib.relabel(str(place / name / "socket"), LABEL, stat.S_IFSOCK)
+        labels.relabel(str(place / name / "socket"), LABEL, stat.S_IFSOCK)
         assert label_of(run / "socket") == LABEL
     refused(place / "circle" / "socket")
     (run / "link").symlink_to("socket")
@@ -369,9 +369,9 @@ def test_nothing_predictable_in_a_shared_folder(place):
     """What is made in /tmp has a random name, is new, and nobody else may open it."""
     code = """import sys; sys.path.insert(0, %r)
 from foreman_selinux_helpers.model import filecontexts
-from foreman_selinux_helpers.doors import quiet, selinuxlib
+from foreman_selinux_helpers.doors import behaviour, labels, quiet
 with quiet.standard_error_kept():
-    assert selinuxlib.regex_matches(filecontexts.Rule("/run/foo", "all files", "u:r:no_such_t"), "/run/foo")""" % str(TOP)
+    assert behaviour.regex_matches(filecontexts.Rule("/run/foo", "all files", "u:r:no_such_t"), "/run/foo")""" % str(TOP)
     seen = []
     for _ in range(2):
         subprocess.check_call(["strace", "-f", "-qq", "-o", str(place / "trace"), "-e",

@@ -88,8 +88,8 @@ def test_a_commit_under_way_outlives_the_time_limit(root, tool):
     slow = root.path / "etc/slow"
     slow.write_text("#!/bin/sh\nsleep 4\nexec /usr/bin/python3 /usr/sbin/semanage \"$@\"\n")
     slow.chmod(0o755)
-    tool("--timeout", "3", "register", before="from foreman_selinux_helpers.doors import policystore\n"
-                                                   "policystore._SEMANAGE = \"/etc/slow\"\n")
+    tool("--timeout", "3", "register", before="from foreman_selinux_helpers.doors import commit\n"
+                                                   "commit._SEMANAGE = \"/etc/slow\"\n")
     assert root.local_rules() == ["/run/foo\\.sock " + CONTEXT]
     assert tool("unregister")["status"] == 0
     assert root.local_rules() == []

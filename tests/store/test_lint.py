@@ -96,7 +96,7 @@ def install(root, text):
 
 def expected(root, path, mode):
     """Return what libselinux answers now, in a process of its own."""
-    code = "import json, sys; sys.path.insert(0, '.')\nfrom foreman_selinux_helpers.doors.selinuxlib import LabelDatabase\n" \
+    code = "import json, sys; sys.path.insert(0, '.')\nfrom foreman_selinux_helpers.doors.labeldatabase import LabelDatabase\n" \
         "print(json.dumps(LabelDatabase(%r, %r).lookup(%r, %r)))" % (str(root.path), POLICY, path, mode)
     return json.loads(subprocess.check_output([sys.executable, "-c", code]).decode())
 

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from foreman_selinux_helpers.doors import selinuxlib
+from foreman_selinux_helpers.doors import behaviour, labeldatabase
 
 from .test_register import CONTEXT, actions, lookup
 
@@ -31,8 +31,8 @@ def test_a_literal_rule_of_the_policy(root, tool, kind):
     root.rule("/run/foo\\.sock", kind, "()")
     root.profile("foo", PROFILE)
     done = tool("register")
-    if selinuxlib.label_order().local_wins or kind != "socket":
-        file_type = "" if selinuxlib.label_order().local_wins or kind == "file" else "-s "
+    if behaviour.label_order().local_wins or kind != "socket":
+        file_type = "" if behaviour.label_order().local_wins or kind == "file" else "-s "
         assert root.local_rules() == ["/run/foo\\.sock %s%s" % (file_type, OTHER)]
         assert (done["status"], lookup(root, "/run/foo.sock")) == (0, OTHER)
         state = root.state()
@@ -56,10 +56,10 @@ def test_a_literal_rule_of_the_policy(root, tool, kind):
 def test_a_local_rule_beside_the_policys(root, kind):
     """The file type that is said to win does win."""
     root.rule("/run/foo\\.sock", kind)
-    database = selinuxlib.LabelDatabase(str(root.path), "default")
+    database = labeldatabase.LabelDatabase(str(root.path), "default")
     from foreman_selinux_helpers.model import winner
 
-    library = winner.Library(selinuxlib.regex_matches, selinuxlib.label_order)
+    library = winner.Library(behaviour.regex_matches, behaviour.label_order)
     found, better = winner.local_file_type(database.rules(), "/run/foo.sock", database.file(".local"), library)
     for file_type, written in (("all", ""), ("socket", "-s ")):
         (root.files / "file_contexts.local").write_text("/run/foo\\.sock %s%s\n" % (written, OTHER))

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foreman_selinux_helpers.doors import selinuxlib
-from foreman_selinux_helpers.doors.selinuxlib import MODES, LabelDatabase, read_text, regex_matches
+from foreman_selinux_helpers.doors import behaviour, labeldatabase
+from foreman_selinux_helpers.doors.behaviour import regex_matches
+from foreman_selinux_helpers.doors.labeldatabase import MODES, LabelDatabase
+from foreman_selinux_helpers.doors.labelfiles import read_text
 from foreman_selinux_helpers.model import equivalence, filecontexts
 from foreman_selinux_helpers.model.equivalence import Equivalences
 from foreman_selinux_helpers.model.errors import HelperError
@@ -31,22 +33,22 @@ except ImportError:  # before Python 3.11
 def read(base):
     """Read the files as the project does."""
     rules = []
-    for suffix in selinuxlib.ALL_RULES:
+    for suffix in labeldatabase.ALL_RULES:
         rules.extend(filecontexts.parse(read_text(base + suffix) or "", base + suffix))
-    piece = selinuxlib.substitution_piece()
+    piece = behaviour.substitution_piece()
     subs = [equivalence.parse(read_text(base + suffix) or "", base + suffix, piece) for suffix in (".subs", ".subs_dist")]
-    return rules, Equivalences(*subs, first_counts=selinuxlib.first_substitution_counts)
+    return rules, Equivalences(*subs, first_counts=behaviour.first_substitution_counts)
 
 
 def ask(rule, path):
     """Ask libselinux as the project does; where its binding cannot, ask libselinux itself."""
     if not re.search("[\udc80-\udcff]", path):
         return regex_matches(rule, path)
-    files, key = selinuxlib.question(rule, path)
+    files, key = behaviour.question(rule, path)
     with tempfile.TemporaryDirectory() as directory, \
             libselinux.Labels(libselinux.write(directory, files)) as labels:
         answer = labels.lookup(key, MODES[SOCKET])
-    return None if answer is None else answer == selinuxlib.MATCHED
+    return None if answer is None else answer == behaviour.MATCHED
 
 
 def compare(labels, rules, equivalences, path, file_type, near=None):
@@ -54,7 +56,7 @@ def compare(labels, rules, equivalences, path, file_type, near=None):
 
     ``near`` are the rules that may match, where they are known already.
     """
-    library = Library(ask, selinuxlib.label_order)
+    library = Library(ask, behaviour.label_order)
     verdict = winning(rules if near is None else near, path, file_type, equivalences, library)
     answer = labels.lookup(path, MODES[file_type])
     if answer is None and verdict.rule and verdict.rule.context != NONE_CONTEXT:
@@ -103,7 +105,7 @@ def policy_files(root, turned):
     base = str(root.files / "file_contexts")
     if turned:
         root.turn_equivalence_round()
-        for suffix in selinuxlib.POLICY_RULES:
+        for suffix in labeldatabase.POLICY_RULES:
             text = read_text(base + suffix)
             os.unlink(base + suffix + ".bin")
             with open(base + suffix, "w") as stream:
@@ -218,7 +220,7 @@ THIS, OTHER = "u:r:this", "u:r:other"
 
 def up_to_37(old, new):
     """Choose between what libselinux does up to 3.7 and what it does from 3.8 on."""
-    return new if selinuxlib.label_order().strict else old
+    return new if behaviour.label_order().strict else old
 
 
 @pytest.mark.parametrize(("files", "path", "context"), [
@@ -242,12 +244,12 @@ def up_to_37(old, new):
     ({"": "/.* u:r:other\n/a/b/c/d/? u:r:this\n"}, "/a/b/c/d", THIS),
     # Two literal rules for one path.
     ({"": "/run/foo -s u:r:this\n", ".local": "/run/foo u:r:other\n"}, "/run/foo",
-     THIS if selinuxlib.label_order().exact_before_file else OTHER),
+     THIS if behaviour.label_order().exact_before_file else OTHER),
     ({"": "/run/foo u:r:this\n", ".local": "/run/foo u:r:other\n"}, "/run/foo",
-     OTHER if selinuxlib.label_order().later_file_first else THIS),
+     OTHER if behaviour.label_order().later_file_first else THIS),
     ({"": "/run/foo -s u:r:this\n/run/foo u:r:other\n"}, "/run/foo", up_to_37(OTHER, THIS)),
     ({"": "/run/foo u:r:other\n/run/foo -s u:r:this\n"}, "/run/foo",
-     THIS if selinuxlib.label_order().newer_first or selinuxlib.label_order().exact_first else OTHER),
+     THIS if behaviour.label_order().newer_first or behaviour.label_order().exact_first else OTHER),
     # No label, below more directories than a newer rule.
     ({"": "/run/netns/[^/]+ <<none>>\n", ".local": "/run/.* u:r:this\n"}, "/run/netns/x", up_to_37(THIS, None)),
     ({"": "/run/netns/[^/]+ u:r:other\n", ".local": "/run/.* u:r:this\n"}, "/run/netns/x", THIS),
@@ -260,18 +262,18 @@ def up_to_37(old, new):
     ({"": "/b/x u:r:this\n", ".subs": "/b /c\n/a /b"}, "/a/x", THIS),
     # The last line that matches, not the longest; the first in 3.8 and 3.8.1.
     ({"": "/c/b/x u:r:this\n/d/x u:r:other\n", ".subs": "/a/b /d\n/a /c\n"}, "/a/b/x",
-     OTHER if selinuxlib.first_substitution_counts() else THIS),
+     OTHER if behaviour.first_substitution_counts() else THIS),
     # A slash at the end of a source makes it useless; one at the end of a target stays, and nothing matches.
     ({"": "/b/x u:r:this\n", ".subs": "/a/ /b\n"}, "/a/x", None),
     ({"": "/b/x u:r:this\n", ".subs": "/a /b/\n"}, "/a/x", None),
     ({"": "/x u:r:this\n", ".subs": "/a /\n"}, "/a/x", THIS),
     # The rest of a long line is a line, even of a comment; a NUL ends one.
-    ({"": "/run/foo u:r:this\n", ".subs": "#%s/from /run\n" % ("x" * (selinuxlib.substitution_piece() - 1))}, "/from/foo",
+    ({"": "/run/foo u:r:this\n", ".subs": "#%s/from /run\n" % ("x" * (behaviour.substitution_piece() - 1))}, "/from/foo",
      THIS),
     ({"": "/run/foo u:r:this\n", ".subs": "#%s/from /run\n" % ("x" * 1021)}, "/from/foo",
-     THIS if selinuxlib.substitution_piece() == 1022 else None),
+     THIS if behaviour.substitution_piece() == 1022 else None),
     ({"": "/run/foo u:r:this\n", ".subs": "#%s/from /run\n" % ("x" * 1022)}, "/from/foo",
-     THIS if selinuxlib.substitution_piece() == 1023 else None),
+     THIS if behaviour.substitution_piece() == 1023 else None),
     ({"": "/run/foo u:r:this\n", ".subs": "/from /run\0/other\n"}, "/from/foo", THIS),
 ])
 def test_what_libselinux_does_in_odd_cases(scratch, files, path, context):
@@ -288,7 +290,7 @@ def test_a_substitution_that_is_cut_off_is_rubbish_to_libselinux(scratch):
     with libselinux.Labels(base) as labels:
         answers = [labels.lookup(path, MODES[SOCKET]) for path in ("/from/x", "/other/x")]
     # The remains of a line before are its target, or from 3.11 on it is passed over.
-    assert answers == ([None, THIS] if selinuxlib.substitution_piece() == 1022 else [THIS, THIS])
+    assert answers == ([None, THIS] if behaviour.substitution_piece() == 1022 else [THIS, THIS])
     assert ".subs:3: the last line is cut off" in equivalence.fault(files[".subs"], base + ".subs")
 
 

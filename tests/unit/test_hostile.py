@@ -8,12 +8,13 @@ import time
 import pytest
 
 from foreman_selinux_helpers import cli
-from foreman_selinux_helpers.doors import packages, procfs, profilefiles
+from foreman_selinux_helpers.doors import packages, procfs, profilefiles, unixsockets
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Output, Runner
-from foreman_selinux_helpers.doors.systemd import Systemd, listen_paths
+from foreman_selinux_helpers.doors.systemd import Systemd
 from foreman_selinux_helpers.model import profiles
 from foreman_selinux_helpers.model.errors import HelperError
+from foreman_selinux_helpers.model.shownunits import listen_paths
 
 ROUNDS = 10000
 GOOD = "[good.socket]\ntype = good_t\n"
@@ -165,7 +166,7 @@ def test_maps_and_sockets_made_of_anything():
     for _ in range(ROUNDS):
         text = "\n".join(chance.choice(MAPS) for _ in range(chance.randint(0, 9)))
         held += len(procfs.parse_maps(text))
-        listening += len(procfs.listening_sockets(text))
+        listening += len(unixsockets.listening_sockets(text))
         units += procfs.parse_cgroup(text) is not None
         unlabelled += not procfs.parse_mounts(text, "/run/a")
     assert min(held, listening, units, unlabelled) > 1000

@@ -21,7 +21,7 @@ DIRECTORY = "/etc/selinux/default/contexts/files"
 # In the guest: one change is committed and loaded, PID 1's copy is asked, the sockets are made anew, and looked at.
 COMPARE = """
 import json, os, random, subprocess, sys
-from foreman_selinux_helpers.doors import heldcopy, labelfiles, selinuxlib
+from foreman_selinux_helpers.doors import heldcopy, labelfiles, labels
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.doors.policystore import Store
@@ -48,7 +48,7 @@ for _ in range(rounds):
     cache = labelfiles.look(1, directory)
     held = heldcopy.ask(1, paths, directory)
     subprocess.check_call(["systemctl", "restart", "held.socket"])
-    made = {path: selinuxlib.path_label(path) for path in [*paths, never]}
+    made = {path: labels.path_label(path) for path in [*paths, never]}
     seen.append({"before": before._asdict(), "held": held._asdict(), "state": cache.state, "made": made})
 json.dump(seen, sys.stdout)
 """

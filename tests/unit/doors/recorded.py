@@ -4,13 +4,13 @@ import json
 import re
 from pathlib import Path
 
-from foreman_selinux_helpers.doors import systemd
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Output, Runner
+from foreman_selinux_helpers.model import shownunits
 
 VERSIONS = ("219", "239-41", "239-82", "244", "245", "252", "262")
 _DIRECTORY = Path(__file__).resolve().parents[2] / "recorded"
-_OF_TYPE = {"socket": systemd._SOCKET_PROPERTIES, "service": systemd._SERVICE_PROPERTIES}
+_OF_TYPE = {"socket": shownunits.SOCKET_PROPERTIES, "service": shownunits.SERVICE_PROPERTIES}
 AGAIN = "again and again"  # while PID 1 executed itself
 
 

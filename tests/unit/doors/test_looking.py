@@ -6,8 +6,8 @@ import tempfile
 
 import pytest
 
-from foreman_selinux_helpers.doors import procfs, systemd
-from foreman_selinux_helpers.model import labelcache
+from foreman_selinux_helpers.doors import procfs, unixsockets
+from foreman_selinux_helpers.model import labelcache, shownunits
 from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, HeldFile
 from foreman_selinux_helpers.sources import observe
 
@@ -57,7 +57,7 @@ def test_listening_sockets():
 0000000000000000: 00000002 00000000 00010000 0001 01 105
 broken line
 """
-    assert procfs.listening_sockets(table) == {
+    assert unixsockets.listening_sockets(table) == {
         "/run/a.sock": [(100, False)], "/run/datagram": [(102, True)], "/run/with space": [(103, False)]}
 
 
@@ -75,8 +75,8 @@ def test_a_name_that_looks_like_another_sockets_line(monkeypatch):
         theirs.bind("d\n0: 0 0 10000 1 1 %d %s" % (inode, path))
         with open("/proc/self/net/unix") as table:
             assert "\n0: 0 0 10000 1 1 %d %s\n" % (inode, path) in table.read()
-        assert procfs.Listeners(os.getpid()).descriptor(path) == ours.fileno()
-        assert [one.inode for one in procfs.Listeners(os.getpid()).sockets[path]] == [os.fstat(ours.fileno()).st_ino]
+        assert unixsockets.Listeners(os.getpid()).descriptor(path) == ours.fileno()
+        assert [one.inode for one in unixsockets.Listeners(os.getpid()).sockets[path]] == [os.fstat(ours.fileno()).st_ino]
 
 
 @pytest.mark.parametrize(("text", "unit"), [
@@ -110,31 +110,31 @@ def test_who_has_a_socket_open(tmp_path):
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()
-        (found,) = procfs.Listeners(os.getpid()).sockets[path]
-        assert procfs.holders([found.inode]) == [(os.getpid(), listening.fileno())]
+        (found,) = unixsockets.Listeners(os.getpid()).sockets[path]
+        assert unixsockets.holders([found.inode]) == [(os.getpid(), listening.fileno())]
         assert procfs.comm(os.getpid())
-    assert procfs.holders([found.inode]) == []
-    assert not procfs.Listeners(os.getpid()).anybody(path)
+    assert unixsockets.holders([found.inode]) == []
+    assert not unixsockets.Listeners(os.getpid()).anybody(path)
 
 
 def test_systemctl_show():
-    blocks = systemd.parse_show("Id=a.socket\nListen=/run/a (Stream)\nListen=1.2.3.4:5 (Stream)\n\nId=b=c\n")
+    blocks = shownunits.parse_show("Id=a.socket\nListen=/run/a (Stream)\nListen=1.2.3.4:5 (Stream)\n\nId=b=c\n")
     assert blocks == [{"Id": ["a.socket"], "Listen": ["/run/a (Stream)", "1.2.3.4:5 (Stream)"]}, {"Id": ["b=c"]}]
-    assert systemd.parse_show("") == [{}]
+    assert shownunits.parse_show("") == [{}]
 
 
 def test_listen_lines_of_new_and_old_systemd():
-    assert systemd.listen_paths({"Listen": ["/run/a (Stream)", "[::]:3000 (Stream)"]}) == (("/run/a",), True)
-    assert systemd.listen_paths({"Listen": ["/run/a b (1) (Datagram)"]}) == (("/run/a b (1)",), False)
-    assert systemd.listen_paths({"Listen": ["/dev/input (Special)", "/run/fifo (FIFO)"]}) == ((), True)
-    assert systemd.listen_paths({"ListenStream": ["/run/a", "@abstract"]}) == (("/run/a",), True)
-    assert systemd.listen_paths({}) == ((), False)
+    assert shownunits.listen_paths({"Listen": ["/run/a (Stream)", "[::]:3000 (Stream)"]}) == (("/run/a",), True)
+    assert shownunits.listen_paths({"Listen": ["/run/a b (1) (Datagram)"]}) == (("/run/a b (1)",), False)
+    assert shownunits.listen_paths({"Listen": ["/dev/input (Special)", "/run/fifo (FIFO)"]}) == ((), True)
+    assert shownunits.listen_paths({"ListenStream": ["/run/a", "@abstract"]}) == (("/run/a",), True)
+    assert shownunits.listen_paths({}) == ((), False)
 
 
 def test_a_socket_that_was_relabelled_says_nothing_of_who_made_it(tmp_path, monkeypatch):
     """That PID 1 made it wrong is proof of an outdated label cache; that somebody labelled it by hand is not."""
     path = str(tmp_path / "s")
-    monkeypatch.setattr(observe.selinuxlib, "path_label", lambda path: "u:r:t")
+    monkeypatch.setattr(observe.labels, "path_label", lambda path: "u:r:t")
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(path)
         made = observe._look_at(path).made_at

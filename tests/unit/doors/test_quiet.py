@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers.doors import selinuxlib
+from foreman_selinux_helpers.doors import behaviour, labeldatabase
 from foreman_selinux_helpers.model.errors import HelperError
 from foreman_selinux_helpers.model.winner import Order
 
@@ -51,8 +51,8 @@ def test_what_libselinux_prints_at_a_look_up_is_kept(monkeypatch, capfd):
         raise OSError(errno.ENOENT if path == "/none" else errno.EINVAL, "Invalid argument")
     monkeypatch.setitem(sys.modules, "selinux", types.SimpleNamespace(
         SELABEL_CTX_FILE=0, selabel_open=lambda *_: 1, selabel_close=lambda _: None, selabel_lookup_raw=look_up))
-    monkeypatch.setattr(selinuxlib, "label_order", Order)
-    database = selinuxlib.LabelDatabase("/", "no-such-policy")
+    monkeypatch.setattr(behaviour, "label_order", Order)
+    database = labeldatabase.LabelDatabase("/", "no-such-policy")
     assert (database.lookup("/labelled"), database.lookup("/none")) == ("u:r:t", None)
     assert database.verdict("/wrong", "socket").rule is None
     with pytest.raises(HelperError, match="cannot look up '/wrong': Failed to compile regular expression$"):

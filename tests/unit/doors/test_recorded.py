@@ -10,6 +10,7 @@ import pytest
 from foreman_selinux_helpers.doors import systemd
 from foreman_selinux_helpers.doors.run import failure
 from foreman_selinux_helpers.doors.systemd import Systemd
+from foreman_selinux_helpers.model import shownunits
 from foreman_selinux_helpers.model.errors import CommandFailed
 from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, predict
 from foreman_selinux_helpers.model.units import Service, SocketUnit
@@ -110,8 +111,8 @@ def test_all_socket_units_at_once(recording):
     together = [answer for command, _, answer in recording.commands
                 if command.endswith("-- " + " ".join(names)) and answer.status == 0]
     assert len(together) == 1
-    blocks = systemd.parse_show(together[0].out)
-    assert [(block["Id"], systemd.listen_paths(block)) for block in blocks] == [
+    blocks = shownunits.parse_show(together[0].out)
+    assert [(block["Id"], shownunits.listen_paths(block)) for block in blocks] == [
         ([one.unit], (one.paths, one.other_listeners)) for one in SOCKETS]
 
 
@@ -182,7 +183,7 @@ def test_the_paths_of_all_loaded_sockets(recording):
     assert "/run/systemd/journal/stdout" in found["systemd-journald.socket"]
     assert all(path.startswith("/") and " (" not in path for paths in found.values() for path in paths)
     (nothing,) = recording.answers("systemctl show --property=Id,Listen -- nothing-matches-*.socket")
-    assert (nothing.status, systemd.parse_show(nothing.out)) == (0, [{}])
+    assert (nothing.status, shownunits.parse_show(nothing.out)) == (0, [{}])
 
 
 @pytest.mark.parametrize(("when", "targets"), [("booted", ()), ("no job queued", ()), ("jobs queued", ("slow.target",))])

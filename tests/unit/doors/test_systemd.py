@@ -8,6 +8,7 @@ from foreman_selinux_helpers.doors import systemd
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Output, Runner
 from foreman_selinux_helpers.doors.systemd import Systemd
+from foreman_selinux_helpers.model import shownunits
 from foreman_selinux_helpers.model.errors import CommandFailed, DeadlineExceeded
 from foreman_selinux_helpers.model.units import Service, SocketUnit
 
@@ -127,7 +128,7 @@ def test_the_context_of_a_service(shown, busctl, context):
     ("a.service", "a_2eservice"), ("3proxy@x-1.service", "_33proxy_40x_2d1_2eservice"),
     ("d\xf6.service", "d_c3_b6_2eservice")])
 def test_the_object_path_of_a_unit(unit, path):
-    assert systemd._object_path(unit) == "/org/freedesktop/systemd1/unit/" + path
+    assert shownunits.object_path(unit) == "/org/freedesktop/systemd1/unit/" + path
 
 
 @pytest.mark.parametrize(("answer", "expected"), [

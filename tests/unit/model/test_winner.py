@@ -226,6 +226,6 @@ def test_a_backslash_in_the_first_directory(regex, path, expected):
 
 
 def test_every_file_type_has_a_name():
-    from foreman_selinux_helpers.doors.selinuxlib import MODES
+    from foreman_selinux_helpers.doors.labeldatabase import MODES
 
     assert set(MODES) == set(FILE_TYPES.values()) - {ALL_FILES}

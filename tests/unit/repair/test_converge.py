@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from foreman_selinux_helpers.doors import labelfiles, ownership, procfs, selinuxlib
+from foreman_selinux_helpers.doors import labeldatabase, labelfiles, labels, ownership, procfs
 from foreman_selinux_helpers.doors import systemd as door
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.log import Log
@@ -76,7 +76,7 @@ class World:
         patch(observe, "look_at_cache", lambda *_: self.cache())
         patch(observe, "policy_load_due", lambda directory: load_due)
         patch(door, "load_policy", lambda runner: self.do("load-policy"))
-        patch(selinuxlib, "relabel", lambda path, context, kind: self.do("relabel " + path))
+        patch(labels, "relabel", lambda path, context, kind: self.do("relabel " + path))
         for name, step in (("look_a_label_up", "look-a-label-up"), ("daemon_reload", "daemon-reload"),
                            ("daemon_reexec", "daemon-reexec")):
             patch(self.flow.systemd, name, lambda step=step: self.do(step))
@@ -310,7 +310,7 @@ def test_an_invisible_cache_is_judged_by_the_restarted_socket(monkeypatch, refre
     world = World(monkeypatch, state=UNKNOWN, view=RIGHT._replace(path_label=BAD, made_after_rules=True),
                   refresh=refresh)
     world.labels_new_sockets = False
-    monkeypatch.setattr(selinuxlib, "relabel", lambda path, *_: world.relabel(path))
+    monkeypatch.setattr(labels, "relabel", lambda path, *_: world.relabel(path))
     outcome = world.flow.repair(False)
     assert world.acts() == expected
     assert outcome.ok
@@ -322,7 +322,7 @@ def test_a_left_behind_file_that_systemd_does_not_label_is_relabelled_in_place(m
     """As 219 leaves it after each restart, whatever its label cache: no remedy for that is taken for it."""
     world = World(monkeypatch, state=state, view=RIGHT._replace(path_label=BAD), refresh=NEVER, changed=500.0)
     world.labels_new_sockets = False
-    monkeypatch.setattr(selinuxlib, "relabel", lambda path, *_: world.relabel(path))
+    monkeypatch.setattr(labels, "relabel", lambda path, *_: world.relabel(path))
     outcome = world.flow.repair(False)
     assert world.done == ["restart foo.socket", "relabel /run/foo.sock"]
     assert outcomes(outcome) == [("restart", "done", None), ("relabel", "done", None)]
@@ -395,7 +395,7 @@ def test_what_the_store_refuses_is_left_out_and_the_rest_is_made(monkeypatch, tm
 
     saved = []
     monkeypatch.setattr(registration.hosts, "store", lambda host: Store())
-    monkeypatch.setattr(selinuxlib, "LabelDatabase", Database)
+    monkeypatch.setattr(labeldatabase, "LabelDatabase", Database)
     monkeypatch.setattr(registration.ownership, "save", lambda root, policy, record: saved.append(record))
     outcome = world.flow.register(False)
     assert applied == [(["/run/foo\\.sock"], True)]

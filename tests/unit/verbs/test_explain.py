@@ -2,7 +2,7 @@
 
 import pytest
 
-from foreman_selinux_helpers.doors import denials, selinuxlib
+from foreman_selinux_helpers.doors import denials, labels, selinuxlib
 from foreman_selinux_helpers.doors.selinuxlib import Why
 from foreman_selinux_helpers.model.errors import UsageError
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
@@ -34,7 +34,7 @@ def test_connecting_takes_every_directory_the_inode_and_the_socket(monkeypatch, 
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
     view = RIGHT._replace(path=str(tmp_path / "link" / "s"), path_label=BAD)
-    monkeypatch.setattr(selinuxlib, "path_label", lambda path: "d:d:%s" % path)
+    monkeypatch.setattr(labels, "path_label", lambda path: "d:d:%s" % path)
     asked = []
 
     def allowed(source, target, file_class, permission):

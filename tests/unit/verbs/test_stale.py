@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers.doors import heldcopy, procfs, selinuxlib
+from foreman_selinux_helpers.doors import heldcopy, labeldatabase, procfs
 from foreman_selinux_helpers.doors.heldcopy import HeldAnswers
 from foreman_selinux_helpers.model import labelcache
 from foreman_selinux_helpers.model.errors import CommandFailed
@@ -152,7 +152,7 @@ def rules(monkeypatch):
 
         def close(self):
             labels["closed"] = True
-    monkeypatch.setattr(selinuxlib, "LabelDatabase", Database)
+    monkeypatch.setattr(labeldatabase, "LabelDatabase", Database)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return labels
 

@@ -1,0 +1,191 @@
+"""The label database of libselinux: on disk, of a root directory, or what a process has read.
+
+libselinux keeps a root directory once it is told one: one root for each process.
+"""
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Any, Collection, Dict, List, Optional, Sequence, Tuple
+
+from ..model import equivalence, filecontexts
+from ..model.equivalence import Equivalences
+from ..model.errors import HelperError
+from ..model.filecontexts import NONE_CONTEXT, SOCKET, Rule
+from . import labelfiles, scratch, selinuxlib
+from .quiet import standard_error_kept
+
+if TYPE_CHECKING:
+    from ..model.winner import Verdict
+
+# The files of rules, by what follows "file_contexts" in their names, in libselinux's order.
+POLICY_RULES = ("", ".homedirs")
+ALL_RULES = POLICY_RULES + (".local",)
+# What libselinux calls the file types of filecontexts.FILE_TYPES.
+MODES = {
+    "file": stat.S_IFREG, "directory": stat.S_IFDIR, "character device": stat.S_IFCHR,
+    "block device": stat.S_IFBLK, SOCKET: stat.S_IFSOCK, "symlink": stat.S_IFLNK, "pipe": stat.S_IFIFO,
+}
+
+
+class _LookupFailed(OSError):
+    """libselinux gives no label; ``said`` is what it printed."""
+
+    def __init__(self, error: OSError, said: str) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.said = "; ".join(dict.fromkeys(" ".join(line.split()) for line in said.split("\n") if line.strip()))
+
+
+class LabelDatabase:
+    """The file contexts on disk of one root directory, as libselinux reads them now."""
+
+    def __init__(self, root: str, policy: str, without: Collection[Tuple[str, str]] = ()) -> None:
+        """Open the database; raise HelperError if it cannot be read.
+
+        ``without``: the keys of local rules that are to be left out, as if they were not there.
+        """
+        self.directory = selinuxlib.label_directory(root, policy)
+        self._selinux = selinuxlib.binding()
+        if root != "/":
+            self._selinux.selinux_set_policy_root(os.path.join(root, "etc/selinux", policy))
+        self._handle = None
+        with standard_error_kept() as said:
+            try:
+                self._handle = self._open_without(without) if without else \
+                    self._selinux.selabel_open(self._selinux.SELABEL_CTX_FILE, None, 0)
+                reason = "no reason given"  # some versions of the binding do not raise
+            except OSError as error:
+                reason = str(error.strerror)
+            # It names file and line, twice where it tries both the text and the compiled file.
+            lines = dict.fromkeys(" ".join(line.split()) for line in said().split("\n") if line)
+        if self._handle is None:
+            raise HelperError("libselinux cannot read the file contexts in %s: %s"
+                              % (self.directory, "; ".join(lines) or reason))
+
+    def _open_without(self, keys: Collection[Tuple[str, str]]) -> Any:
+        """Open the files on disk from a directory of links, with local rules that lack these."""
+        with scratch.directory() as directory:
+            for suffix in (*POLICY_RULES, ".subs", ".subs_dist"):
+                for compiled in ("", ".bin"):
+                    if os.path.exists(self.file(suffix) + compiled):
+                        os.symlink(self.file(suffix) + compiled,
+                                   os.path.join(directory, os.path.basename(self.file(suffix)) + compiled))
+            file = os.path.join(directory, os.path.basename(self.file("")))
+            left = (one for one in self.rules((".local",)) if one.key not in keys)
+            scratch.write(file + ".local", "".join(str(one) + "\n" for one in left))
+            return selinuxlib.open_at(self._selinux, file)
+
+    def close(self) -> None:
+        """Give the memory back; a new look needs a new database."""
+        if self._handle is not None:
+            self._selinux.selabel_close(self._handle)
+            self._handle = None
+
+    def lookup(self, path: str, mode: int = stat.S_IFSOCK) -> Optional[str]:
+        """Return the context for a path and file type, or None (no rule, or ``<<none>>``)."""
+        try:
+            return self._asked(path, mode)
+        except _LookupFailed as error:
+            if error.errno == errno.ENOENT:
+                return None
+            # It leaves errno as it was where it fails at a regex.
+            broken = self.verdict(path, next(name for name, one in MODES.items() if one == mode)).broken
+            if broken:
+                raise HelperError("%s:%d: libselinux cannot compile the regex %s, and so gives no labels; correct or "
+                                  "remove this rule" % (broken.file, broken.line, broken.regex)) from error
+            raise HelperError("libselinux cannot look up %r: %s"
+                              % (path, error.said or error.strerror or "why, it does not say")) from error
+
+    def directory_label(self, path: str) -> Optional[str]:
+        """Return the context for a directory, or None."""
+        return self.lookup(path, stat.S_IFDIR)
+
+    def equivalences(self) -> Equivalences:
+        """Return the substitutions that libselinux applies to a path before it looks it up."""
+        def read(suffix: str) -> List[equivalence.Substitution]:
+            file = self.file(suffix)
+            text = labelfiles.read_text(file) or ""
+            piece = _substitution_piece() if equivalence.has_long_line(text) else equivalence.SHORT_PIECE
+            fault = equivalence.fault(text, file, piece)
+            if fault:
+                raise HelperError(fault)
+            return equivalence.parse(text, file, piece)
+        return Equivalences(read(".subs"), read(".subs_dist"), _first_substitution_counts)
+
+    def rules(self, suffixes: Sequence[str] = ALL_RULES,
+              types: Optional[Collection[str]] = None) -> List[Rule]:
+        """Return the rules on disk (those of these types) in file order, as winner.winning() wants them."""
+        found: List[Rule] = []
+        for suffix in suffixes:
+            found.extend(filecontexts.parse(labelfiles.read_text(self.file(suffix)) or "", self.file(suffix), types))
+        return found
+
+    def verdict(self, path: str, file_type: str) -> "Verdict":
+        """Return which rule wins a path, and why none does where libselinux fails at a regex."""
+        from ..model import winner
+        from . import behaviour
+
+        rules = self.rules()
+        library = winner.Library(behaviour.regex_matches, behaviour.label_order)
+        verdict = winner.winning(rules, path, file_type, self.equivalences(), library)
+        labelled = bool(verdict.rule and verdict.rule.context != NONE_CONTEXT)
+        answer, failed = None, False
+        try:
+            answer = self._asked(path, MODES[file_type])
+        except OSError as error:
+            failed = labelled or error.errno != errno.ENOENT
+        except HelperError:
+            failed = labelled
+        if failed:
+            verdict = winner.in_the_way(verdict, rules, file_type, library)
+        return winner.contradicted(verdict, answer)
+
+    def _asked(self, path: str, mode: int) -> str:
+        """Look a path up; libselinux compiles regexes only now, and prints what it thinks of them."""
+        with standard_error_kept() as said:
+            try:
+                return selinuxlib.lookup(self._selinux, self._handle, path, mode)
+            except OSError as error:
+                raise _LookupFailed(error, said()) from error
+
+    def file(self, suffix: str) -> str:
+        """Return the path of one of the files, by what follows ``file_contexts`` in its name."""
+        return os.path.join(self.directory, "file_contexts" + suffix)
+
+
+def _first_substitution_counts() -> bool:
+    from . import behaviour
+
+    return behaviour.first_substitution_counts()
+
+
+def _substitution_piece() -> int:
+    from . import behaviour
+
+    return behaviour.substitution_piece()
+
+
+def labels_by(base: str, compiled: Sequence[str], paths: Sequence[str]) -> Dict[str, Optional[str]]:
+    """Return what libselinux answers for sockets by a database elsewhere; raise HelperError if it cannot open it.
+
+    ``base`` is the path of the text of its rules, ``compiled`` the paths of those texts that are there compiled.
+    For a process of its own: libselinux prints what it does not like, and what is opened stays so.
+    """
+    selinux = selinuxlib.binding()
+    # It passes over a part other than the first that it cannot read; by itself each is the first.
+    for part in [one for one in compiled if one != base] + [base]:
+        try:
+            handle = selinuxlib.open_at(selinux, part)
+        except OSError as error:
+            raise HelperError("libselinux cannot open %s: %s" % (os.path.basename(part), error.strerror)) from error
+        if handle is None:
+            raise HelperError("libselinux cannot open %s" % os.path.basename(part))
+    answers: Dict[str, Optional[str]] = {}
+    for path in paths:
+        try:
+            answers[path] = selinuxlib.lookup(selinux, handle, path, stat.S_IFSOCK)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise HelperError("libselinux cannot look up %r: %s" % (path, error.strerror)) from error
+            answers[path] = None
+    return answers

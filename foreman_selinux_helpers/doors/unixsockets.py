@@ -1,0 +1,98 @@
+"""The unix sockets of the host, as /proc tells: which listen, and who has them open."""
+
+import os
+from typing import Collection, Dict, List, NamedTuple, Optional
+
+from . import procfs
+
+_LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
+
+
+class UnixSocket(NamedTuple):
+    """A unix socket that listens, or receives datagrams."""
+
+    inode: int
+    datagram: bool
+
+
+def listening_sockets(text: str) -> Dict[str, List[UnixSocket]]:
+    """Read /proc/net/unix: the sockets that listen (or receive datagrams), by path.
+
+    Anybody may give a socket a name with a newline, which is printed as it is (net/unix/af_unix.c), and
+    with what looks like another's line after it.  An inode that is there twice is left out.
+    """
+    lines: Dict[str, List[List[str]]] = {}
+    for line in text.split("\n")[1:]:
+        # Num RefCount Protocol Flags Type St Inode Path
+        words = line.split(None, 7)
+        if len(words) >= 7:
+            lines.setdefault(words[6].lstrip("0"), []).append(words)
+    found: Dict[str, List[UnixSocket]] = {}
+    for words in (same[0] for same in lines.values() if len(same) == 1):
+        if len(words) == 8 and words[7].startswith("/"):
+            try:
+                stream = int(words[4], 16) in (1, 5)
+                if not stream or int(words[3], 16) & _LISTENING:
+                    found.setdefault(words[7], []).append(UnixSocket(int(words[6]), not stream))
+            except ValueError:
+                continue
+    return found
+
+
+def socket_descriptors(pid: int) -> Dict[int, int]:
+    """Return the sockets that a process has open: inode to descriptor; empty if one may not look."""
+    directory = "/proc/%d/fd" % pid
+    found = {}
+    try:
+        descriptors = os.listdir(directory)
+    except OSError:
+        return {}
+    for descriptor in descriptors:
+        try:
+            target = os.readlink(os.path.join(directory, descriptor))
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found[int(target[8:-1])] = int(descriptor)
+    return found
+
+
+class Listeners:
+    """The unix sockets that one process listens on, looked up once for many paths."""
+
+    def __init__(self, pid: int) -> None:
+        self._descriptors = socket_descriptors(pid)
+        try:
+            # Its table, not ours: we may be in a network namespace of our own (PrivateNetwork=).
+            with open("/proc/%d/net/unix" % pid, encoding="utf-8", errors="surrogateescape") as table:
+                self.sockets = listening_sockets(table.read())
+        except OSError:
+            self.sockets = {}
+
+    def descriptor(self, path: str) -> Optional[int]:
+        """Return the descriptor under which the process listens at this path, or None."""
+        for one in self.sockets.get(path, ()):
+            if one.inode in self._descriptors:
+                return self._descriptors[one.inode]
+        return None
+
+    def anybody(self, path: str) -> bool:
+        """Tell whether any process listens at this path."""
+        return path in self.sockets
+
+    def datagram(self, path: str) -> bool:
+        """Tell whether what listens at this path receives datagrams."""
+        return any(one.datagram for one in self.sockets.get(path, ()))
+
+
+class Holder(NamedTuple):
+    """A process that has a socket open, and under which descriptor."""
+
+    pid: int
+    descriptor: int
+
+
+def holders(inodes: Collection[int]) -> List[Holder]:
+    """Return the processes that have one of these sockets open, PID 1 first; for others than root only their own."""
+    return [Holder(pid, descriptor) for pid in (procfs.pids() if inodes else ())
+            for inode, descriptor in socket_descriptors(pid).items() if inode in inodes]

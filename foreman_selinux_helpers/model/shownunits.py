@@ -1,0 +1,70 @@
+"""What ``systemctl show`` tells of units.  Pure."""
+
+import re
+from typing import Dict, List, Optional, Tuple
+
+Properties = Dict[str, List[str]]
+
+# What is asked for, of socket units and of services.
+OF_SERVICES = "MainPID,ExecStart,SELinuxContext"
+SOCKET_PROPERTIES = "Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo"
+SERVICE_PROPERTIES = "Id,LoadState,ActiveState,SubState,Requires,BindsTo," + OF_SERVICES
+
+
+def parse_show(text: str) -> List[Properties]:
+    """Read the output of ``systemctl show``: one block of NAME=VALUE lines for each unit."""
+    blocks = []
+    for block in text.strip("\n").split("\n\n"):
+        properties: Properties = {}
+        for line in block.split("\n"):
+            name, sign, value = line.partition("=")
+            if sign:
+                properties.setdefault(name, []).append(value)
+        blocks.append(properties)
+    return blocks
+
+
+def listen_paths(properties: Properties) -> Tuple[Tuple[str, ...], bool]:
+    """Return the paths that a socket unit listens on, and whether it listens on anything else.
+
+    Asked for Listen, systemd 239 and later print ``Listen=/run/a.sock (Stream)``, 219 ``ListenStream=/run/a.sock``.
+    """
+    values = [(kind, path) for path, kind in
+              (value.rsplit(" (", 1) for value in properties.get("Listen", ()) if " (" in value)]
+    values += [(name[6:] + ")", value) for name, found in properties.items()
+               if name.startswith("Listen") and name != "Listen" for value in found]
+    paths = tuple(value for kind, value in values
+                  if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
+    return paths, len(values) > len(paths)
+
+
+def _is_path(value: str) -> bool:
+    """Tell whether this is a path, and one that libselinux's Python binding takes; any other is left alone."""
+    try:
+        value.encode("utf-8")
+    except UnicodeError:
+        return False
+    return value.startswith("/") and "\0" not in value
+
+
+def first(properties: Properties, name: str, default: str = "") -> str:
+    """Return the first value of a property."""
+    return properties.get(name, [default])[0]
+
+
+def executable(properties: Properties) -> Optional[str]:
+    """Return the path of the program that a service runs, or None."""
+    found = re.search(r"path=(/[^;]*?) ;", first(properties, "ExecStart"))
+    return found.group(1) if found else None
+
+
+def triggered_service(properties: Properties) -> Optional[str]:
+    """Return the one service that a socket starts; one with Accept=yes starts another for each connection."""
+    return None if first(properties, "Accept") == "yes" else next(iter(first(properties, "Triggers").split()), None)
+
+
+def object_path(unit: str) -> str:
+    """Return the D-Bus object path of a unit (sd_bus_path_encode(3))."""
+    escaped = "".join("_%02x" % byte if not chr(byte).isalnum() or byte > 127 or (place == 0 and chr(byte).isdigit())
+                      else chr(byte) for place, byte in enumerate(unit.encode("utf-8", "surrogateescape")))
+    return "/org/freedesktop/systemd1/unit/" + escaped
