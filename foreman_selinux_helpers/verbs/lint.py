@@ -3,21 +3,20 @@
 import os
 import re
 import stat
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..doors import selinuxlib
-from ..doors.log import Log
 from ..doors.policydb import CompiledPolicy
 from ..lint import fcsource, judge
 from ..lint.judge import SocketPath
 from ..lint.rules import ERROR, UNESCAPED_DOT, WARNING
-from ..lint.targets import HOST, TARGETS, Target
+from ..lint.targets import HOST, NAMES, TARGETS, Target
 from ..model import equivalence, unitfiles
 from ..model.equivalence import Equivalences, Substitution
 from ..model.errors import HelperError, UsageError
-
-SCHEMA = 1
-Document = Dict[str, Any]
+from . import documents
+from .context import Done, Request, Verb, argument
+from .documents import Document
 
 # Three times what the whole of Fedora's policy has.
 MAX_SIZE = 2 * 1024 * 1024
@@ -26,20 +25,8 @@ _MOST_DOTS = 5
 # It copies rules for /var/run to /run (selinux-policy of Fedora and EL 10).
 _VAR_RUN_CONVERTER = "usr/libexec/selinux/varrun-convert.sh"
 # The names of types: checkmodule takes hyphens and dots in them as well.
-_NAMES = re.compile(r"\w+(?:[.-]+\w+)*")
+_TYPES = re.compile(r"\w+(?:[.-]+\w+)*")
 _NO_TEXT = re.compile(b"[\x00-\x08\x0e-\x1f\x7f]")
-
-
-class Request(NamedTuple):
-    """What is to be judged: files, for the targets of these names (all, if there are none).
-
-    ``units``: directories of socket units; ``strict``: warnings count as well.
-    """
-
-    files: Sequence[str]
-    targets: Sequence[str]
-    units: Sequence[str]
-    strict: bool
 
 
 class BrokenFile(NamedTuple):
@@ -60,18 +47,18 @@ class _Refused(Exception):
         self.line = line
 
 
-def run(request: Request, root: str, log: Log) -> Document:
-    """Judge the files and return the document."""
+def _run(request: Request) -> Done:
+    arguments, root, log = request.arguments, request.root(), request.log
     policy = selinuxlib.policy_type(root)
     compiled = CompiledPolicy(root, policy) if policy else None
     broken: List[BrokenFile] = []
-    targets = _targets(request.targets, root, policy)
+    targets = _targets(arguments.target, root, policy)
     sockets: List[SocketPath] = []
-    for directory in request.units:
+    for directory in arguments.units:
         sockets += _sockets(directory, broken)
     findings: List[Document] = []
     rules = 0
-    for file in dict.fromkeys(request.files):
+    for file in dict.fromkeys(arguments.files):
         try:
             source = fcsource.parse(_read(file))
         except _Refused as refused:
@@ -85,15 +72,14 @@ def run(request: Request, root: str, log: Log) -> Document:
                              "message": one.message, "suggestion": one.suggestion, "targets": list(one.targets)})
     for fault in broken:
         log.error(str(fault))
-    counted = [one for one in findings if request.strict or one["severity"] == ERROR]
-    document: Document = {
-        "schema": SCHEMA, "command": "lint", "ok": not counted and not broken, "changed": False,
-        "notes": [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root],
-        "targets": [one.name for one in targets], "files": len(set(request.files)), "rules": rules,
-        "findings": findings}
+    counted = [one for one in findings if arguments.strict or one["severity"] == ERROR]
+    notes = [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root]
+    document = dict(
+        documents.envelope("lint", not counted and not broken, False, notes),
+        targets=[one.name for one in targets], files=len(set(arguments.files)), rules=rules, findings=findings)
     if broken:
         document["broken_files"] = [dict(one._asdict()) for one in broken]
-    return document
+    return Done(document, text, broken=bool(broken))
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -148,7 +134,7 @@ def _has_type(policy: CompiledPolicy, file: str, broken: List[BrokenFile]) -> Ca
     if os.path.exists(source):
         try:
             text = _read(source)
-            own = set(_NAMES.findall(text))
+            own = set(_TYPES.findall(text))
             # Templates make types whose names hold their first argument.
             made = re.findall(r"\w_template\(\s*`?([\w-]+)", text)
         except _Refused as refused:
@@ -192,7 +178,7 @@ def _sockets(directory: str, broken: List[BrokenFile]) -> List[SocketPath]:
 # -- for people ----------------------------------------------------------------------------------
 
 
-def text(document: Document) -> str:
+def text(document: Document, colour: bool = False) -> str:
     """Return the document as lines that editors and grep understand, suggestions below what they mend."""
     lines: List[str] = []
     findings = document["findings"]
@@ -239,3 +225,12 @@ def _count(number: int, what: str) -> str:
 
 def _printable(line: str) -> str:
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
+
+
+VERB = Verb("say what is wrong with a package's file contexts before it ships", _run, [
+    argument("files", nargs="+", metavar="FILE.fc", help="the source of a policy module's file contexts"),
+    argument("--target", action="append", default=[], choices=NAMES, metavar="TARGET",
+             help="judge for %s (may repeat; default: all)" % ", ".join(NAMES)),
+    argument("--units", action="append", default=[], metavar="DIR",
+             help="the socket units in DIR say which paths are sockets (may repeat)"),
+    argument("--strict", action="store_true", help="exit with 1 for warnings as well")])

@@ -3,7 +3,7 @@
 import os
 import shlex
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..doors import labelfiles, procfs, selinuxlib
 from ..model import labelcache, layout
@@ -15,11 +15,12 @@ from ..model.refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
 from ..repair.converge import REEXEC_COMMAND
 from ..sources import host as hosts
 from ..sources import observe
+from . import documents
+from .context import Done, Run, Verb, on_host
+from .documents import Document
 
 if TYPE_CHECKING:
     from ..sources.detection import Build
-
-Document = Dict[str, Any]
 
 _LOAD_POLICY = "load_policy"
 _DAEMON_RELOAD = "systemctl daemon-reload"
@@ -147,8 +148,8 @@ def stale(host: Host, running: Callable[[], "Build"], paths: Callable[[], Sequen
             len(unknown), " is" if len(unknown) == 1 else "es are", "; ".join(dict.fromkeys(unknown))))
     if unseen and os.geteuid() != 0:
         notes.append("%d processes may only be looked at by root" % unseen)
-    return {"schema": 1, "command": "stale", "ok": all(one.renews_itself for one in found), "changed": False,
-            "notes": notes, "processes": [_shown(one) for one in found], "fresh": fresh}
+    return dict(documents.envelope("stale", all(one.renews_itself for one in found), False, notes),
+                processes=[_shown(one) for one in found], fresh=fresh)
 
 
 def _shown(process: Process) -> Document:
@@ -274,3 +275,19 @@ def text(document: Document, colour: bool = False) -> str:
     for note in document["notes"]:
         lines += layout.wrap(note, 6, "note: ")
     return "".join(line + "\n" for line in lines)
+
+
+@on_host
+def _run(run: Run) -> Done:
+    from ..doors.systemd import Systemd
+
+    def paths() -> List[str]:
+        found = Systemd(run.runner).listening_paths().values()
+        return list(dict.fromkeys([path for one in found for path in one]
+                                  + [path for one in run.profiles.sockets for path in one.paths]))
+
+    flow = run.flow(())
+    return Done(stale(run.host, lambda: flow.detection.running(run.host.offline), paths), text)
+
+
+VERB = Verb("say which processes label by outdated rules, and what renews them", _run)

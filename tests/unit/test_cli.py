@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers import cli
+from foreman_selinux_helpers import cli, verbs
 from foreman_selinux_helpers.model import errors
 from foreman_selinux_helpers.sources import host, observe
 
@@ -170,8 +170,8 @@ def test_what_contradicts_or_is_missing(argv, capsys):
 
 def test_all_options_with_a_value_are_known():
     """Else their value would be taken for the verb."""
-    options = [one for verb in (None, *cli.VERBS) for one in cli.parser(verb)._actions if one.nargs != 0]
-    assert {name for one in options for name in one.option_strings} == set(cli.VALUED)
+    options = [one for verb in (None, *verbs.NAMES) for one in cli.parser(verb)._actions if one.nargs != 0]
+    assert {name for one in options for name in one.option_strings} == set(verbs.VALUED)
 
 
 # -- what a failed run prints --------------------------------------------------------------------
