@@ -1,1 +1,18 @@
-"""What the verbs of the command say."""
+"""The verbs of the command: each is one module of this package, imported only when it is asked for."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .context import Verb
+
+# In the order in which the help lists them.
+NAMES = ("status", "repair", "register", "unregister", "detect", "reexec", "restart", "explain", "stale", "lint")
+# The options of all verbs that take the next word as their value: needed to find the verb on a command line.
+VALUED = ("--root", "--timeout", "--as", "--client", "--target", "--units")
+
+
+def load(name: str) -> "Verb":
+    """Import the module of a verb and return what it declares."""
+    declared: "Verb" = importlib.import_module("." + name, __name__).VERB
+    return declared

@@ -3,7 +3,7 @@
 import os
 import shlex
 import stat
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..doors import labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
 from ..doors.log import Log
@@ -19,9 +19,10 @@ from ..repair.converge import Converge
 from ..sources import access
 from ..sources import host as hosts
 from ..sources.observe import Policies
-from .report import profile_notes
-
-Document = Dict[str, Any]
+from . import documents
+from .context import Done, Run, Verb, argument, on_host
+from .documents import Document
+from .parts import profile_notes
 
 _KINDS = {mode: name for name, mode in labeldatabase.MODES.items()}
 _LETTERS = {ALL_FILES: "a", SOCKET: "s"}  # semanage-fcontext(8), option -f
@@ -62,7 +63,7 @@ def explain(host: Host, profiles: Sequence[SocketProfile], known_units: Optional
     """
     path = _checked(path)
     document: Document = {
-        "schema": 1, "command": "explain", "ok": True, "changed": False, "notes": hosts.notes(host),
+        **documents.envelope("explain", True, False, hosts.notes(host)),
         "path": path, "canonical": path, "file_type": kind or SOCKET, "exists": False, "substitutions": [],
         "rule": None, "rule_untold": False, "beaten": [], "other_file_types": [], "expected": None, "path_label": None,
         "socket_label": None, "expected_socket_label": None, "unit": None, "profile": None, "type": None,
@@ -550,3 +551,19 @@ def _then(check: Document) -> str:
     if check["right_label"] == check["label"] or check["right_label"] is None:
         return ""
     return "; with %s %s" % (type_of(check["right_label"]), _may(check["right_allowed"]))
+
+
+@on_host
+def _run(run: Run) -> Done:
+    arguments = run.arguments
+    return Done(explain(run.host, run.profiles.sockets, run.known_units, run.runner, run.log, arguments.path,
+                        arguments.kind, arguments.client), text)
+
+
+FILE_TYPES = ("socket", "file", "directory", "symlink", "pipe", "character device", "block device")
+VERB = Verb("say why a path has the label it has, and what would mend it", _run, [
+    argument("path", metavar="PATH"),
+    argument("--as", dest="kind", metavar="TYPE", choices=FILE_TYPES,
+             help="look at it as this file type: %s (default: that of what is there, or a socket)"
+                  % ", ".join(FILE_TYPES)),
+    argument("--client", metavar="DOMAIN", help="ask whether this domain may connect (default: the profile's)")])

@@ -5,8 +5,8 @@ import sys
 top, directory = sys.argv[1:]
 sys.path.insert(0, top)
 
-from foreman_selinux_helpers.verbs import stale  # noqa: E402
+from foreman_selinux_helpers.sources import processes  # noqa: E402
 
-found, fresh, _ = stale.look(directory, lambda: None)
+found, fresh, _ = processes.look(directory, lambda: None)
 if (len(found), fresh) != (10, 0):
     raise SystemExit("%d processes are stale, and %d are not" % (len(found), fresh))

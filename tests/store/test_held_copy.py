@@ -16,7 +16,7 @@ from foreman_selinux_helpers.doors.run import Runner
 from foreman_selinux_helpers.model import labelcache
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.model.rules import ADD, MODIFY, REMOVE, Change
-from foreman_selinux_helpers.verbs import stale
+from foreman_selinux_helpers.sources import processes
 
 from ..policyroot import POLICY
 
@@ -305,8 +305,8 @@ def test_stale_says_who_would_label_which_socket_wrongly(small, start, change):
     holder = start()
 
     def look():
-        sockets = stale.Sockets(str(small.path), POLICY, lambda: PATHS)
-        found, _, _ = stale.look(str(small.files), lambda: None, sockets)
+        sockets = processes.Sockets(str(small.path), POLICY, lambda: PATHS)
+        found, _, _ = processes.look(str(small.files), lambda: None, sockets)
         return {one.pid: one for one in found}
     assert look() == {}
     change(rule("/srv/elsewhere"))

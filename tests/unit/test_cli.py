@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers import cli
+from foreman_selinux_helpers import cli, verbs
 from foreman_selinux_helpers.model import errors
 from foreman_selinux_helpers.sources import host, observe
 
@@ -170,8 +170,8 @@ def test_what_contradicts_or_is_missing(argv, capsys):
 
 def test_all_options_with_a_value_are_known():
     """Else their value would be taken for the verb."""
-    options = [one for verb in (None, *cli.VERBS) for one in cli.parser(verb)._actions if one.nargs != 0]
-    assert {name for one in options for name in one.option_strings} == set(cli.VALUED)
+    options = [one for verb in (None, *verbs.NAMES) for one in cli.parser(verb)._actions if one.nargs != 0]
+    assert {name for one in options for name in one.option_strings} == set(verbs.VALUED)
 
 
 # -- what a failed run prints --------------------------------------------------------------------
@@ -259,3 +259,27 @@ def test_a_root_that_cannot_be_used_is_wrong_usage(tmp_path, monkeypatch, capsys
 def test_an_empty_root_is_not_the_current_directory(capsys):
     assert cli.main(["--root", "", "status"]) == 2
     assert "no such directory" in capsys.readouterr().err
+
+
+# -- the table of verbs ------------------------------------------------------------------------
+
+
+def test_only_the_module_of_the_verb_is_imported():
+    """Start-up time is paid in every transaction of rpm."""
+    for verb in verbs.NAMES:
+        words = [verb] + {"restart": ["x.socket"], "explain": ["/x"], "lint": ["x.fc"]}.get(verb, [])
+        code = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers import cli; cli.parse(%r)\n" % (TOP, words)
+        code += "print([one for one in %r if 'foreman_selinux_helpers.verbs.' + one in sys.modules])" % (verbs.NAMES,)
+        assert subprocess.check_output([sys.executable, "-c", code]).decode().strip() == repr([verb])
+
+
+def test_every_module_that_declares_a_verb_is_in_the_table():
+    directory = os.path.dirname(verbs.__file__)
+    modules = [name[:-len(".py")] for name in sorted(os.listdir(directory)) if name.endswith(".py")]
+    declaring = []
+    for name in modules:
+        with open(os.path.join(directory, name + ".py"), encoding="utf-8") as stream:
+            declaring += [name] if "\nVERB = " in stream.read() else []
+    assert declaring == sorted(verbs.NAMES)
+    assert [verb for verb in verbs.NAMES if verbs.load(verb).changes] == [
+        "repair", "register", "unregister", "reexec", "restart"]

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from foreman_selinux_helpers import cli
+from foreman_selinux_helpers import verbs as known
 from foreman_selinux_helpers.doors import profilefiles
 from foreman_selinux_helpers.lint import rules as lintrules
 from foreman_selinux_helpers.model import errors, guards, profiles, refresh
-from foreman_selinux_helpers.verbs import report
+from foreman_selinux_helpers.verbs import text as shown
 
 TOP = Path(__file__).resolve().parent.parent.parent
 COMMAND, PROFILES, PROBLEM = (TOP / "docs/man" / name for name in (
@@ -39,8 +40,8 @@ def actions(parser):
 def verbs():
     """Return the parsers by verb."""
     (found,) = [one for one in cli.parser()._actions if isinstance(one, argparse._SubParsersAction)]
-    assert list(found.choices) == list(cli.VERBS)
-    return {verb: cli.parser(verb) for verb in cli.VERBS}
+    assert tuple(found.choices) == known.NAMES
+    return {verb: cli.parser(verb) for verb in known.NAMES}
 
 
 def own(parser):
@@ -119,7 +120,7 @@ def test_a_profile_of_the_manual_is_one():
 
 
 def test_causes_and_behaviours():
-    assert set(terms(section(PROBLEM, "CAUSES"))) == set(report.MEANINGS)
+    assert set(terms(section(PROBLEM, "CAUSES"))) == set(shown.MEANINGS)
     assert {one.strip("*") for one in terms(section(PROBLEM, "WHEN SYSTEMD RENEWS ITS LABEL CACHE"))} == {
         refresh.NEVER, refresh.ON_DAEMON_RELOAD, refresh.ON_POLICY_LOAD, refresh.UNKNOWN}
 

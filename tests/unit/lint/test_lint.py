@@ -474,8 +474,9 @@ def test_unknown_types():
 
 
 def test_targets_are_those_of_the_command_line():
-    from foreman_selinux_helpers.cli import LINT_TARGETS
-    assert LINT_TARGETS == NAMES
+    from foreman_selinux_helpers.verbs.lint import VERB
+    (choices,) = [one.settings["choices"] for one in VERB.arguments if one.names == ("--target",)]
+    assert choices == NAMES
 
 
 def test_a_spelling_that_is_there_is_not_suggested_again():

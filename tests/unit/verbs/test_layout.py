@@ -7,7 +7,8 @@ import pytest
 
 from foreman_selinux_helpers import cli
 from foreman_selinux_helpers.model import layout
-from foreman_selinux_helpers.verbs import report
+from foreman_selinux_helpers.verbs import text as shown
+from foreman_selinux_helpers.verbs.status import text
 
 LABEL = "system_u:object_r:foreman_var_run_t:s0"
 
@@ -40,39 +41,39 @@ def socket(unit, problem, in_use=True):
 
 
 def status(*found):
-    return {"command": "status", "sockets": found, "notes": []}
+    return {"command": "status", "sockets": found, "notes": [], "label_cache": {"state": "fresh", "harmless": True, "evidence": []}}
 
 
 def test_many_sockets_are_a_table_and_one_is_a_story():
     found = [socket("a.socket", None), socket("bcdef.socket", "no-rule"), socket("c.socket", None, False)]
-    lines = report.text(status(*found)).split("\n")
+    lines = text(status(*found)).split("\n")
     assert lines[:4] == ["a.socket      /run/a.socket      ok", "bcdef.socket  /run/bcdef.socket  WRONG: no-rule",
                          "c.socket      /run/c.socket      ok, not in use", ""]
     assert lines[4] == "bcdef.socket  /run/bcdef.socket  WRONG: no-rule"
     assert "    remedy        do this" in lines
-    assert report.text(status(found[0])).startswith("a.socket  /run/a.socket  ok\n    expected      " + LABEL)
+    assert text(status(found[0])).startswith("a.socket  /run/a.socket  ok\n    expected      " + LABEL)
 
 
 def test_what_may_not_be_looked_at_is_not_called_right():
     hidden = dict(socket("a.socket", None), exists=None, path_label=None)
-    assert report.text(status(hidden)).startswith("a.socket  /run/a.socket  not seen: permission denied\n")
-    assert "not in use" in report.text(status(dict(hidden, in_use=False)))
+    assert text(status(hidden)).startswith("a.socket  /run/a.socket  not seen: permission denied\n")
+    assert "not in use" in text(status(dict(hidden, in_use=False)))
 
 
 def test_every_cause_has_its_words():
     causes = ("no-rule wrong-file-type aliased-path shadowed label-cache-stale made-before-rule not-made-by-systemd"
               " no-such-type no-label-support socket-label policy-denies").split()
-    assert sorted(report.MEANINGS) == sorted(causes)
+    assert sorted(shown.MEANINGS) == sorted(causes)
     for cause in causes:
-        assert report.MEANINGS[cause] in " ".join(report.text(status(socket("a.socket", cause))).split())
+        assert shown.MEANINGS[cause] in " ".join(text(status(socket("a.socket", cause))).split())
 
 
 def test_colour_never_says_what_words_do_not():
     document = status(socket("a.socket", "no-rule"), socket("b.socket", None))
-    coloured = report.text(document, colour=True)
+    coloured = text(document, colour=True)
     assert "\033[1;31mWRONG: no-rule\033[0m" in coloured
     plain = coloured.replace("\033[1;31m", "").replace("\033[32m", "").replace("\033[0m", "")
-    assert plain == report.text(document)
+    assert plain == text(document)
 
 
 @pytest.mark.parametrize(("environment", "terminal", "coloured"), [

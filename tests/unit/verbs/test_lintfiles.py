@@ -8,7 +8,7 @@ import pytest
 
 from foreman_selinux_helpers import cli
 from foreman_selinux_helpers.lint.targets import TARGETS
-from foreman_selinux_helpers.verbs import lint as lintfiles
+from foreman_selinux_helpers.sources import fcfiles
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 CONTEXT = "gen_context(system_u:object_r:foreman_var_run_t,s0)"
@@ -96,7 +96,7 @@ def test_the_document(at, capsys):
     ("bin.fc", b"/a u:r:t\n\x7fELF\x01", "bin.fc:2: is not text: byte 10 is 0x7f"),
     ("utf16.fc", "/a u:r:t\n".encode("utf-16"), "utf16.fc:1: is not text: byte 4 is 0x00"),
     ("cut.fc", "/a u:r:t\nifdef(`distro_redhat',`\n/b u:r:t\n", "cut.fc:2: this quote ` is never closed"),
-    ("big.fc", b"\n" * (lintfiles.MAX_SIZE + 1), "big.fc: is larger than 2 MiB"),
+    ("big.fc", b"\n" * (fcfiles.MAX_SIZE + 1), "big.fc: is larger than 2 MiB"),
     ("\udcff.fc", None, "\\udcff.fc: cannot be read"),
 ], ids=["gone", "directory", "binary", "utf16", "cut", "big", "name"])
 def test_a_file_that_cannot_be_read_is_one_line_and_the_others_are_judged(at, capsys, name, content, said):

@@ -16,7 +16,7 @@ from foreman_selinux_helpers.model.refresh import UNKNOWN as UNSURE
 from foreman_selinux_helpers.model.rules import Decision
 from foreman_selinux_helpers.repair.converge import Outcome, SocketReport
 from foreman_selinux_helpers.sources.detection import Build
-from foreman_selinux_helpers.verbs import report
+from foreman_selinux_helpers.verbs import detect, documents, reexec, register, repair, restart, status, unregister
 
 from ..model.test_sockets import BAD, RIGHT
 
@@ -37,10 +37,22 @@ def outcome(problem=None, results=(), steps=(), **change):
     return Outcome(observation(**change), steps, results, [SocketReport(RIGHT, problem, problem and "do this")], ())
 
 
+VERBS = {"status": status, "repair": repair, "register": register, "unregister": unregister, "detect": detect,
+         "reexec": reexec, "restart": restart}
+
+
+def outcome_document(command, found):
+    return VERBS[command].document(found)
+
+
 def document(command, **options):
-    made = report.outcome_document(command, outcome(**options))
+    made = outcome_document(command, outcome(**options))
     json.dumps(made)
     return made
+
+
+def text(made, **options):
+    return VERBS[made["command"]].text(made, **options)
 
 
 def test_status():
@@ -51,7 +63,7 @@ def test_status():
     (socket,) = made["sockets"]
     assert set(socket) >= SOCKET_KEYS
     assert (socket["problem"], socket["remedy"]) == ("no-rule", "do this")
-    shown = report.text(made)
+    shown = text(made)
     assert "WRONG: no-rule" in shown
     assert "do this" in shown
 
@@ -65,7 +77,7 @@ def test_repair():
     assert made["results"][1] == {"step": "daemon-reexec", "target": "PID 1", "outcome": "refused", "guard": "run-full",
                                   "detail": "no space"}
     assert (made["ok"], made["changed"]) == (False, True)
-    assert "refused     daemon-reexec PID 1 (run-full)" in report.text(made)
+    assert "refused     daemon-reexec PID 1 (run-full)" in text(made)
 
 
 @pytest.mark.parametrize(("results", "ok", "changed"), [
@@ -81,8 +93,8 @@ def test_ok_and_changed(results, ok, changed):
 
 
 def test_a_dry_run_shows_its_plan_and_an_empty_one_says_so():
-    assert report.text(document("repair", steps=[STEP]), dry_run=True).startswith("would do:\n  1. register")
-    assert report.text(document("repair"), dry_run=True).startswith("nothing to do\n")
+    assert text(document("repair", steps=[STEP]), dry_run=True).startswith("would do:\n  1. register")
+    assert text(document("repair"), dry_run=True).startswith("nothing to do\n")
 
 
 def test_register_and_unregister():
@@ -90,46 +102,46 @@ def test_register_and_unregister():
     assert COMMON | {"rules"} <= set(made)
     assert {"regex", "file_type", "context", "action", "reason"} <= set(made["rules"][0])
     assert made["ok"] is False
-    assert "refused: bad" in report.text(made)
-    gone = report.unregister_document([ADD._replace(action=rules.REMOVE)], [Result("unregister", str(RULE), plan.DONE)])
+    assert "refused: bad" in text(made)
+    gone = unregister.document([ADD._replace(action=rules.REMOVE)], [Result("unregister", str(RULE), plan.DONE)])
     assert (gone["ok"], gone["changed"], gone["rules"][0]["action"]) == (True, True, "remove")
-    assert report.text(report.unregister_document([], [])) == "no rules\n"
+    assert text(unregister.document([], [])) == "no rules\n"
 
 
 def test_detect():
     build = Build("252.39-1", "252.39-1", ON_POLICY_LOAD, ["because"])
-    made = report.detect_document(build, Build(None, None, "UNKNOWN", ["none"]), "3.4-1", None,
-                                  LabelCache(FRESH, ["held"]), ["a note"])
+    made = detect.document(detect.Found(build, Build(None, None, "UNKNOWN", ["none"]), "3.4-1", None,
+                                        LabelCache(FRESH, ["held"])), ["a note"])
     assert COMMON | {"running", "installed", "label_cache"} <= set(made)
     assert made["reexec_due"] is False
     assert set(made["running"]) == {"version", "evr", "refresh", "evidence"}
-    shown = report.text(made)
+    shown = text(made)
     for part in ("systemd running: 252.39-1\n", "systemd installed: unknown", "because", "fresh", "libselinux: package 3.4-1", "note: a note"):
         assert part in shown
-    late = report.detect_document(build, build, None, "another is on disk", LabelCache(FRESH, []), [])
+    late = detect.document(detect.Found(build, build, None, "another is on disk", LabelCache(FRESH, [])), [])
     assert late["reexec_due"] is True
-    assert "note: another is on disk: systemd was upgraded" in report.text(late)
+    assert "note: another is on disk: systemd was upgraded" in text(late)
 
 
 def test_profiles_that_do_less_than_they_say_are_noted():
     decided = ADD._replace(action=rules.SKIP, cause=None, own_word=BAD)
     views = (RIGHT._replace(rule_cause=rules.NO_SUCH_TYPE), RIGHT._replace(decided=decided, type="var_run_t"),
              RIGHT._replace(rule_cause=rules.NO_SUCH_TYPE, in_use=False), RIGHT)
-    made = report.outcome_document("status", Outcome(observation(views=views), (), (), (), ()))
+    made = outcome_document("status", Outcome(observation(views=views), (), (), (), ()))
     assert made["notes"][-2:] == [
         "the profile foo does nothing for /run/foo.sock: the policy has no type foo_t",
         "the policy itself labels /run/foo.sock var_run_t, which counts for more than the profile foo"]
 
 
 def test_nothing_is_well_while_a_profile_is_refused():
-    made = report.add_broken(document("status"), [BrokenProfile("p", "/p.conf", 3, "why")])
+    made = documents.add_broken(document("status"), [BrokenProfile("p", "/p.conf", 3, "why")])
     assert made["ok"] is False
     assert made["broken_profiles"] == [{"name": "p", "file": "/p.conf", "line": 3, "reason": "why"}]
 
 
 def test_a_host_without_profiles():
     empty = Outcome(observation(views=()), (), (), (), ())
-    assert "no socket unit is named by a profile" in report.text(report.outcome_document("status", empty))
+    assert "no socket unit is named by a profile" in text(outcome_document("status", empty))
 
 
 # -- the plan ----------------------------------------------------------------------------------
@@ -181,9 +193,9 @@ def test_remedies_follow_what_is_known_of_this_systemd(cache, decisions, load_du
 
 def test_a_dry_run_that_a_guard_refuses_says_that_alone():
     refused = Outcome(observation(views=()), (), [Result("daemon-reexec", "PID 1", "refused", "run-full", "why")], (), ())
-    text = report.text(report.outcome_document("reexec", refused), dry_run=True)
-    assert "nothing to do" not in text
-    assert text.startswith("refused     daemon-reexec PID 1 (run-full)")
+    shown = text(outcome_document("reexec", refused), dry_run=True)
+    assert "nothing to do" not in shown
+    assert shown.startswith("refused     daemon-reexec PID 1 (run-full)")
 
 
 def test_rules_are_registered_before_others_are_taken_back():
@@ -193,6 +205,6 @@ def test_rules_are_registered_before_others_are_taken_back():
 
 
 def test_labels_that_are_not_there_are_dashes():
-    made = report.outcome_document("status", Outcome(observation(), (), (), [SocketReport(
+    made = outcome_document("status", Outcome(observation(), (), (), [SocketReport(
         RIGHT._replace(expected=None, path_label=None, socket_label=BAD), "no-rule", None)], ()))
-    assert "path label    -" in report.text(made)
+    assert "path label    -" in text(made)

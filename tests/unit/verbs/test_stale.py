@@ -10,11 +10,13 @@ from foreman_selinux_helpers.doors import heldcopy, labeldatabase, procfs
 from foreman_selinux_helpers.doors.heldcopy import HeldAnswers
 from foreman_selinux_helpers.model import labelcache
 from foreman_selinux_helpers.model.errors import CommandFailed
+from foreman_selinux_helpers.model.labelcache import Wrong
+from foreman_selinux_helpers.model.processes import Process, Seen
+from foreman_selinux_helpers.model.processes import renewal as renewal_of
 from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
-from foreman_selinux_helpers.sources import observe
+from foreman_selinux_helpers.sources import observe, processes
 from foreman_selinux_helpers.sources.detection import Build
 from foreman_selinux_helpers.verbs import stale
-from foreman_selinux_helpers.verbs.stale import Seen
 
 SERVICE = Seen(7, "puppet.service", "root", 0, False, False)
 UDEVD = SERVICE._replace(unit="systemd-udevd.service", systemd=True)
@@ -41,7 +43,7 @@ RESTART, REEXEC = "systemctl restart ", "foreman-selinux-helpers reexec"
     (SERVICE._replace(unit="a\\x2db@c d.service"), None, False, (False, RESTART + "'a\\x2db@c d.service'")),
 ])
 def test_what_renews_a_process(seen, refresh, load_due, renewal):
-    assert stale.renewal(seen, refresh, load_due) == renewal
+    assert renewal_of(seen, refresh, load_due) == renewal
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def replace(file):
 
 def test_a_process_is_found_and_lost(directory, holder):
     def look():
-        return stale.look(str(directory), lambda: pytest.fail("the systemd that runs is nobody's concern here"))
+        return processes.look(str(directory), lambda: pytest.fail("the systemd that runs is nobody's concern here"))
 
     found, fresh, _ = look()
     assert (found, fresh) == ([], 1)
@@ -92,12 +94,12 @@ def test_a_process_is_found_and_lost(directory, holder):
 
 def test_a_database_that_came_later(directory, holder):
     (directory / "file_contexts.local.bin").write_bytes(b"rules")
-    (one,), _, _ = stale.look(str(directory), lambda: Build("252", None, ON_POLICY_LOAD, []))
+    (one,), _, _ = processes.look(str(directory), lambda: Build("252", None, ON_POLICY_LOAD, []))
     assert one.pid == holder.pid
     assert "file_contexts.local.bin" in one.evidence[-1]
     os.unlink(str(directory / "file_contexts.local.bin"))
     os.unlink(str(directory / "file_contexts.bin"))
-    (one,), _, _ = stale.look(str(directory), lambda: Build("252", None, ON_POLICY_LOAD, []))
+    (one,), _, _ = processes.look(str(directory), lambda: Build("252", None, ON_POLICY_LOAD, []))
     assert one.since is None
 
 
@@ -106,17 +108,17 @@ def test_a_hostile_file_name_is_nobodys_database(directory, tmp_path, holder):
     other = tmp_path / "other/contexts/files"
     other.mkdir(parents=True)
     (other / "file_contexts.bin").write_bytes(b"x")
-    assert stale.look(str(other), lambda: pytest.fail("nobody is outdated"))[:2] == ([], 0)
+    assert processes.look(str(other), lambda: pytest.fail("nobody is outdated"))[:2] == ([], 0)
 
 
-def document(*processes, ok, notes=(), fresh=1):
-    return {"processes": [stale._shown(one) for one in processes], "ok": ok, "notes": list(notes), "fresh": fresh}
+def document(*found, ok, notes=(), fresh=1):
+    return {"processes": [stale._shown(one) for one in found], "ok": ok, "notes": list(notes), "fresh": fresh}
 
 
 def test_the_text():
-    udevd = stale.Process(412, "systemd-udevd", "systemd-udevd.service", "stale", ["/x"], 1700000000, True,
+    udevd = Process(412, "systemd-udevd", "systemd-udevd.service", "stale", ["/x"], 1700000000, True,
                           RESTART + "systemd-udevd.service", [])
-    shell = stale.Process(99, "vi", None, "stale", ["/x"], None, False, None, [])
+    shell = Process(99, "vi", None, "stale", ["/x"], None, False, None, [])
     shown = stale.text(document(udevd, shell, ok=False))
     assert shown.startswith("2 processes label by outdated rules; 1 holds the rules that are on disk\n412  systemd-udevd  ")
     assert "renews        itself, at its next look-up\n    at once       systemctl restart systemd-udevd.service\n" in shown
@@ -129,13 +131,13 @@ def test_the_text():
 
 def test_policy_loads_are_asked_for_once_it_matters(monkeypatch, directory):
     monkeypatch.setattr(observe, "policy_load_due", lambda _: pytest.fail("nobody is outdated"))
-    stale.look(str(directory), lambda: pytest.fail("nobody is outdated"))
+    processes.look(str(directory), lambda: pytest.fail("nobody is outdated"))
 
 
 # -- what those who are outdated would do ----------------------------------------------------------
 
 FOO, VAR = "system_u:object_r:foo_t:s0", "system_u:object_r:var_run_t:s0"
-OUTDATED = stale.Process(412, "x", "x.service", "stale", ["/x"], None, False, None, [])
+OUTDATED = Process(412, "x", "x.service", "stale", ["/x"], None, False, None, [])
 
 
 @pytest.fixture
@@ -176,7 +178,7 @@ def held(monkeypatch, answers):
 def test_who_would_label_which_socket_wrongly(monkeypatch, rules, answers, wrong, tmp_path):
     rules.update({"/run/a": FOO, "/run/b": None})
     asked = held(monkeypatch, answers)
-    sockets = stale.Sockets(str(tmp_path), "targeted", lambda: ["/run/a", "/run/b"])
+    sockets = processes.Sockets(str(tmp_path), "targeted", lambda: ["/run/a", "/run/b"])
     found = sockets.judged(OUTDATED, "/d")
     assert (found.harmless, list(found.wrong), found.unseen) == (not wrong, wrong, None)
     assert (asked[0][:3], asked[0][3] <= 20) == ((412, ["/run/a", "/run/b"], "/d"), True)
@@ -187,46 +189,46 @@ def test_who_would_label_which_socket_wrongly(monkeypatch, rules, answers, wrong
 def test_what_cannot_be_asked_is_neither_right_nor_wrong(monkeypatch, rules):
     rules["/run/a"] = FOO
     held(monkeypatch, HeldAnswers({}, "its copy cannot be asked: no"))
-    found = stale.Sockets("/", "targeted", lambda: ["/run/a"]).judged(OUTDATED, "/d")
+    found = processes.Sockets("/", "targeted", lambda: ["/run/a"]).judged(OUTDATED, "/d")
     assert (found.harmless, found.wrong, found.unseen) == (None, (), "its copy cannot be asked: no")
     asked = held(monkeypatch, {})
 
     def fails():
         raise CommandFailed("systemctl: failed")
-    found = stale.Sockets("/", "targeted", fails).judged(OUTDATED, "/d")
+    found = processes.Sockets("/", "targeted", fails).judged(OUTDATED, "/d")
     assert (found.harmless, found.unseen, asked) == (None, "systemctl: failed", [])
     monkeypatch.setattr(os, "geteuid", lambda: 12)
-    found = stale.Sockets("/", "targeted", lambda: pytest.fail("it is of no use")).judged(OUTDATED, "/d")
+    found = processes.Sockets("/", "targeted", lambda: pytest.fail("it is of no use")).judged(OUTDATED, "/d")
     assert (found.harmless, "only root" in found.unseen, asked) == (None, True, [])
 
 
 def test_not_more_are_asked_than_there_is_time_for(monkeypatch, rules):
     rules["/run/a"] = FOO
     asked = held(monkeypatch, {"/run/a": FOO})
-    sockets = stale.Sockets("/", "targeted", lambda: ["/run/a"])
+    sockets = processes.Sockets("/", "targeted", lambda: ["/run/a"])
     found = [sockets.judged(OUTDATED, "/d") for _ in range(1000)]
     assert (len(asked), [one.harmless for one in found[98:102]]) == (100, [True, True, None, None])
     assert "not asked" in found[-1].unseen
-    monkeypatch.setattr(stale, "_ASKING", 0.0)
-    assert stale.Sockets("/", "targeted", lambda: ["/run/a"]).judged(OUTDATED, "/d").harmless is None
+    monkeypatch.setattr(processes, "_ASKING", 0.0)
+    assert processes.Sockets("/", "targeted", lambda: ["/run/a"]).judged(OUTDATED, "/d").harmless is None
 
 
 def test_nobody_is_asked_who_is_not_outdated(directory, holder):
-    sockets = stale.Sockets("/", "targeted", lambda: pytest.fail("nobody is outdated"))
-    assert stale.look(str(directory), lambda: None, sockets)[:2] == ([], 1)
+    sockets = processes.Sockets("/", "targeted", lambda: pytest.fail("nobody is outdated"))
+    assert processes.look(str(directory), lambda: None, sockets)[:2] == ([], 1)
 
 
 def test_who_may_have_read_an_edited_text_is_not_passed_over(directory, holder):
     """It maps nothing of it: so nobody can tell, and that is said."""
     (directory / "file_contexts.local").write_text("/run/x u:r:t\n")
     unknown = []
-    assert stale.look(str(directory), lambda: None, None, unknown)[:2] == ([], 0)
+    assert processes.look(str(directory), lambda: None, None, unknown)[:2] == ([], 0)
     assert len(unknown) == 1
     assert "file_contexts.local: read as text" in unknown[0]
 
 
 def test_the_text_says_who_is_wrong():
-    one = OUTDATED._replace(harmless=False, wrong=[stale.Wrong("/run/a", VAR, FOO), stale.Wrong("/run/b", None, FOO)])
+    one = OUTDATED._replace(harmless=False, wrong=[Wrong("/run/a", VAR, FOO), Wrong("/run/b", None, FOO)])
     shown = stale.text(document(one, OUTDATED._replace(harmless=True), OUTDATED._replace(unseen="it is so"), ok=False))
     assert "would label   /run/a var_run_t, and the rules say foo_t\n" in shown
     assert "would label   /run/b by no rule, and the rules say foo_t\n" in shown

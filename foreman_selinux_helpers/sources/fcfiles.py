@@ -1,0 +1,136 @@
+"""The files that ``lint`` reads: sources of policy modules, socket units, and what a root directory's policy says."""
+
+import os
+import re
+import stat
+from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
+
+from ..doors import labelfiles
+from ..doors.policydb import CompiledPolicy
+from ..model import equivalence, unitfiles
+from ..model.equivalence import Equivalences, Substitution
+from ..model.errors import HelperError, UsageError
+
+# Three times what the whole of Fedora's policy has.
+MAX_SIZE = 2 * 1024 * 1024
+# It copies rules for /var/run to /run (selinux-policy of Fedora and EL 10).
+_VAR_RUN_CONVERTER = "usr/libexec/selinux/varrun-convert.sh"
+# The names of types: checkmodule takes hyphens and dots in them as well.
+_NAMES = re.compile(r"\w+(?:[.-]+\w+)*")
+_NO_TEXT = re.compile(b"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+class BrokenFile(NamedTuple):
+    """A file that could not be read, or not to its end; ``line`` is 0 where none can be named."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return "%s: %s" % ("%s:%d" % (self.file, self.line) if self.line else self.file, self.reason)
+
+
+class Refused(Exception):
+    """A file cannot be read."""
+
+    def __init__(self, reason: str, line: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+    def of(self, file: str) -> BrokenFile:
+        """Return the file that this is about."""
+        return BrokenFile(file, self.line, self.reason)
+
+
+def read(file: str) -> str:
+    """Return the text of a file; odd bytes are kept."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise Refused("is not a regular file")
+            content = stream.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise Refused("cannot be read: %s" % error.strerror) from error
+    except ValueError as error:
+        raise Refused("cannot be read: this is no file name") from error
+    if len(content) > MAX_SIZE:
+        raise Refused("is larger than %d MiB; no policy is" % (MAX_SIZE >> 20))
+    odd = _NO_TEXT.search(content)
+    if odd:
+        raise Refused("is not text: byte %d is 0x%02x" % (odd.start() + 1, content[odd.start()]),
+                       content.count(b"\n", 0, odd.start()) + 1)
+    return content.decode("utf-8", "surrogateescape")
+
+
+def equivalences(root: str, policy: str) -> Equivalences:
+    """Return the substitutions that are on disk below a root directory."""
+    def substitutions(suffix: str) -> Sequence[Substitution]:
+        file = os.path.join(root, "etc/selinux", policy, "contexts/files/file_contexts" + suffix)
+        content = labelfiles.read_text(file) or ""
+        fault = equivalence.fault(content, file)
+        if fault:
+            raise HelperError(fault)
+        return equivalence.parse(content, file)
+    return Equivalences(substitutions(".subs"), substitutions(".subs_dist"))
+
+
+def converts_var_run(root: str) -> bool:
+    """Tell whether rules for /var/run are copied to /run below a root directory."""
+    return os.path.lexists(os.path.join(root, _VAR_RUN_CONVERTER))
+
+
+def has_type_of(policy: CompiledPolicy, file: str, broken: List[BrokenFile]) -> Callable[[str], bool]:
+    """Return what tells whether a type may exist: in the policy, or by the module's own source beside the file."""
+    own: Set[str] = set()
+    made: List[str] = []
+    source = os.path.splitext(file)[0] + ".te"
+    if os.path.exists(source):
+        try:
+            text = read(source)
+            own = set(_NAMES.findall(text))
+            # Templates make types whose names hold their first argument.
+            made = re.findall(r"\w_template\(\s*`?([\w-]+)", text)
+        except Refused as refused:
+            broken.append(refused.of(source))
+
+    def has_type(name: str) -> bool:
+        return name in own or any(one in name for one in made) or policy.primary(name) is not None
+    return has_type
+
+
+def listening(directory: str, broken: List[BrokenFile]) -> List[Tuple[str, str]]:
+    """Return the paths that the socket units of a directory listen on, with the unit of each."""
+    found = []
+    for unit, files in _units(directory, broken).items():
+        texts = []
+        for file in files:
+            if os.path.islink(file) and os.readlink(file) == os.devnull:
+                continue  # masked
+            try:
+                texts.append(read(file))
+            except Refused as refused:
+                broken.append(refused.of(file))
+        found += [(path, unit) for path in unitfiles.listen_paths(unit, texts)]
+    return found
+
+
+def _units(directory: str, broken: List[BrokenFile]) -> Dict[str, List[str]]:
+    """Return the files of each socket unit of a directory: its own, and its drop-ins."""
+    try:
+        names = os.listdir(directory)
+    except OSError as error:
+        raise UsageError("--units %s: %s" % (directory, error.strerror)) from error
+    units: Dict[str, List[str]] = {name: [os.path.join(directory, name)] for name in sorted(names)
+                                   if name.endswith(".socket")}
+    for name in sorted(names):
+        if name.endswith(".socket.d"):
+            try:
+                drop_ins = sorted(one for one in os.listdir(os.path.join(directory, name)) if one.endswith(".conf"))
+            except OSError as error:
+                broken.append(BrokenFile(os.path.join(directory, name), 0, "cannot be read: %s" % error.strerror))
+                continue
+            units.setdefault(name[:-len(".d")], []).extend(os.path.join(directory, name, one) for one in drop_ins)
+    return units

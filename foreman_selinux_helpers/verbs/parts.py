@@ -1,0 +1,74 @@
+"""The parts of documents that several verbs have: what the flow found and did."""
+
+from typing import List, Sequence
+
+from ..model import rules, sockets
+from ..model.labelcache import LabelCache
+from ..model.outcome import Outcome
+from ..model.plan import Result
+from ..sources import host as hosts
+from . import documents
+from .context import Run
+from .documents import Document
+
+
+def warn(run: Run, outcome: Outcome) -> None:
+    """Say in the log what is still to be done."""
+    for line in outcome.rest:
+        run.log.warning(line)
+
+
+def envelope(command: str, outcome: Outcome) -> Document:
+    """Return the beginning of a document about what the flow found and did."""
+    seen = outcome.observation
+    return documents.envelope(command, outcome.ok, outcome.changed, hosts.notes(seen.host) + profile_notes(seen.views))
+
+
+def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
+    """Say which profiles do less than they say, for sockets that are in use."""
+    notes = []
+    for view in views:
+        if view.in_use and view.idle:
+            notes.append("the profile %s does nothing for %s: the policy has no type %s"
+                         % (view.profile, view.path, view.type))
+        elif view.own_word:
+            notes.append("the policy itself labels %s %s, which counts for more than the profile %s"
+                         % (view.path, view.type, view.profile))
+    return notes
+
+
+def acted(command: str, outcome: Outcome) -> Document:
+    """Return the document of a verb that acts: all but its sockets."""
+    made = dict(envelope(command, outcome), label_cache=label_cache(outcome.observation.cache),
+                plan=[dict(one._asdict()) for one in outcome.plan], results=results(outcome.results))
+    if outcome.error:
+        made["error"] = outcome.error  # why what was done could not be looked at
+    return made
+
+
+def sockets_of(outcome: Outcome) -> List[Document]:
+    """Return what is known of each socket."""
+    answers = outcome.observation.cache.answers or {}
+    return [{
+        "unit": one.view.unit, "profile": one.view.profile, "path": one.view.path,
+        "expected": one.view.expected, "held_answer": answers.get(one.view.path),
+        "path_label": one.view.path_label,
+        "socket_label": one.view.socket_label, "problem": one.problem, "remedy": one.remedy,
+        "in_use": one.view.in_use, "exists": one.view.exists,
+    } for one in outcome.sockets]
+
+
+def label_cache(cache: LabelCache) -> Document:
+    """Return what PID 1's label cache is."""
+    return {"state": cache.state, "harmless": cache.harmless, "evidence": list(cache.evidence)}
+
+
+def results(found: Sequence[Result]) -> List[Document]:
+    """Return how each step ended."""
+    return [dict(one._asdict()) for one in found]
+
+
+def decisions(found: Sequence[rules.Decision]) -> List[Document]:
+    """Return what is done about each rule."""
+    return [{"regex": one.rule.regex, "file_type": one.rule.file_type, "context": one.rule.context,
+             "action": one.action, "reason": one.reason, "unit": one.unit} for one in found]

@@ -1,0 +1,30 @@
+"""The verb ``register``: registers the rules alone."""
+
+from ..model import plan
+from ..model.outcome import Outcome
+from . import parts
+from . import text as shown
+from .context import DRY_RUN, PROFILE_NAMES, Done, Run, Verb, on_host
+from .documents import Document
+
+
+@on_host
+def _run(run: Run) -> Done:
+    outcome = run.flow(run.chosen()).register(run.dry_run)
+    parts.warn(run, outcome)
+    return Done(document(outcome), text, outcome.refused)
+
+
+def document(outcome: Outcome) -> Document:
+    """Return the document."""
+    made = parts.envelope("register", outcome)
+    made["ok"] = not any(one.outcome == plan.FAILED for one in outcome.results)
+    return dict(made, rules=parts.decisions(outcome.observation.decisions), results=parts.results(outcome.results))
+
+
+def text(document: Document, colour: bool = False) -> str:
+    """Return the document as lines for a terminal."""
+    return shown.joined(shown.decisions(document) + shown.notes(document))
+
+
+VERB = Verb("register the rules alone", _run, [PROFILE_NAMES, DRY_RUN], changes=True)

@@ -1,0 +1,119 @@
+"""The parts of texts that several verbs print: sockets, plans, results, rules, PID 1's label cache, notes."""
+
+from typing import Iterable, List, Sequence
+
+from ..model import layout, plan, rules, sockets
+from ..model.labelcache import STALE
+from .documents import Document
+
+MEANINGS = {
+    rules.NO_RULE: "No rule gives this path the type that is wanted.",
+    rules.WRONG_FILE_TYPE: "The rule for this path does not cover sockets.",
+    rules.ALIASED_PATH: "The rule is written on the substituted side of an equivalence and can never match.",
+    rules.SHADOWED: "Another rule wins.",
+    rules.NO_SUCH_TYPE: "The policy does not have the type that is wanted, and the client may not connect.",
+    sockets.LABEL_CACHE_STALE: "The rules are right, but PID 1 labels by an outdated label database.",
+    sockets.MADE_BEFORE_RULE: "The rules are right; what is there was labelled before them, or by hand.",
+    sockets.NOT_MADE_BY_SYSTEMD: "Not systemd but another program made this socket.",
+    sockets.NO_LABEL_SUPPORT: "The file system keeps no labels.",
+    sockets.SOCKET_LABEL: "The path is right; the socket object that listens has another label than a new one gets.",
+    sockets.POLICY_DENIES: "All labels are right, and the policy still does not let the client connect.",
+}
+
+
+def joined(lines: Iterable[str]) -> str:
+    """Return lines as one text."""
+    return "".join(line + "\n" for line in lines)
+
+
+def notes(document: Document) -> List[str]:
+    """Return the notes of a document."""
+    return [line for note in document["notes"] for line in layout.wrap(note, 6, "note: ")]
+
+
+def acted(document: Document, dry_run: bool = False) -> List[str]:
+    """Return what was done, or the plan where nothing was."""
+    # A dry run that a guard refuses has a result, and no plan.
+    planned = (dry_run or not document["results"]) and (document["plan"] or not document["results"])
+    return (_plan(document["plan"], dry_run) if planned else []) + _results(document["results"])
+
+
+def _plan(steps: Sequence[Document], dry_run: bool) -> List[str]:
+    if not steps:
+        return ["nothing to do"]
+    lines = ["would do:" if dry_run else "to do:"]
+    for number, one in enumerate(steps, 1):
+        lines += layout.wrap(one["target"], 25, "  %d. %-19s " % (number, one["step"]))
+        lines += layout.wrap(one["reason"], 5)
+    return lines
+
+
+def _results(found: Sequence[Document]) -> List[str]:
+    lines = []
+    for one in found:
+        guard = " (%s)" % one["guard"] if one["guard"] else ""
+        lines += layout.wrap("%s %s%s" % (one["step"], one["target"], guard), 12, "%-10s  " % one["outcome"])
+        if one["detail"] and one["outcome"] != plan.NOT_NEEDED:
+            lines += layout.wrap(one["detail"], 12)
+    return lines
+
+
+def decisions(document: Document) -> List[str]:
+    """Return what is done about each rule."""
+    failed = {one["target"]: one["detail"] for one in document["results"] if one["outcome"] == plan.FAILED}
+    lines = []
+    for one in document["rules"]:
+        target = "  ".join((one["regex"], one["context"]))
+        why = failed.get(target)
+        lines += layout.wrap(target, 8, "%-6s  " % ("failed" if why else one["action"]))
+        lines += layout.wrap("%s: %s" % (one["unit"], why or one["reason"]), 8)
+    return lines or ["no rules"]
+
+
+def table(found: Sequence[Document], colour: bool) -> List[str]:
+    """Return a table of many sockets, and the story of each that is wrong, or of the only one."""
+    if len(found) == 1:
+        return _socket(found[0], colour)
+    rows = layout.table([(one["unit"], one["path"]) for one in found])
+    widest = max([len(row) for row in rows] or [0])
+    lines = ["%s  %s" % (row.ljust(widest), _verdict(one, colour))
+             for one, row in zip(found, rows)]
+    for one in found:
+        if one["problem"]:
+            lines += [""] + _socket(one, colour)
+    return lines + [""] if any(one["problem"] for one in found) else lines
+
+
+def _verdict(socket: Document, colour: bool) -> str:
+    """Return in a word or two what is the matter."""
+    if socket["problem"]:
+        return layout.paint("WRONG: %s" % socket["problem"], "bad", colour)
+    if socket["in_use"] and socket["exists"] is None:
+        return "not seen: permission denied"
+    return layout.paint("ok" if socket["in_use"] else "ok, not in use", "good", colour)
+
+
+def _socket(one: Document, colour: bool) -> List[str]:
+    said = _verdict(one, colour)
+    lines = ["%s  %s  %s" % (one["unit"], layout.printable(one["path"]), said)]
+    if not one["in_use"] and not one["problem"] and not one["expected"]:
+        return lines
+    if one["problem"]:
+        lines += layout.wrap(MEANINGS.get(one["problem"], ""), 4)
+    for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
+        lines += layout.entry(name, one[key] or "-")
+    if one["problem"] == sockets.LABEL_CACHE_STALE and one["held_answer"]:
+        lines += layout.entry("PID 1 says", one["held_answer"])
+    if one["remedy"]:
+        lines += layout.entry("remedy", one["remedy"])
+    return lines
+
+
+def label_cache(cache: Document) -> List[str]:
+    """Return what PID 1's label cache is, and what shows it."""
+    harmless = cache["state"] == STALE and cache["harmless"]
+    lines = ["PID 1's label cache: %s" % (
+        "old and harmless: it gives every socket here the right label" if harmless else cache["state"])]
+    for why in () if harmless else cache["evidence"]:
+        lines += layout.wrap(why, 4)
+    return lines

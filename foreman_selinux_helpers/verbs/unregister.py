@@ -1,0 +1,36 @@
+"""The verb ``unregister``: removes the rules that ``register`` added."""
+
+from typing import Sequence
+
+from ..model import plan, profiles, rules
+from ..repair.unregistration import unregister
+from . import documents, parts
+from . import text as shown
+from .context import DRY_RUN, PROFILE_NAMES, Done, Run, Verb, on_host
+from .documents import Document
+
+
+@on_host
+def _run(run: Run) -> Done:
+    names = run.arguments.names
+    chosen, unknown = profiles.select(run.profiles.sockets, names)
+    # The profile may be gone while its rules are there: a unit's name is enough.
+    units = {one.unit for one in chosen} | unknown
+    choice = (lambda _, owned, __: owned.unit in units) if names else None
+    return Done(document(*unregister(run.host, choice, run.runner, run.log, run.dry_run)), text)
+
+
+def document(decisions: Sequence[rules.Decision], results: Sequence[plan.Result]) -> Document:
+    """Return the document."""
+    made = documents.envelope(
+        "unregister", not any(one.outcome == plan.FAILED for one in results),
+        any(one.outcome == plan.DONE for one in results), [])
+    return dict(made, rules=parts.decisions(decisions), results=parts.results(results))
+
+
+def text(document: Document, colour: bool = False) -> str:
+    """Return the document as lines for a terminal."""
+    return shown.joined(shown.decisions(document) + shown.notes(document))
+
+
+VERB = Verb("remove the rules that register added", _run, [PROFILE_NAMES, DRY_RUN], changes=True)
