@@ -1,0 +1,41 @@
+"""What a repair with nothing to do loads and starts: that is paid in every RPM transaction, so growth has to be seen."""
+
+import json
+
+from .test_story import assert_right
+
+# By room; a package of ours is loaded with its modules.
+LOADED = {
+    "": "cli",
+    "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
+             "quiet run scratch selinuxlib systemd trust unixsockets",
+    "model": "equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh rules "
+             "shownunits sockets units",
+    "repair": "attempts converge evidence judge stopped",
+    "sources": "access host observe",
+    "verbs": "context documents parts repair text",
+}
+# What has been loaded without need before, or takes long.
+NOT_LOADED = {"ctypes", "distro", "logging", "packaging", "random", "rpm", "semanage", "sepolgen", "socket", "tempfile",
+              "textwrap", "traceback"}
+PROGRAM = """
+import json, sys
+from foreman_selinux_helpers.cli import main
+status = main(["--quiet", "repair"])
+json.dump([status, sorted(sys.modules)], sys.stdout)
+"""
+
+
+def test_what_a_repair_with_nothing_to_do_costs(boot, install, demo):
+    with boot() as guest:
+        install(guest, demo("foreman"))
+        assert_right(guest, "foreman")
+        status, modules = json.loads(guest.check(["/usr/bin/python3", "-Ic", PROGRAM]))
+        assert status == 0
+        ours = {name.partition(".")[2] for name in modules if name.startswith("foreman_selinux_helpers.")}
+        assert ours - set(LOADED) == {
+            "%s.%s" % (room, name) if room else name for room, names in LOADED.items() for name in names.split()}
+        assert NOT_LOADED & set(modules) == set()
+        guest.check("strace -f -e trace=execve -o /root/trace foreman-selinux-helpers --quiet repair")
+        started = [line.split('"')[1] for line in guest.check("grep 'execve(.*= 0$' /root/trace").splitlines()]
+        assert started[1:] == ["/usr/bin/systemctl"]
