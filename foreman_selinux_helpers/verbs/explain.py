@@ -18,7 +18,7 @@ from ..model.winner import Verdict
 from ..repair.converge import Converge
 from ..sources import access
 from ..sources import host as hosts
-from ..sources.observe import Policies
+from ..sources.policies import Policies
 from . import documents
 from .context import Done, Run, Verb, argument, on_host
 from .documents import Document

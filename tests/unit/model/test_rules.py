@@ -1,10 +1,10 @@
 import pytest
 
-from foreman_selinux_helpers.model import rules
+from foreman_selinux_helpers.model import decisions, rules
 from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule, type_of
 from foreman_selinux_helpers.model.record import Owned, Record
-from foreman_selinux_helpers.model.rules import Policy, Want, canonical_regex, decide
+from foreman_selinux_helpers.model.rules import Policy, Want, canonical_regex
 
 NEW = Equivalences((), parse("/var/run /run\n", "subs_dist"))
 OLD = Equivalences((), parse("/run /var/run\n", "subs_dist"))
@@ -30,7 +30,7 @@ def decided(wants=(WANT,), answers=None, policy_rules=(), local=(), ours=None, e
         return [one for one in [*policy_rules, *local] if type_of(one.context) == name]
     policy = Policy((answers or {}).get, lambda name: name if name in types else None, str.__eq__, rules_for, local, equivalences, True,
                     (({} if ours else answers or {}) if without is None else without).get, effective)
-    return decide(wants, policy, ours or record(), abandoned, complete)
+    return decisions.decide(wants, policy, ours or record(), abandoned, complete)
 
 
 def only(**options):
@@ -95,7 +95,7 @@ LITERAL = Rule("/run/foo\\.sock", ALL_FILES, OTHER, "fc", 7)
 @pytest.mark.parametrize("mine", [False, True])
 def test_the_policys_own_word(named, policy_rule, directory, own_word, mine):
     """It wins over the profile, and our rule goes; a profile that names the path yields to a rule for it alone."""
-    without = {"/run/foo.sock": OTHER, "/run/" + rules._ANY_NAME: directory}
+    without = {"/run/foo.sock": OTHER, "/run/" + decisions._ANY_NAME: directory}
     one = only(wants=[WANT._replace(named=named)], policy_rules=[policy_rule], without=without,
                answers={"/run/foo.sock": CONTEXT if mine else OTHER}, local=[OURS] * mine,
                ours=record(OURS) if mine else None)
@@ -181,7 +181,7 @@ def test_rules_that_nobody_wants_are_removed():
 
 
 def test_when_the_equivalence_turns_round_our_rule_moves():
-    wants = rules.wants_of_ours(record(OURS), [OURS], {"foo.socket"}, {"foo.socket": "foo_t"}, OLD)
+    wants = decisions.wants_of_ours(record(OURS), [OURS], {"foo.socket"}, {"foo.socket": "foo_t"}, OLD)
     moved = decided(wants=wants, local=[OURS], ours=record(OURS), equivalences=OLD, complete=lambda unit: False)
     assert [(one.action, one.rule.regex) for one in moved] == [
         (rules.ADD, "/var/run/foo\\.sock"), (rules.REMOVE, "/run/foo\\.sock")]
@@ -213,7 +213,7 @@ def test_libselinux_is_asked_for_the_path_as_it_was_given():
 def test_a_rule_that_only_a_substitution_leads_to_is_alive(complete):
     """Its own path leads elsewhere; so does that of a unit which cannot be asked now."""
     works = asked_once({"/srv/www/app/foo.sock": CONTEXT})
-    wants = [CHAINED] if complete else rules.wants_of_ours(
+    wants = [CHAINED] if complete else decisions.wants_of_ours(
         record(CHAINED_RULE), [CHAINED_RULE], {"foo.socket"}, {"foo.socket": "foo_t"}, CHAIN)
     one = only(wants=wants, equivalences=CHAIN, answers=works, local=[CHAINED_RULE], ours=record(CHAINED_RULE),
                complete=lambda unit: complete)

@@ -1,0 +1,74 @@
+"""The file contexts of a host, as what decides about rules asks them."""
+
+from typing import Collection, Dict, List, Optional, Sequence, Tuple
+
+from ..doors import labeldatabase
+from ..doors.policydb import CompiledPolicy
+from ..doors.policystore import Store
+from ..model.errors import HelperError
+from ..model.facts import Host
+from ..model.filecontexts import ALL_FILES, Rule, type_of
+from ..model.record import Key
+from ..model.rules import Policy
+
+
+class Policies:
+    """The file contexts on disk of one host, opened when they are first asked for."""
+
+    def __init__(self, host: Host) -> None:
+        self.store = Store(host.root, host.policy or "")
+        self.database = labeldatabase.LabelDatabase(host.root, host.policy or "")
+        self.compiled = CompiledPolicy(host.root, host.policy or "")
+        self._host = host
+        self._without: Optional[labeldatabase.LabelDatabase] = None
+        self._labels: Dict[str, Optional[str]] = {}
+        self._rules: Dict[str, List[Rule]] = {}
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.database.close()
+        if self._without is not None:
+            self._without.close()
+
+    def view(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> Policy:
+        """Return the policy as the pure code sees it; ``ours``: which of the local rules are ours."""
+        return Policy(self.lookup, self.compiled.primary, self.compiled.same, lambda name: self.rules_for(name, local),
+                      local, self.database.equivalences(), self.compiled.mls,
+                      lambda path: self.lookup_without(ours, path), self.effective)
+
+    def lookup(self, path: str) -> Optional[str]:
+        """Return what libselinux answers for a socket; it is asked once."""
+        if path not in self._labels:
+            self._labels[path] = self.database.lookup(path)
+        return self._labels[path]
+
+    def lookup_without(self, gone: Collection[Key], path: str) -> Optional[str]:
+        """Return what libselinux would answer for a socket if these local rules were not there."""
+        if not gone:
+            return self.lookup(path)
+        if self._without is None:
+            self._without = labeldatabase.LabelDatabase(self._host.root, self._host.policy or "", gone)
+        return self._without.lookup(path)
+
+    def effective(self, path: str) -> Tuple[Optional[str], Optional[Rule]]:
+        """Return the file type under which a local rule for a canonical path wins; see winner.local_file_type()."""
+        from ..doors import behaviour
+
+        try:
+            order = behaviour.label_order()
+        except HelperError:
+            return ALL_FILES, None  # whether it wins is asked again once it is committed
+        if order.local_wins:
+            return ALL_FILES, None
+        from ..model.winner import Library, local_file_type
+
+        return local_file_type(self.database.rules(), path, self.database.file(".local"),
+                               Library(behaviour.regex_matches, behaviour.label_order))
+
+    def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
+        """Return the policy's own rules, and the local ones, that give a type."""
+        if type_name not in self._rules:
+            names = {type_name, *self.compiled.names(type_name)}
+            self._rules[type_name] = self.database.rules(labeldatabase.POLICY_RULES, names) \
+                + [one for one in local if type_of(one.context) in names]
+        return self._rules[type_name]
