@@ -90,19 +90,11 @@ class _Reader:
         """Read the rules between two positions; a line that a macro begins in belongs to it."""
         if depth > _DEEPEST:
             raise _Unreadable(position, "conditionals are nested deeper than %d" % _DEEPEST)
-        begin = position
         written: List[str] = []  # of the line at hand
-        blank, quoted = True, False  # what stands in it so far
+        begin, blank, quoted = position, True, False  # where it begins, and what stands in it so far
         while position < end:
             if not written:
-                nothing = _BLANK.match(self._text, position, end)
-                position = nothing.end() if nothing else position
-                simple = _SIMPLE.match(self._text, position, end)
-                if simple:
-                    self.rules.append(SourceRule(self.line(position), simple.group("regex"), simple.group("type") or "",
-                                                 simple.group("context"), conditions))
-                    position = simple.end()
-                    continue
+                position = self._simple_rules(position, end, conditions)
                 begin, blank, quoted = position, True, False
                 if position >= end:
                     break
@@ -144,6 +136,18 @@ class _Reader:
                 begin, blank = start, False
             written.append(piece)
         self._rule(begin, written, conditions, quoted)
+
+    def _simple_rules(self, position: int, end: int, conditions: Conditions) -> int:
+        """Read lines that hold nothing or a rule without macros; return where the first other one begins."""
+        while True:
+            nothing = _BLANK.match(self._text, position, end)
+            position = nothing.end() if nothing else position
+            simple = _SIMPLE.match(self._text, position, end)
+            if not simple:
+                return position
+            self.rules.append(SourceRule(self.line(position), simple.group("regex"), simple.group("type") or "",
+                                         simple.group("context"), conditions))
+            position = simple.end()
 
     def _rule(self, begin: int, written: List[str], conditions: Conditions, quoted: bool) -> None:
         words = "".join(written).split(None, 2)

@@ -81,23 +81,31 @@ def parse_version(text: str) -> Optional[SystemdVersion]:
     return SystemdVersion(upstream, package)
 
 
-def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
-            libselinux: Optional[str] = None, installed_evr: Optional[str] = None,
-            changelog: Optional[str] = None, which: str = RUNNING) -> Prediction:
-    """Predict the refresh behaviour of a systemd.
+class Known(NamedTuple):
+    """What is known of a host, for a prediction.
 
     ``family`` is the distribution's (``rhel``, ``fedora``, ``debian`` or another), whose backports
     apply; ``libselinux`` its upstream version, for the releases where it matters;
     ``installed_evr`` the installed package, for a version text without a release; ``changelog`` the
-    entry of its changelog that names BACKPORT_BUG, if there is one; ``which``: the systemd that the version is of.
+    entry of its changelog that names BACKPORT_BUG, if there is one.
     """
+
+    family: str = ""
+    compare: Optional[CompareEVR] = None
+    libselinux: Optional[str] = None
+    installed_evr: Optional[str] = None
+    changelog: Optional[str] = None
+
+
+def predict(version: str, known: Known, which: str = RUNNING) -> Prediction:
+    """Predict the refresh behaviour of a systemd; ``which``: the one that the version is of."""
     parsed = parse_version(version)
     if parsed is None:
         return Prediction(UNKNOWN, ["%r is no systemd version that is known" % version])
     from packaging.version import Version
 
-    if needs_changelog(parsed, family):
-        return _rhel8(parsed, compare, installed_evr, changelog, which)
+    if needs_changelog(parsed, known.family):
+        return _rhel8(parsed, known, which)
     if parsed.major < 245:
         return Prediction(NEVER, ["systemd %s is older than 245: only a re-exec renews its label cache"
                                   % parsed.upstream])
@@ -106,7 +114,7 @@ def predict(version: str, family: str, compare: Optional[CompareEVR] = None,
                                              " and only then" % parsed.upstream])
     fixed = _FIXED.get(parsed.major)
     if fixed and Version(parsed.upstream) < Version(fixed):
-        return _libselinux_window(parsed.upstream, fixed, libselinux)
+        return _libselinux_window(parsed.upstream, fixed, known.libselinux)
     return Prediction(ON_POLICY_LOAD, ["systemd %s renews its label cache at the next look-up after"
                                        " a policy load (since 246)" % parsed.upstream])
 
@@ -137,15 +145,14 @@ def labels_by_context(version: str, compare: Optional[CompareEVR]) -> Optional[b
     return compare(("0", number, release), _RHEL8_CONTEXT) >= 0
 
 
-def _rhel8(parsed: SystemdVersion, compare: Optional[CompareEVR], installed_evr: Optional[str],
-           changelog: Optional[str], which: str) -> Prediction:
-    installed = installed_evr.split(":")[-1] if installed_evr else None
+def _rhel8(parsed: SystemdVersion, known: Known, which: str) -> Prediction:
+    compare, installed = known.compare, known.installed_evr.split(":")[-1] if known.installed_evr else None
     package, source = parsed.package, "the %s systemd" % which
     if package is None and installed:
         package, source = installed, "the installed package"
     # A changelog may have been trimmed: only what it says counts, and only of the build that it is of.
-    named = ["the changelog of %s names bug %s: %s" % (installed, BACKPORT_BUG, changelog)] \
-        if changelog and package in (installed, None) else []
+    named = ["the changelog of %s names bug %s: %s" % (installed, BACKPORT_BUG, known.changelog)] \
+        if known.changelog and package in (installed, None) else []
     if package is None or "-" not in package:
         unknown = ["systemd 239 without its package release: RHEL 8 has the backport since 239-44"]
         return Prediction(ON_POLICY_LOAD, named) if named else Prediction(UNKNOWN, unknown)

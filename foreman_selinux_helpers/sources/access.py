@@ -25,9 +25,9 @@ class Check(NamedTuple):
     file_class: str
     permission: str
     label: Optional[str]
-    allowed: Optional[bool]
     right_label: Optional[str]
-    right_allowed: Optional[bool]
+    allowed: Optional[bool] = None
+    right_allowed: Optional[bool] = None
 
 
 def context_of(domain: str) -> Optional[str]:
@@ -53,13 +53,13 @@ def connecting(client: str, view: SocketView, right_label: Callable[[str], Optio
             label = labels.path_label(directory)
         except OSError:
             label = None
-        checks.append(_check(client, directory, "dir", "search", label, right_label(directory) or label))
-    checks.append(_check(client, view.path, "sock_file", "write", view.path_label if view.exists else None,
-                         view.wanted or view.path_label))
+        checks.append(Check(directory, "dir", "search", label, right_label(directory) or label))
+    checks.append(Check(view.path, "sock_file", "write", view.path_label if view.exists else None,
+                        view.wanted or view.path_label))
     file_class, permission = ("unix_dgram_socket", "sendto") if view.datagram else ("unix_stream_socket", "connectto")
-    checks.append(_check(client, SOCKET_OBJECT, file_class, permission, view.socket_label,
-                         view.expected_socket_label or view.socket_label))
-    return checks
+    checks.append(Check(SOCKET_OBJECT, file_class, permission, view.socket_label,
+                        view.expected_socket_label or view.socket_label))
+    return [_asked(client, one) for one in checks]
 
 
 def denied(checks: Sequence[Check]) -> Optional[Check]:
@@ -113,11 +113,13 @@ def why_denied(client: str, refused: Sequence[Check]) -> List[Optional[selinuxli
     return [selinuxlib.why_denied(client, one.right_label or "", one.file_class, one.permission) for one in refused]
 
 
-def _check(client: str, target: str, file_class: str, permission: str, label: Optional[str],
-           right: Optional[str]) -> Check:
-    now = selinuxlib.allowed(client, label, file_class, permission) if label else None
-    then = now if right == label else selinuxlib.allowed(client, right, file_class, permission) if right else None
-    return Check(target, file_class, permission, label, now, right, then)
+def _asked(client: str, one: Check) -> Check:
+    """Return a check with what the loaded policy says to it."""
+    def allowed(label: Optional[str]) -> Optional[bool]:
+        return selinuxlib.allowed(client, label, one.file_class, one.permission) if label else None
+
+    now = allowed(one.label)
+    return one._replace(allowed=now, right_allowed=now if one.right_label == one.label else allowed(one.right_label))
 
 
 def _directories(path: str) -> List[str]:

@@ -11,6 +11,7 @@ from ..model.refresh import (
     INSTALLED,
     RUNNING,
     UNKNOWN,
+    Known,
     Prediction,
     depends_on_libselinux,
     needs_changelog,
@@ -93,12 +94,12 @@ class Detection:
         # The databases of packages are asked for the few versions alone that depend on their answers.
         libselinux = packages.upstream(self.libselinux()) if depends_on_libselinux(parsed) else None
         if parsed is None or parsed.major != 239:
-            return predict(version, "", None, libselinux, which=which)
+            return predict(version, Known(libselinux=libselinux), which)
         family = self.family()
         changelog = packages.changelog_entry("systemd", BACKPORT_BUG, self._root) \
             if needs_changelog(parsed, family) else None
-        return predict(version, family, packages.evr_comparison(), None, self._installed_evr("systemd"), changelog,
-                       which)
+        known = Known(family, packages.evr_comparison(), None, self._installed_evr("systemd"), changelog)
+        return predict(version, known, which)
 
     def libselinux(self) -> Optional[str]:
         """Return the EVR of the installed libselinux."""

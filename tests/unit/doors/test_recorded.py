@@ -12,7 +12,7 @@ from foreman_selinux_helpers.doors.run import failure
 from foreman_selinux_helpers.doors.systemd import Systemd
 from foreman_selinux_helpers.model import shownunits
 from foreman_selinux_helpers.model.errors import CommandFailed
-from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, predict
+from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, Known, predict
 from foreman_selinux_helpers.model.units import Service, SocketUnit
 
 from .recorded import AGAIN, VERSIONS, Recorded, Recording
@@ -224,7 +224,7 @@ def test_versions_and_what_they_predict(recording):
         return int(one[2].split(".")[0]) - int(other[2].split(".")[0])
 
     for family in ("rhel", "fedora", "debian"):
-        assert predict(version, family, compare).refresh == expected("refresh", recording.version)
+        assert predict(version, Known(family, compare)).refresh == expected("refresh", recording.version)
 
 
 # -- what was seen of labels, and what is predicted -------------------------------------------

@@ -10,6 +10,7 @@ from foreman_selinux_helpers.model.refresh import (
     ON_DAEMON_RELOAD,
     ON_POLICY_LOAD,
     UNKNOWN,
+    Known,
     labels_by_context,
     parse_version,
     predict,
@@ -44,7 +45,7 @@ def test_versions_as_they_are_written(text, upstream, package):
 @pytest.mark.parametrize("text", ["", "unknown", "12", "219x", "systemd 252", "252 garbage", "\n", "v"])
 def test_garbage_is_unknown(text):
     assert parse_version(text) is None
-    prediction = predict(text, "rhel", COMPARE)
+    prediction = predict(text, Known("rhel", COMPARE))
     assert prediction.refresh == UNKNOWN
     assert prediction.evidence
 
@@ -74,15 +75,15 @@ def test_garbage_is_unknown(text):
     ("257~rc1-1", "debian", None, ON_POLICY_LOAD),
 ])
 def test_refresh_behaviour(version, family, libselinux, refresh):
-    prediction = predict(version, family, COMPARE, libselinux)
+    prediction = predict(version, Known(family, COMPARE, libselinux))
     assert prediction.refresh == refresh
     assert all(prediction.evidence)
 
 
 def test_the_installed_package_helps_a_version_without_a_release():
-    assert predict("239", "rhel", COMPARE, installed_evr="239-45.el8").refresh == ON_POLICY_LOAD
-    assert predict("239", "rhel", COMPARE, installed_evr="239-41.el8").refresh == NEVER
-    assert predict("239 (239-45.el8)", "rhel", None).refresh == UNKNOWN
+    assert predict("239", Known("rhel", COMPARE, installed_evr="239-45.el8")).refresh == ON_POLICY_LOAD
+    assert predict("239", Known("rhel", COMPARE, installed_evr="239-41.el8")).refresh == NEVER
+    assert predict("239 (239-45.el8)", Known("rhel", None)).refresh == UNKNOWN
 
 
 @pytest.mark.parametrize(("running", "installed", "compare", "refresh"), [
@@ -96,7 +97,7 @@ def test_the_installed_package_helps_a_version_without_a_release():
     ("219", "219-78.el7", COMPARE, NEVER),
 ])
 def test_the_changelog_of_the_installed_package_counts(running, installed, compare, refresh):
-    prediction = predict(running, "rhel", compare, None, installed, "fix mac_selinux_reload (#1888912) (239-44)")
+    prediction = predict(running, Known("rhel", compare, None, installed, "fix mac_selinux_reload (#1888912) (239-44)"))
     assert prediction.refresh == refresh
     assert ("#1888912" in " ".join(prediction.evidence)) == (refresh == ON_POLICY_LOAD)
 
@@ -113,19 +114,20 @@ def test_the_table_of_releases():
     assert len(rows) >= 20
     families = {"EL": "rhel", "Fedora": "fedora", "Ubuntu": "debian", "Debian": "debian"}
     for release, says, libselinux, refresh in rows:
-        assert predict(says, families.get(release.split()[0], "other"), COMPARE, libselinux).refresh == refresh, release
+        known = Known(families.get(release.split()[0], "other"), COMPARE, libselinux)
+        assert predict(says, known).refresh == refresh, release
     assert {row[3] for row in rows} == {NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN}
 
 
 @pytest.mark.parametrize(("version", "family"), [
     ("239 (239-82.el8)", "other"), ("239 (239-82.0.1.el8_10.2)", ""), ("239 (239-82.el8)", "debian")])
 def test_a_release_of_rhel_8_counts_whatever_os_release_says(version, family):
-    assert predict(version, family, COMPARE).refresh == ON_POLICY_LOAD
+    assert predict(version, Known(family, COMPARE)).refresh == ON_POLICY_LOAD
 
 
 def test_evidence_is_about_the_build_that_was_asked_for():
-    running = predict("239 (239-41.el8)", "rhel", COMPARE).evidence
-    installed = predict("239 (239-41.el8)", "rhel", COMPARE, which=INSTALLED).evidence
+    running = predict("239 (239-41.el8)", Known("rhel", COMPARE)).evidence
+    installed = predict("239 (239-41.el8)", Known("rhel", COMPARE), which=INSTALLED).evidence
     assert "the running systemd is" in running[0]
     assert installed == [running[0].replace("running", "installed")]
 

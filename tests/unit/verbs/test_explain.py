@@ -16,7 +16,7 @@ LABEL = "system_u:object_r:var_run_t:s0"
 
 
 def check(allowed, right_allowed, target="/run/foo.sock", file_class="sock_file", permission="write"):
-    return Check(target, file_class, permission, LABEL, allowed, LABEL, right_allowed)
+    return Check(target, file_class, permission, LABEL, LABEL, allowed, right_allowed)
 
 
 @pytest.mark.parametrize(("checks", "first"), [
