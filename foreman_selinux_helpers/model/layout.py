@@ -21,15 +21,12 @@ def wrap(text: str, indent: int = 0, first: Optional[str] = None) -> List[str]:
 
     ``first`` stands before the first line instead of its indentation.
     """
+    import textwrap
+
     start = " " * indent
-    lines = []
-    line, empty = start if first is None else first, True
-    for word in printable(text).split(" "):
-        if not empty and len(line) + 1 + len(word) > WIDTH:
-            lines.append(line.rstrip())
-            line, empty = start, True
-        line, empty = line + word if empty else line + " " + word, False
-    return lines + [line.rstrip()]
+    before = start if first is None else first
+    return textwrap.wrap(printable(text), WIDTH, initial_indent=before, subsequent_indent=start,
+                         break_long_words=False, break_on_hyphens=False) or [before.rstrip()]
 
 
 def entry(name: str, text: str, indent: int = _INDENT) -> List[str]:
