@@ -102,7 +102,7 @@ def test_a_policy_without_levels(plain, name):
     (profiles / "foo.conf").write_text(PROFILE.replace("foo_var_run_t", name))
     local = plain / "etc/selinux/plain/contexts/files/file_contexts.local"
     command = [sys.executable, "-Ic", "import sys; sys.path.insert(0, %r)\nfrom foreman_selinux_helpers.cli import main\n"
-               "sys.exit(main())" % str(Path(policydb.__file__).parent.parent), "--root", str(plain), "-q", "register"]
+               "sys.exit(main())" % str(Path(policydb.__file__).parents[2]), "--root", str(plain), "-q", "register"]
     for _ in range(2):
         subprocess.check_call(command)
         assert local.read_text().split("\n")[-2].split() == ["/run/foo\\.sock", CONTEXT[:-len(":s0")]]
