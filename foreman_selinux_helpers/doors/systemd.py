@@ -90,7 +90,7 @@ class Systemd:
         """Return the paths of all socket units that the manager has loaded, by unit."""
         # A pattern is for loaded units alone (systemctl(1)); 219 knows it as well.
         text = self._ask("show", "--property=Id,Listen", "--", "*.socket")
-        return {first(one, "Id"): listen_paths(one)[0] for one in parse_show(text) if first(one, "Id")}
+        return {first(one, "Id"): listen_paths(one) for one in parse_show(text) if first(one, "Id")}
 
     def takes_label_from_net(self, unit: str) -> Optional[bool]:
         """Tell whether a socket unit has SELinuxContextFromNet=, which no D-Bus property shows; None: not known."""
@@ -124,7 +124,6 @@ class Systemd:
 
     def _socket_unit(self, unit: str, shown: Properties, triggered: Optional[str],
                      services: Dict[str, Properties]) -> SocketUnit:
-        paths, others = listen_paths(shown)
         service = None
         if triggered:
             properties = services[triggered]
@@ -132,7 +131,7 @@ class Systemd:
             service = Service(triggered, first(properties, "ActiveState") in ("active", "activating", "reloading"),
                               unit in needs, executable(properties), self._context(triggered, properties))
         return SocketUnit(unit, first(shown, "LoadState", "not-found"), first(shown, "ActiveState"),
-                          paths, others, service)
+                          listen_paths(shown), service)
 
     def _context(self, service: str, properties: Properties) -> Optional[str]:
         """Return the SELinuxContext= of a service; None where it cannot be told."""

@@ -24,8 +24,8 @@ def parse_show(text: str) -> List[Properties]:
     return blocks
 
 
-def listen_paths(properties: Properties) -> Tuple[Tuple[str, ...], bool]:
-    """Return the paths that a socket unit listens on, and whether it listens on anything else.
+def listen_paths(properties: Properties) -> Tuple[str, ...]:
+    """Return the paths that a socket unit listens on.
 
     Asked for Listen, systemd 239 and later print ``Listen=/run/a.sock (Stream)``, 219 ``ListenStream=/run/a.sock``.
     """
@@ -33,9 +33,8 @@ def listen_paths(properties: Properties) -> Tuple[Tuple[str, ...], bool]:
               (value.rsplit(" (", 1) for value in properties.get("Listen", ()) if " (" in value)]
     values += [(name[6:] + ")", value) for name, found in properties.items()
                if name.startswith("Listen") and name != "Listen" for value in found]
-    paths = tuple(value for kind, value in values
-                  if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
-    return paths, len(values) > len(paths)
+    return tuple(value for kind, value in values
+                 if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
 
 
 def _is_path(value: str) -> bool:

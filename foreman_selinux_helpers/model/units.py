@@ -24,7 +24,6 @@ class SocketUnit(NamedTuple):
     load: str
     active: str
     paths: Tuple[str, ...]
-    other_listeners: bool
     service: Optional[Service]
 
     @property

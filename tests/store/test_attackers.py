@@ -277,7 +277,7 @@ def test_a_services_program_is_not_where_others_say(shared, place):
 
 def executable(path):
     """Return what is seen of a service's program."""
-    unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False,
+    unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",),
                       Service("foo.service", True, False, str(path)))
     return socketviews.program_of(unit, SimpleNamespace(database=SimpleNamespace(lookup=lambda path, kind: LABEL)))
 

@@ -124,11 +124,11 @@ def test_systemctl_show():
 
 
 def test_listen_lines_of_new_and_old_systemd():
-    assert shownunits.listen_paths({"Listen": ["/run/a (Stream)", "[::]:3000 (Stream)"]}) == (("/run/a",), True)
-    assert shownunits.listen_paths({"Listen": ["/run/a b (1) (Datagram)"]}) == (("/run/a b (1)",), False)
-    assert shownunits.listen_paths({"Listen": ["/dev/input (Special)", "/run/fifo (FIFO)"]}) == ((), True)
-    assert shownunits.listen_paths({"ListenStream": ["/run/a", "@abstract"]}) == (("/run/a",), True)
-    assert shownunits.listen_paths({}) == ((), False)
+    assert shownunits.listen_paths({"Listen": ["/run/a (Stream)", "[::]:3000 (Stream)"]}) == ("/run/a",)
+    assert shownunits.listen_paths({"Listen": ["/run/a b (1) (Datagram)"]}) == ("/run/a b (1)",)
+    assert shownunits.listen_paths({"Listen": ["/dev/input (Special)", "/run/fifo (FIFO)"]}) == ()
+    assert shownunits.listen_paths({"ListenStream": ["/run/a", "@abstract"]}) == ("/run/a",)
+    assert shownunits.listen_paths({}) == ()
 
 
 def test_a_socket_that_was_relabelled_says_nothing_of_who_made_it(tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ def service(unit, **differs):
 
 def socket(unit, paths, triggered, **differs):
     """Return a socket unit as most of them are here."""
-    return SocketUnit(unit, "loaded", "active", tuple(paths), False, triggered)._replace(**differs)
+    return SocketUnit(unit, "loaded", "active", tuple(paths), triggered)._replace(**differs)
 
 
 # -- the table of expectations ---------------------------------------------------------------
@@ -37,11 +37,11 @@ def socket(unit, paths, triggered, **differs):
 SOCKETS = [
     socket("a.socket", ["/run/a.sock"], service("a.service", active=True)),
     socket("b.socket", ["/run/b.sock"], service("b.service", requires_socket=True)),
-    socket("c.socket", ["/run/c1.sock", "/run/c2.sock", "/run/c3.sock"], service("c.service"), other_listeners=True),
+    socket("c.socket", ["/run/c1.sock", "/run/c2.sock", "/run/c3.sock"], service("c.service")),
     socket("d.socket", ["/run/d.sock"], None),  # Accept=yes
     socket("e.socket", ["/run/with space.sock"], service("other.service", executable="/bin/sh"), active="inactive"),
     socket("f.socket", ["/run/f.sock"], service("f.service", context=HTTPD)),
-    socket("g.socket", [], service("g.service"), active="inactive", other_listeners=True),  # TCP alone
+    socket("g.socket", [], service("g.service"), active="inactive"),  # TCP alone
     socket("h.socket", [], None, load="masked", active="inactive"),
     socket("i.socket", [], None, load="not-found", active="inactive"),
     socket("j.socket", [], service("j.service"), load="LOAD", active="inactive"),  # broken
@@ -113,7 +113,7 @@ def test_all_socket_units_at_once(recording):
     assert len(together) == 1
     blocks = shownunits.parse_show(together[0].out)
     assert [(block["Id"], shownunits.listen_paths(block)) for block in blocks] == [
-        ([one.unit], (one.paths, one.other_listeners)) for one in SOCKETS]
+        ([one.unit], one.paths) for one in SOCKETS]
 
 
 def test_219_is_asked_again_for_what_each_type_has():

@@ -48,7 +48,7 @@ def test_a_socket_and_its_service_are_asked_for_at_once(old):
     """219 fails at a property that the unit's type does not have; there each type is asked for its own."""
     fake = Fake(*[Output(1, SOCKET, ""), SOCKET, SERVICE] if old else [SOCKET + "\n" + SERVICE])
     units = Systemd(fake).socket_units(["foo.socket"])
-    assert units == {"foo.socket": SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False, Service(
+    assert units == {"foo.socket": SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), Service(
         "foo.service", True, True, "/usr/bin/foo"))}
     assert units["foo.socket"].listening
     asked = [one[2:] for one in fake.asked]

@@ -52,7 +52,7 @@ class World:
         self.done = []
         self.cure, self.state, self.decisions, self.view, self.facts = cure, state, decisions, view, facts
         self.failing = set()
-        self.unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), False, service)
+        self.unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), service)
         self.flow = Converge(HOST, [], None, Runner(Deadline(60)), Log(stderr=False))
         patch = monkeypatch.setattr
         patch(self.flow, "look", self.look)

@@ -26,7 +26,7 @@ from foreman_selinux_helpers.repair.restarts import Restarts
 
 PACKAGE = os.path.dirname(foreman_selinux_helpers.__file__)
 SOCKET, SERVICE = UNITS = ("foo.socket", "foo.service")
-UNIT = SocketUnit(SOCKET, "loaded", "active", ("/run/foo.sock",), False, Service(SERVICE, True, False, None))
+UNIT = SocketUnit(SOCKET, "loaded", "active", ("/run/foo.sock",), Service(SERVICE, True, False, None))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 OPCODES = sys.version_info >= (3, 7)
 
