@@ -3,7 +3,8 @@
 import os
 from typing import Dict, List, Optional
 
-from ..model.profiles import BrokenProfile, Profiles, Refused, SocketProfile, line_of, parse
+from ..model.errors import Refused
+from ..model.profiles import BrokenProfile, Profiles, SocketProfile, line_of, parse
 from . import trust
 
 VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"

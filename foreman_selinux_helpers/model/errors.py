@@ -27,6 +27,15 @@ class TimedOut(CommandFailed):
     """A program did not end in time and was killed."""
 
 
+class Refused(Exception):
+    """A file or its text cannot be used: why, and in which line (0: none in particular)."""
+
+    def __init__(self, reason: str, line: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
 class PolicyStoreError(HelperError):
     """The policy store refused a transaction; nothing was changed."""
 

@@ -5,7 +5,7 @@ import re
 import warnings
 from typing import List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .errors import UsageError
+from .errors import Refused, UsageError
 
 RESTART_POLICIES = ("auto", "always", "never")
 _KEYS = ("type", "path", "regex", "client", "restart")
@@ -48,15 +48,6 @@ class Profiles(NamedTuple):
 
     sockets: Sequence[SocketProfile]
     broken: Sequence[BrokenProfile]
-
-
-class Refused(Exception):
-    """A text is no profile: why, and in which line (0: in none)."""
-
-    def __init__(self, reason: str, line: int = 0) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.line = line
 
 
 def parse(text: str, profile: str) -> List[SocketProfile]:

@@ -2,14 +2,13 @@
 
 import os
 import re
-import stat
 from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
-from ..doors import labelfiles
+from ..doors import labelfiles, trust
 from ..doors.policydb import CompiledPolicy
 from ..model import equivalence, unitfiles
 from ..model.equivalence import Equivalences, Substitution
-from ..model.errors import HelperError, UsageError
+from ..model.errors import HelperError, Refused, UsageError
 
 # Three times what the whole of Fedora's policy has.
 MAX_SIZE = 2 * 1024 * 1024
@@ -31,26 +30,10 @@ class BrokenFile(NamedTuple):
         return "%s: %s" % ("%s:%d" % (self.file, self.line) if self.line else self.file, self.reason)
 
 
-class Refused(Exception):
-    """A file cannot be read."""
-
-    def __init__(self, reason: str, line: int = 0) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.line = line
-
-    def of(self, file: str) -> BrokenFile:
-        """Return the file that this is about."""
-        return BrokenFile(file, self.line, self.reason)
-
-
 def read(file: str) -> str:
     """Return the text of a file; odd bytes are kept."""
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Refused("is not a regular file")
+        with os.fdopen(trust.open_regular(file, follow=True), "rb") as stream:
             content = stream.read(MAX_SIZE + 1)
     except OSError as error:
         raise Refused("cannot be read: %s" % error.strerror) from error
@@ -94,7 +77,7 @@ def has_type_of(policy: CompiledPolicy, file: str, broken: List[BrokenFile]) -> 
             # Templates make types whose names hold their first argument.
             made = re.findall(r"\w_template\(\s*`?([\w-]+)", text)
         except Refused as refused:
-            broken.append(refused.of(source))
+            broken.append(BrokenFile(source, refused.line, refused.reason))
 
     def has_type(name: str) -> bool:
         return name in own or any(one in name for one in made) or policy.primary(name) is not None
@@ -112,7 +95,7 @@ def listening(directory: str, broken: List[BrokenFile]) -> List[Tuple[str, str]]
             try:
                 texts.append(read(file))
             except Refused as refused:
-                broken.append(refused.of(file))
+                broken.append(BrokenFile(file, refused.line, refused.reason))
         found += [(path, unit) for path in unitfiles.listen_paths(unit, texts)]
     return found
 

@@ -8,9 +8,9 @@ from ..lint import fcsource, judge
 from ..lint.judge import SocketPath
 from ..lint.rules import ERROR, UNESCAPED_DOT, WARNING
 from ..lint.targets import HOST, NAMES, TARGETS, Target
-from ..model.errors import UsageError
+from ..model.errors import Refused, UsageError
 from ..sources import fcfiles
-from ..sources.fcfiles import BrokenFile, Refused
+from ..sources.fcfiles import BrokenFile
 from . import documents
 from .context import Done, Request, Verb, argument
 from .documents import Document
@@ -34,7 +34,7 @@ def _run(request: Request) -> Done:
         try:
             source = fcsource.parse(fcfiles.read(file))
         except Refused as refused:
-            broken.append(refused.of(file))
+            broken.append(BrokenFile(file, refused.line, refused.reason))
             continue
         if source.problem:
             broken.append(BrokenFile(file, *source.problem))

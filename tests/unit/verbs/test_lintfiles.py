@@ -92,7 +92,7 @@ def test_the_document(at, capsys):
 
 @pytest.mark.parametrize(("name", "content", "said"), [
     ("gone.fc", None, "gone.fc: cannot be read: No such file or directory"),
-    ("dir.fc/x", "", "dir.fc: cannot be read: Is a directory"),
+    ("dir.fc/x", "", "dir.fc: cannot be read: it is not a regular file"),
     ("bin.fc", b"/a u:r:t\n\x7fELF\x01", "bin.fc:2: is not text: byte 10 is 0x7f"),
     ("utf16.fc", "/a u:r:t\n".encode("utf-16"), "utf16.fc:1: is not text: byte 4 is 0x00"),
     ("cut.fc", "/a u:r:t\nifdef(`distro_redhat',`\n/b u:r:t\n", "cut.fc:2: this quote ` is never closed"),
