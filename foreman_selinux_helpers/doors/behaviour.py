@@ -9,7 +9,7 @@ from ..model import equivalence
 from ..model.errors import HelperError
 from ..model.filecontexts import Rule
 from . import scratch, selinuxlib
-from .quiet import standard_error_kept
+from .stderr import standard_error_kept
 
 if TYPE_CHECKING:
     from ..model.winner import Order

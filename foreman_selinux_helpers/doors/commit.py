@@ -9,8 +9,8 @@ from ..model.errors import CommandFailed, CommitFailed, PolicyStoreError, RulesC
 from ..model.filecontexts import ALL_FILES, LETTERS, SOCKET, Rule
 from ..model.rules import REMOVE, Change
 from . import auditlog
-from .quiet import standard_error_kept
 from .run import Runner, failure
+from .stderr import standard_error_kept
 
 LOCKED = "the policy store is locked by another program (semanage, semodule, Ansible, Puppet)"
 _SEMANAGE = "/usr/sbin/semanage"

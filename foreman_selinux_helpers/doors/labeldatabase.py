@@ -13,7 +13,7 @@ from ..model.equivalence import Equivalences
 from ..model.errors import HelperError
 from ..model.filecontexts import NONE_CONTEXT, SOCKET, Rule
 from . import labelfiles, scratch, selinuxlib
-from .quiet import standard_error_kept
+from .stderr import standard_error_kept
 
 if TYPE_CHECKING:
     from ..model.winner import Verdict

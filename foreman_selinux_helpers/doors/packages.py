@@ -6,8 +6,8 @@ from typing import Any, Optional
 
 from ..model.refresh import EVR, CompareEVR
 from . import trust
-from .quiet import standard_error_kept
 from .run import Runner
+from .stderr import standard_error_kept
 
 # Of rpm's back ends (sqlite, bdb, ndb): what is there if there is a database.
 _DATABASES = ("rpmdb.sqlite", "Packages", "Packages.db")

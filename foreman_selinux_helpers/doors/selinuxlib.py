@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 from ..model.errors import HelperError
 from . import trust
-from .quiet import standard_error_kept
+from .stderr import standard_error_kept
 
 CONFIG = "etc/selinux/config"
 _FILE_CONTEXTS = "contexts/files/file_contexts"

@@ -1,4 +1,4 @@
-"""Silence for libraries that write to standard error by themselves."""
+"""Captures what libraries write to standard error by themselves."""
 
 import os
 from contextlib import contextmanager
@@ -7,9 +7,9 @@ from typing import Callable, Iterator
 
 @contextmanager
 def standard_error_kept() -> Iterator[Callable[[], str]]:
-    """Keep what a library and its children print away from the terminal and from rpm's output.
+    """Capture what a library and its children print, instead of showing it to the user or in rpm's output.
 
-    Gives a function that returns what was printed so far; what a pipe does not hold is lost.
+    Yields a function that returns what was printed so far; what exceeds the size of a pipe is lost.
     """
     try:
         original = os.dup(2)

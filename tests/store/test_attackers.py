@@ -369,8 +369,8 @@ def test_nothing_predictable_in_a_shared_folder(place):
     """What is made in /tmp has a random name, is new, and nobody else may open it."""
     code = """import sys; sys.path.insert(0, %r)
 from foreman_selinux_helpers.model import filecontexts
-from foreman_selinux_helpers.doors import behaviour, labels, quiet
-with quiet.standard_error_kept():
+from foreman_selinux_helpers.doors import behaviour, stderr
+with stderr.standard_error_kept():
     assert behaviour.regex_matches(filecontexts.Rule("/run/foo", "all files", "u:r:no_such_t"), "/run/foo")""" % str(TOP)
     seen = []
     for _ in range(2):

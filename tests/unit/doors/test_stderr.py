@@ -17,7 +17,7 @@ TOP = Path(__file__).resolve().parents[3]
 
 PROGRAM = """
 import os, subprocess, sys
-from foreman_selinux_helpers.doors.quiet import standard_error_kept
+from foreman_selinux_helpers.doors.stderr import standard_error_kept
 before = sorted(os.listdir("/proc/self/fd"))
 os.system("echo before >&2")
 with standard_error_kept() as said:
