@@ -16,13 +16,13 @@ from . import PROGRAM
 from .doors.log import Log
 from .repair import transaction
 
-# All in all; the child is told to give up earlier, and in good order: a commit that it has begun by
-# then, and that nothing should cut short, has time to end.
+# The limit for everything.  The child gets less, so that it can stop by itself, and so that a commit that it
+# has begun, and that must not be cut short, can end.
 DEADLINE = 90.0
 _CHILD_DEADLINE = 60.0
 _POLL = 0.05
 _REMOVAL = "removal"
-# Of what the work prints, the last of it.
+# Keep only the last 64 KiB of output.
 _KEPT = 1 << 16
 
 
@@ -31,8 +31,8 @@ def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
 
     ``post NAME`` registers; ``posttrans`` and ``trigger`` repair everything at once, so that
     all packages of a transaction share one commit; ``preun NAME`` removes what was added;
-    ``postun`` removes what no profile wants any more; ``removal FILE`` gives back what cannot stay
-    without these files (no verb: see the module of that name); ``enabled`` repairs, or just registers
+    ``postun`` removes what no profile wants any more; ``removal FILE`` removes the rules that cannot
+    stay without these files (it is no verb: see repair/removal); ``enabled`` repairs, or just registers
     in the middle of a transaction.  An empty list means that there is nothing to do.
     """
     names = [one for one in argv if not one.startswith("-")]
@@ -54,18 +54,18 @@ def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
 def main(name: str, argv: Sequence[str]) -> int:
     """Run a scriptlet.  Always returns 0."""
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody learns how a child ended
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it is ignored, the exit status of a child is lost
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, signal.default_int_handler)
         arguments = arguments_for(name, argv)
         seen = transaction.state("/") if name == "trigger" else ""
-        # Whatever was installed or erased was there before the first of a transaction's triggers.
+        # The first trigger of a transaction has seen everything that was installed or erased.
         if arguments and not (list(argv) == ["un"] and transaction.noted("/", seen)):
             _supervise(arguments, Log(stderr=False))
             if seen:
-                transaction.note("/", seen)  # however it ended: no transaction waits for it twice
-    except BaseException:  # nothing may reach the transaction
+                transaction.note("/", seen)  # even if it failed: no transaction waits for it twice
+    except BaseException:  # never let an exception fail the rpm transaction
         pass
     return 0
 
@@ -81,7 +81,7 @@ def _supervise(arguments: List[str], log: Log) -> None:
     try:
         said, status = _watch(child, reading, end)
     except KeyboardInterrupt:
-        os.kill(child, signal.SIGTERM)  # it stops in good order
+        os.kill(child, signal.SIGTERM)  # it cleans up and ends
         return
     if status is None:
         os.killpg(child, signal.SIGKILL)  # a session of its own, with what it started
@@ -96,14 +96,14 @@ def _supervise(arguments: List[str], log: Log) -> None:
 
 
 def _watch(child: int, reading: int, end: float) -> Tuple[bytes, Optional[int]]:
-    """Return what a child says until it ends, and its status, or None when the time is up."""
+    """Return the output of a child and its status, or None as the status when the time is up."""
     said = b""
     ended = 0
     while not ended:
         ready, _, _ = select.select([reading], [], [], _POLL)
         if time.monotonic() > end:
             return said, None
-        # Looked at before reading: what it said last is then in the pipe.
+        # Check for its end before reading: its last output is in the pipe by then.
         ended, status = os.waitpid(child, os.WNOHANG)
         if ready or ended:
             said = (said + _available(reading))[-_KEPT:]
@@ -124,7 +124,7 @@ def _work(arguments: List[str], output: int) -> None:
     """Do the work in the child; never returns."""
     try:
         os.setsid()
-        # Out of the way of 0, 1 and 2, where these are if rpm has closed them.
+        # If rpm has closed 0, 1 and 2, these descriptors have their numbers: move them away.
         output = fcntl.fcntl(output, fcntl.F_DUPFD_CLOEXEC, 3)
         nothing = fcntl.fcntl(os.open(os.devnull, os.O_RDWR), fcntl.F_DUPFD_CLOEXEC, 3)
         os.dup2(nothing, 0)

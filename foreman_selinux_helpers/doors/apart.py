@@ -1,4 +1,4 @@
-"""Calls a function in a process of its own, with limits: for what may crash, hang or use up the memory."""
+"""Calls a function that may crash, hang or use up the memory in a child process with limits."""
 
 import gc
 import os

@@ -16,11 +16,10 @@ from ..model.errors import HelperError
 from ..model.labelcache import COMPILED, SUBSTITUTIONS, TEXTS, HeldFile, Written
 from . import apart, capabilities, labelfiles, procfs, scratch, trust
 
-# Six times what a policy has.
+# Six times the size of a real policy.
 _LARGEST = 64 * 1024 * 1024
 _MOST_PATHS = 10000
 _LIMITS = apart.Limits(10.0, 1 << 30, _LARGEST, 16 * 1024 * 1024)
-# Each try may meet a process that opens its database anew.
 # The head of a compiled file (libselinux ``src/label_file.h``).
 _MAGIC = struct.pack("=I", 0xf97cff8a)
 _MAGIC_SINCE_3_8 = struct.pack(">I", 0xf97cff8a)
@@ -28,6 +27,7 @@ _WITH_REGEX, _WITH_ARCHITECTURE = 2, 5
 # No stems, no rules.
 _NOTHING = bytes(8)
 _MOST_OF_NOTHING = 256
+# The process may open its database anew during a try.
 _TRIES = 3
 _PAUSE = 0.02
 _LONGEST_LABEL = 4096  # as the kernel has it
@@ -89,7 +89,7 @@ def encode(answers: Dict[str, Optional[str]], paths: Sequence[str], new: Sequenc
 
 
 def decode(answer: bytes, paths: Sequence[str]) -> HeldAnswers:
-    """Read such an answer; what is anything else is not believed."""
+    """Read such an answer; anything else is refused."""
     fields = answer.decode("utf-8", "replace").split("\0")
     if len(fields) != len(paths) + 2 or fields[-1]:
         return HeldAnswers({}, "its copy cannot be asked: the answers are not as many as the questions")

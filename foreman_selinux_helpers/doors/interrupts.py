@@ -1,4 +1,4 @@
-"""Signals that ask us to stop, and the end of the time: heard everywhere but in the middle of a transaction."""
+"""Signals that ask us to stop, and the deadline: both are heeded everywhere but in the middle of a transaction."""
 
 import fcntl
 import signal
@@ -40,7 +40,7 @@ def heard(deadline: Deadline) -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold them back, for us and for the programs that are started; they are heard afterwards."""
+    """Block them, for us and for the programs that are started; they are delivered afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         # This raises for a signal that came just before, when they are held back already.

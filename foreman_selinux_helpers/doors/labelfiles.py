@@ -1,4 +1,4 @@
-"""The files of a label database on disk, and how what a process holds compares with them."""
+"""The files of a label database on disk, and how the files that a process has mapped compare with them."""
 
 import os
 from typing import Dict, List, Optional, Sequence
@@ -19,7 +19,7 @@ from ..model.labelcache import (
 )
 from . import procfs, trust
 
-# A hundred times what policies have.
+# A hundred times the size of real policies.
 _LARGEST = 64 * 1024 * 1024
 
 
@@ -36,7 +36,7 @@ def look(pid: int, directory: str, held: Optional[Sequence[HeldFile]] = None) ->
             known[path] = written(path)
         return known[path]
 
-    # Of what is held and no longer on disk the time does not matter: the process is outdated.
+    # The time of a file that is no longer on disk does not matter: the process is outdated.
     times = [one.modified for one in (written_at(each.path) for each in held if not each.deleted) if one]
     return compare(held, inode_of, directory, Texts(written_at, opened_after(procfs.started_at(pid), times)))
 
@@ -100,7 +100,7 @@ def _statuses(names: Sequence[str], suffix: str, directory: str) -> List[Optiona
 
 
 def read_text(file: str) -> Optional[str]:
-    """Return what a file of the policy says, line ends and odd bytes kept, or None where there is none.
+    """Return the text of a file of the policy, with its line ends and odd bytes, or None if there is no such file.
 
     Raises HelperError for one that cannot be read, is not a file, or is far too large to be one.
     """

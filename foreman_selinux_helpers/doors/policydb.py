@@ -1,4 +1,4 @@
-"""What the compiled policy on disk knows: its types, which of them are aliases, and whether it has levels.
+"""Reads the compiled policy on disk: its types, which of them are aliases, and whether contexts have levels.
 
 The running kernel could resolve an alias, but knows neither an image below another root nor a
 policy that is still to be loaded.  Of the format, little-endian 32-bit words, only this is relied
@@ -25,7 +25,7 @@ _MOST_TYPES = 1 << 20
 
 
 class CompiledPolicy:
-    """One policy; where it cannot be read every name counts as a type, and it has levels."""
+    """One policy; if it cannot be read, every name counts as a type, and contexts have levels."""
 
     def __init__(self, root: str, policy: str) -> None:
         """``policy`` is the policy type, as in SELINUXTYPE."""

@@ -38,7 +38,7 @@ class Store(NamedTuple):
                 configured = re.findall(_STORE_ROOT, stream.read())
         except (FileNotFoundError, PermissionError):
             configured = []
-        except OSError as error:  # libsemanage would end the process, without a word
+        except OSError as error:  # libsemanage would end the process without a message
             raise PolicyStoreError("%s: cannot be read: %s" % (file, error.strerror)) from error
         places = []
         for place in (configured or ["/var/lib/selinux"])[-1:] + ["/etc/selinux"]:

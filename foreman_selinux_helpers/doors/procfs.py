@@ -8,12 +8,12 @@ from typing import Dict, List, Optional
 from ..model.labelcache import HeldFile
 
 _LABEL_FILE = r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z"
-# The clock that the start of a process is told by; time has its name from Python 3.7 on.
+# The clock of a process's start time; the module time names it since Python 3.7.
 _CLOCK_BOOTTIME = 7
 
 
 def held_label_files(pid: int, proc: str = "/proc") -> Optional[List[HeldFile]]:
-    """Return the file-context databases that a process holds, or None if one may not look."""
+    """Return the file-context databases that a process holds, or None without permission to look."""
     mapped = mapped_label_files(pid, proc)
     return None if mapped is None else list(mapped)
 
@@ -25,7 +25,7 @@ def mapped_label_files(pid: int, proc: str = "/proc") -> Optional[Dict[HeldFile,
             content = maps.read()
     except OSError:
         return None
-    # Few processes hold any, and there are many.
+    # There are many processes, and few of them hold any.
     return parse_maps(content.decode("utf-8", "surrogateescape")) if b"/contexts/files/" in content else {}
 
 

@@ -11,7 +11,7 @@ VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"
 ADMIN_DIR = "etc/foreman-selinux-helpers/profiles.d"
 # What this package ships: defaults, which yield to a profile that a unit's own package brings.
 _DEFAULTS = tuple("%s/%s.conf" % (VENDOR_DIR, name) for name in ("foreman", "pulpcore"))
-# Far more than any honest profile needs, and little enough to read without a thought.
+# Far more than any real profile needs.
 MAX_SIZE = 64 * 1024
 
 

@@ -1,4 +1,4 @@
-"""A directory for a moment, for us alone."""
+"""A temporary directory that only we can enter."""
 
 import os
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Whom a file can be changed by, as far as its directories tell; and what is inside of an image."""
+"""Who can change a file, judged by it and its directories; and where paths of an image lead."""
 
 import errno
 import os
@@ -17,10 +17,10 @@ def roots_alone(status: os.stat_result) -> bool:
 
 
 def distrust(root: str, directory: str) -> Optional[str]:
-    """Say why what is in a directory below ``root`` may not be root's alone, or None.
+    """Return why others than root could change what is in a directory below ``root``, or None.
 
-    Every directory on the way must be root's alone, and none a link.  Of one that does not
-    exist nothing is said.
+    Every directory on the way must be root's alone, and none a link.  A directory that does not
+    exist is trusted.
     """
     path = root
     try:
@@ -51,7 +51,7 @@ def distrust(root: str, directory: str) -> Optional[str]:
 
 
 def real_path(path: str) -> str:
-    """Return where a path leads, following the links of root alone.  Raises OSError: ELOOP for others' links."""
+    """Return where a path leads, following only root's links.  Raises OSError: ELOOP for the links of others."""
     handle = open_path(path, follow=True)
     try:
         return os.readlink("/proc/self/fd/%d" % handle)
@@ -122,7 +122,7 @@ def inside(root: str, path: str) -> str:
 
 
 def refuse_links_out(root: str, path: str) -> None:
-    """Raise OutsideImage if a link on the way to a path of an image would take this host's programs out of it.
+    """Raise OutsideImage if a link on the way to a path of an image leads out of the image.
 
     Libraries know no chroot: they join the two and let the kernel follow the links.
     """

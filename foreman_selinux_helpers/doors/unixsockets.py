@@ -1,4 +1,4 @@
-"""The unix sockets of the host, as /proc tells: which listen, and who has them open."""
+"""The unix sockets of the host, from /proc: which listen, and which processes have them open."""
 
 import os
 from typing import Collection, Dict, List, NamedTuple, Optional
@@ -40,7 +40,7 @@ def listening_sockets(text: str) -> Dict[str, List[UnixSocket]]:
 
 
 def socket_descriptors(pid: int) -> Dict[int, int]:
-    """Return the sockets that a process has open: inode to descriptor; empty if one may not look."""
+    """Return the sockets that a process has open: inode to descriptor; empty without permission to look."""
     directory = "/proc/%d/fd" % pid
     found = {}
     try:

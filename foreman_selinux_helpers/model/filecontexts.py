@@ -31,7 +31,7 @@ _STRICTLY_LITERAL = r"(?:[^.^$?*+|\[({\])}\\]|\\[.^$?*+|\[({\])}\-_,])*\Z"
 _DEPTH = 3
 # One character that is spelt out or escaped, alone or in a set.
 _ESCAPED = re.compile(r"\[(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))\]|(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))")
-# What may make a regex's alternatives hard to find.
+# These make it hard to find the alternatives of a regex.
 _ODD = r"\\[A-Za-z]|\(\?[^:]|\(\*|\[[:.=]"
 _SPECIAL = re.compile(r"([.^$?*+|\[({\\)\]}])")
 

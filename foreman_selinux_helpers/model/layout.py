@@ -1,4 +1,4 @@
-"""How text for people looks: 80 columns, names and values in two columns, colour only where it is asked for.  Pure."""
+"""The layout of text output: 80 columns, names and values in two columns, colour only on request.  Pure."""
 
 import re
 from typing import List, Optional, Sequence
@@ -12,7 +12,7 @@ _CONTROL = "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 
 def printable(text: str) -> str:
-    """Return a text without what moves the cursor or breaks the line; many names are others' to choose."""
+    """Return a text without control characters; anybody can choose a name that holds some."""
     return re.sub(_CONTROL, "?", text)
 
 

@@ -1,8 +1,8 @@
 """Regexes of file contexts, which are PCRE's, judged with Python's.  Pure.
 
 What both read alike is compiled here: characters, sets, groups, alternatives, quantifiers and
-anchors, so everything that policies use.  Of anything else (look-around, back references,
-possessive quantifiers, ``\\Q``, ``\\h``, ...) it is said that it cannot be judged here.
+anchors, so everything that policies use.  Anything else (look-around, back references,
+possessive quantifiers, ``\\Q``, ``\\h``, ...) cannot be judged here.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What kind of host this is, and so what may be done here."""
+"""What kind of host this is, and what may be done on it."""
 
 import os
 from typing import List, Optional
@@ -11,7 +11,7 @@ CONFIG = "etc/foreman-selinux-helpers/foreman-selinux-helpers.conf"
 # Set to forbid the re-exec for one run; a configuration file forbids it for good.
 NO_REEXEC = "FOREMAN_SELINUX_HELPERS_NO_REEXEC"
 _SYSTEMD_OFFLINE = "SYSTEMD_OFFLINE"
-# All that the caller's environment may say.
+# The only variables of the caller's environment that count.
 HEEDED = (NO_REEXEC, _SYSTEMD_OFFLINE)
 _TRUE = ("1", "yes", "true", "on", "y", "t")
 
@@ -30,7 +30,7 @@ def store(host: Host) -> Optional[Store]:
 
 
 def notes(host: Host) -> List[str]:
-    """Say in words what is not done here, and why."""
+    """Return what is not done on this host, and why, in words."""
     found = []
     if host.policy is None:
         found.append("no SELinux policy is installed (%s names none that is there)"

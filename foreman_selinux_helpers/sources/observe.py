@@ -1,4 +1,4 @@
-"""Look at everything that matters on a host, changing nothing."""
+"""Observes a host without changing it: the rules, the sockets, and PID 1's label cache."""
 
 import os
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The file contexts of a host, as what decides about rules asks them."""
+"""The file contexts of a host, as model/decisions asks for them."""
 
 from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
