@@ -8,11 +8,11 @@ from .test_story import assert_right
 LOADED = {
     "": "cli",
     "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
-             "quiet run scratch selinuxlib systemd trust unixsockets",
-    "model": "equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh rules "
-             "shownunits sockets units",
+             "run scratch selinuxlib stderr systemd trust unixsockets",
+    "model": "decisions equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh "
+             "rules shownunits sockets units",
     "repair": "attempts converge evidence judge stopped",
-    "sources": "access host observe",
+    "sources": "access host observe policies socketviews",
     "verbs": "context documents parts repair text",
 }
 # What has been loaded without need before, or takes long.
