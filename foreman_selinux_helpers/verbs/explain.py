@@ -14,20 +14,18 @@ from ..model.pathfacts import ClientFacts, Listener, PathFacts, UnitSocket, plai
 from ..model.profiles import unprofiled
 from ..repair.converge import Converge, SocketReport
 from ..sources import access, pathfacts
-from ..sources import host as hosts
 from ..sources.observe import Policies
-from . import documents
+from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, argument, on_host
-from .documents import Document
-from .parts import profile_notes
+from .documents import Document, Looked
 
 
 @on_host
 def _run(run: Run) -> Done:
     host, arguments = run.host, run.arguments
     path = plain_path(arguments.path)
-    document = _empty(path, arguments.kind, hosts.notes(host))
+    document = _empty(path, arguments.kind, parts.looked(host))
     if host.policy is None:
         inode = pathfacts.look_at(host.root, path, False)
         document.update(exists=inode is not None, file_type=arguments.kind or (inode.kind if inode else SOCKET))
@@ -39,10 +37,10 @@ def _run(run: Run) -> Done:
         policies.close()
 
 
-def _empty(path: str, kind: Optional[str], notes: List[str]) -> Document:
+def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
     """Return the document as it is where nothing is known."""
     return dict(
-        documents.envelope("explain", True, False, notes),
+        documents.envelope("explain", True, False, looked),
         path=path, canonical=path, file_type=kind or SOCKET, exists=False, substitutions=[],
         rule=None, rule_untold=False, beaten=[], other_file_types=[], expected=None, path_label=None,
         socket_label=None, expected_socket_label=None, unit=None, profile=None, type=None,
@@ -148,10 +146,11 @@ class _Explanation:
 
         found, unseen = denials.recent(path, self.run.runner)
         self.document["denials"] = [dict(one._asdict()) for one in found]
-        if unseen:
-            self._note(unseen)
+        hidden = [unseen] if unseen else []
         if os.geteuid() != 0:
-            self._note("who listens, the socket label and PID 1's label cache may only be seen by root")
+            hidden.append("who listens, the socket label and PID 1's label cache may only be seen by root")
+        self.document["notes"] += hidden
+        self.document["unseen"] += hidden
 
     # -- the document ------------------------------------------------------------------------
 
@@ -173,11 +172,12 @@ class _Explanation:
         self.document.update(profile=view.profile or None, type=view.type or None, own_word=view.own_word,
                              expected_socket_label=view.expected_socket_label,
                              socket_label=view.socket_label or self.document["socket_label"])
-        self.document["notes"] += profile_notes([view])
+        self.document["notes"] += parts.profile_notes([view])
 
     def _systemd(self) -> None:
         cache = self.outcome.observation.cache
         running = self.flow.detection.running(self.run.host.offline)
+        self.document["unseen"] += parts.unseen_of(cache)
         self.document["label_cache"] = {"state": cache.state, "evidence": list(cache.evidence)}
         self.document["refresh"] = {"version": running.version, "refresh": running.refresh,
                                     "evidence": list(running.evidence)}
