@@ -1,7 +1,5 @@
 """The documents of every verb, for machines (schema 1) and for people."""
 
-import json
-
 import pytest
 
 from foreman_selinux_helpers.model import plan, rules
@@ -18,6 +16,7 @@ from foreman_selinux_helpers.repair.converge import Outcome, SocketReport
 from foreman_selinux_helpers.sources.detection import Build
 from foreman_selinux_helpers.verbs import detect, documents, reexec, register, repair, restart, status, unregister
 
+from .. import schema
 from .test_sockets import BAD, RIGHT
 
 HOST = Host("/", "targeted", True, True, None)
@@ -42,13 +41,13 @@ VERBS = {"status": status, "repair": repair, "register": register, "unregister":
 
 
 def outcome_document(command, found):
-    return VERBS[command].document(found)
+    made = VERBS[command].document(found)
+    schema.check(made)
+    return made
 
 
 def document(command, **options):
-    made = outcome_document(command, outcome(**options))
-    json.dumps(made)
-    return made
+    return outcome_document(command, outcome(**options))
 
 
 def text(made, **options):
@@ -106,6 +105,7 @@ def test_register_and_unregister():
     gone = unregister.document([ADD._replace(action=rules.REMOVE)], [Result("unregister", str(RULE), plan.DONE)], "host")
     assert (gone["ok"], gone["changed"], gone["rules"][0]["action"]) == (True, True, "remove")
     assert text(unregister.document([], [], "host")) == "no rules\n"
+    schema.check(gone)
 
 
 def test_detect():
@@ -115,6 +115,7 @@ def test_detect():
     assert COMMON | {"running", "installed", "label_cache"} <= set(made)
     assert made["reexec_due"] is False
     assert set(made["running"]) == {"version", "evr", "refresh", "evidence"}
+    schema.check(made)
     shown = text(made)
     for part in ("systemd running: 252.39-1\n", "systemd installed: unknown", "because", "fresh", "libselinux: package 3.4-1", "note: a note"):
         assert part in shown
@@ -136,6 +137,7 @@ def test_profiles_that_do_less_than_they_say_are_noted():
 def test_nothing_is_well_while_a_profile_is_refused():
     made = documents.add_broken(document("status"), [BrokenProfile("p", "/p.conf", 3, "why")])
     assert made["ok"] is False
+    schema.check(made)
     assert made["broken_profiles"] == [{"name": "p", "file": "/p.conf", "line": 3, "reason": "why"}]
 
 
