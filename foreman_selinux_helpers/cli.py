@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line: parses it, runs the verb, prints what it returns, and gives the exit status."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .doors.deadline import Deadline
 
 DEFAULT_TIMEOUT = 300.0
-# What of the caller's environment colours depend on.
+# Environment variables that control colour.
 _TERMINAL = ("TERM", "NO_COLOR")
 
 OK, WRONG, USAGE, NEEDS_ROOT, REFUSED = range(5)
