@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line: parses it, runs the verb, prints what it returns, and gives the exit status."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .doors.deadline import Deadline
 
 DEFAULT_TIMEOUT = 300.0
-# What of the caller's environment colours depend on.
+# Environment variables that control colour.
 _TERMINAL = ("TERM", "NO_COLOR")
 
 OK, WRONG, USAGE, NEEDS_ROOT, REFUSED = range(5)
@@ -121,11 +121,11 @@ class Output:
         self._begun = True
         _write(content)
 
-    def failed(self, verb: Optional[str], changed: Optional[bool], message: str) -> None:
+    def failed(self, verb: Optional[str], changed: Optional[bool], source: Optional[str], message: str) -> None:
         """Print the document of a run that was cut short, where one is wanted and none has begun."""
         if self.json and not self._begun:
             try:
-                self.document(documents.failed(verb, changed, one_line(message)))
+                self.document(documents.failed(verb, changed, source, one_line(message)))
             except (HelperError, BrokenPipeError):
                 pass  # standard error and the exit status still say that it failed
 
@@ -161,7 +161,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     log.error(message)
     nothing_done = nothing_done or arguments is None or not _changes(arguments)
     # How far a repair came that was cut short, only the next run can tell.
-    output.failed(arguments.verb if arguments else _verb(words), False if nothing_done else None, message)
+    output.failed(arguments.verb if arguments else _verb(words), False if nothing_done else None,
+                  documents.source(arguments.root) if arguments else None, message)
     return status
 
 

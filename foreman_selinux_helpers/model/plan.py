@@ -15,6 +15,8 @@ LOAD_POLICY = "load-policy"
 DAEMON_RELOAD = "daemon-reload"
 DAEMON_REEXEC = "daemon-reexec"
 START = "start"
+# Everything that can be a step, but for what mends sockets (sockets.ACTIONS).
+STEPS = (REGISTER, UNREGISTER, LOOK_A_LABEL_UP, LOAD_POLICY, DAEMON_RELOAD, DAEMON_REEXEC, START)
 
 DONE = "done"
 NOT_NEEDED = "not-needed"

@@ -15,6 +15,7 @@ POLICY_DENIES = "policy-denies"
 RELABEL = "relabel"
 RESTART = "restart"
 RELABEL_EXECUTABLE = "relabel-executable"
+ACTIONS = (RELABEL, RESTART, RELABEL_EXECUTABLE)
 
 SameType = Callable[[str, str], bool]
 

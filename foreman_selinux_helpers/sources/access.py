@@ -6,28 +6,16 @@ selinux_socket_unix_stream_connect and selinux_socket_unix_may_send).
 """
 
 import os
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from ..doors import labels, procfs, selinuxlib
-from ..model.filecontexts import type_of
+from ..model.access import SOCKET_OBJECT, Check, Denied, denied, denied_for_good, described, policy_denies
+from ..model.pathfacts import ClientFacts
 from ..model.sockets import SocketView
 
-SOCKET_OBJECT = "the socket object"
-
-
-class Check(NamedTuple):
-    """One thing that connecting takes; ``None`` where nobody knows (no label, or the policy has no answer).
-
-    ``target`` is a path, or SOCKET_OBJECT.
-    """
-
-    target: str
-    file_class: str
-    permission: str
-    label: Optional[str]
-    right_label: Optional[str]
-    allowed: Optional[bool] = None
-    right_allowed: Optional[bool] = None
+# The judging is in the model; who looks has both here.
+__all__ = ["SOCKET_OBJECT", "Check", "Denied", "client_facts", "connecting", "context_of", "denied",
+           "denied_for_good", "described", "policy_denies", "why_denied"]
 
 
 def context_of(domain: str) -> Optional[str]:
@@ -53,59 +41,20 @@ def connecting(client: str, view: SocketView, right_label: Callable[[str], Optio
             label = labels.path_label(directory)
         except OSError:
             label = None
-        checks.append(Check(directory, "dir", "search", label, right_label(directory) or label))
-    checks.append(Check(view.path, "sock_file", "write", view.path_label if view.exists else None,
-                        view.wanted or view.path_label))
-    file_class, permission = ("unix_dgram_socket", "sendto") if view.datagram else ("unix_stream_socket", "connectto")
-    checks.append(Check(SOCKET_OBJECT, file_class, permission, view.socket_label,
-                        view.expected_socket_label or view.socket_label))
-    return [_asked(client, one) for one in checks]
+        checks.append(_check(client, (directory, "dir", "search"), label, right_label(directory) or label))
+    checks.append(_check(client, (view.path, "sock_file", "write"), view.path_label if view.exists else None,
+                         view.wanted or view.path_label))
+    connect = ("unix_dgram_socket", "sendto") if view.datagram else ("unix_stream_socket", "connectto")
+    checks.append(_check(client, (SOCKET_OBJECT, *connect), view.socket_label,
+                         view.expected_socket_label or view.socket_label))
+    return checks
 
 
-def denied(checks: Sequence[Check]) -> Optional[Check]:
-    """Return what the policy denies now: first what no label can cure, then what one can."""
-    now = [one for one in checks if one.allowed is False]
-    return next((one for one in now if one.right_allowed is False), next(iter(now), None))
-
-
-def denied_for_good(checks: Sequence[Check]) -> List[Check]:
-    """Return what the policy denies with all labels right."""
-    return [one for one in checks if one.right_allowed is False]
-
-
-class Denied(NamedTuple):
-    """Why the policy denies something although all labels are right: in words, and what would allow it."""
-
-    words: str
-    remedy: str
-    command: Optional[str]
-
-
-def policy_denies(client: str, refused: Sequence[Check],
-                  whys: Sequence[Optional[selinuxlib.Why]]) -> Denied:
-    """Say what the policy denies, why, and what would allow it: that is not for us to decide."""
-    words = "All labels are right, and the policy still does not let %s %s." % (
-        client, ", nor ".join("%s %s" % (one.permission, described(one.file_class, one.target, one.right_label))
-                              for one in refused))
-    for why in whys:
-        for name, value in why.booleans if why else ():
-            words += " audit2why says: the boolean %s would allow it." % name
-            return Denied(words, "whether a boolean is to be set is for you to decide",
-                          "setsebool -P %s %s" % (name, "on" if value else "off"))
-    said = list(dict.fromkeys(why.reason for why in whys if why))
-    if said:
-        words += " audit2why says: %s." % "; ".join(said)
-    command = None
-    if all(why is None or why.reason.startswith("no allow rule") for why in whys):
-        statements = " ".join("(allow %s %s (%s (%s)))" % (client, type_of(one.right_label or ""), one.file_class,
-                                                           one.permission) for one in refused)
-        command = "echo '%s' >my-%s.cil && semodule -i my-%s.cil" % (statements, client, client)
-    return Denied(words, "a policy module has to allow it: that is for its maintainer, or for you, to decide", command)
-
-
-def described(file_class: str, target: str, label: Optional[str]) -> str:
-    """Name an object of the policy."""
-    return "%s %s (%s)" % (file_class, target, type_of(label or "") or "?")
+def client_facts(domain: str, context: str, view: SocketView,
+                 right_label: Callable[[str], Optional[str]]) -> ClientFacts:
+    """Ask what connecting to a socket takes of a domain, and why the policy denies what no label can cure."""
+    checks = connecting(context, view, right_label)
+    return ClientFacts(domain, context, checks, why_denied(context, denied_for_good(checks)))
 
 
 def why_denied(client: str, refused: Sequence[Check]) -> List[Optional[selinuxlib.Why]]:
@@ -113,13 +62,12 @@ def why_denied(client: str, refused: Sequence[Check]) -> List[Optional[selinuxli
     return [selinuxlib.why_denied(client, one.right_label or "", one.file_class, one.permission) for one in refused]
 
 
-def _asked(client: str, one: Check) -> Check:
-    """Return a check with what the loaded policy says to it."""
-    def allowed(label: Optional[str]) -> Optional[bool]:
-        return selinuxlib.allowed(client, label, one.file_class, one.permission) if label else None
-
-    now = allowed(one.label)
-    return one._replace(allowed=now, right_allowed=now if one.right_label == one.label else allowed(one.right_label))
+def _check(client: str, what: Tuple[str, str, str], label: Optional[str], right: Optional[str]) -> Check:
+    """Ask the policy about a target, its class and a permission, for the label that it has and the right one."""
+    target, file_class, permission = what
+    now = selinuxlib.allowed(client, label, file_class, permission) if label else None
+    then = now if right == label else selinuxlib.allowed(client, right, file_class, permission) if right else None
+    return Check(target, file_class, permission, label, now, right, then)
 
 
 def _directories(path: str) -> List[str]:

@@ -1,10 +1,10 @@
 """The verb ``detect``: says when systemd renews its label cache, and how that is known."""
 
-from typing import TYPE_CHECKING, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
 from ..model import layout
+from ..model.facts import Host
 from ..model.labelcache import LabelCache
-from ..sources import host as hosts
 from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, on_host
@@ -30,15 +30,15 @@ def _run(run: Run) -> Done:
     systemd = flow.detection
     found = Found(systemd.running(offline), systemd.installed(), systemd.libselinux(), systemd.reexec_due(offline),
                   flow.look().cache)
-    return Done(document(found, hosts.notes(run.host)), text)
+    return Done(document(found, run.host), text)
 
 
-def document(found: Found, notes: Sequence[str]) -> Document:
+def document(found: Found, host: Host) -> Document:
     """Return the document."""
     upgraded = ["%s: systemd was upgraded, and PID 1 was not re-executed since" % found.reexec_due] \
         if found.reexec_due else []
     return dict(
-        documents.envelope("detect", True, False, list(notes) + upgraded),
+        documents.envelope("detect", True, False, parts.looked(host, upgraded, parts.unseen_of(found.cache))),
         running=dict(found.running._asdict()), installed=dict(found.installed._asdict()),
         libselinux=found.libselinux, reexec_due=bool(found.reexec_due), label_cache=parts.label_cache(found.cache))
 

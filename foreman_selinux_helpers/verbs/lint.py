@@ -13,7 +13,7 @@ from ..sources import fcfiles
 from ..sources.fcfiles import BrokenFile
 from . import documents
 from .context import Done, Request, Verb, argument
-from .documents import Document
+from .documents import Document, Looked
 
 # More unescaped dots of one file than this are one line of the text.
 _MOST_DOTS = 5
@@ -46,9 +46,10 @@ def _run(request: Request) -> Done:
     for fault in broken:
         log.error(str(fault))
     counted = [one for one in findings if arguments.strict or one["severity"] == ERROR]
-    notes = [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root]
+    unchecked = [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root]
     document = dict(
-        documents.envelope("lint", not counted and not broken, False, notes),
+        documents.envelope("lint", not counted and not broken, False,
+                           Looked(documents.source(root), unchecked, unchecked)),
         targets=[one.name for one in targets], files=len(set(arguments.files)), rules=rules, findings=findings)
     if broken:
         document["broken_files"] = [dict(one._asdict()) for one in broken]

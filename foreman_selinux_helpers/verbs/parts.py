@@ -3,13 +3,14 @@
 from typing import List, Sequence
 
 from ..model import rules, sockets
-from ..model.labelcache import LabelCache
+from ..model.facts import Host
+from ..model.labelcache import UNKNOWN, LabelCache
 from ..model.outcome import Outcome
 from ..model.plan import Result
 from ..sources import host as hosts
 from . import documents
 from .context import Run
-from .documents import Document
+from .documents import Document, Looked
 
 
 def warn(run: Run, outcome: Outcome) -> None:
@@ -21,7 +22,20 @@ def warn(run: Run, outcome: Outcome) -> None:
 def envelope(command: str, outcome: Outcome) -> Document:
     """Return the beginning of a document about what the flow found and did."""
     seen = outcome.observation
-    return documents.envelope(command, outcome.ok, outcome.changed, hosts.notes(seen.host) + profile_notes(seen.views))
+    return documents.envelope(command, outcome.ok, outcome.changed, looked(
+        seen.host, profile_notes(seen.views), unseen_of(seen.cache) + [
+            "%s: permission denied" % view.path for view in seen.views if view.in_use and view.exists is None]))
+
+
+def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) -> Looked:
+    """Return what a document says of the host that was looked at."""
+    return Looked(documents.source(host.root), hosts.notes(host) + list(notes), unseen)
+
+
+def unseen_of(cache: LabelCache) -> List[str]:
+    """Say why PID 1's label cache could not be seen, or its copy not be asked."""
+    why = cache.unasked or ("; ".join(cache.evidence) if cache.state == UNKNOWN else None)
+    return ["PID 1's label cache: %s" % why] if why else []
 
 
 def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:

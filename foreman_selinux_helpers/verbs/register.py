@@ -2,7 +2,7 @@
 
 from ..model import plan
 from ..model.outcome import Outcome
-from . import parts
+from . import documents, parts
 from . import text as shown
 from .context import DRY_RUN, PROFILE_NAMES, Done, Run, Verb, on_host
 from .documents import Document
@@ -17,8 +17,8 @@ def _run(run: Run) -> Done:
 
 def document(outcome: Outcome) -> Document:
     """Return the document."""
-    made = parts.envelope("register", outcome)
-    made["ok"] = not any(one.outcome == plan.FAILED for one in outcome.results)
+    made = documents.envelope("register", not any(one.outcome == plan.FAILED for one in outcome.results),
+                              outcome.changed, parts.looked(outcome.observation.host))
     return dict(made, rules=parts.decisions(outcome.observation.decisions), results=parts.results(outcome.results))
 
 

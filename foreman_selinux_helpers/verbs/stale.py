@@ -9,9 +9,8 @@ from ..model import layout
 from ..model.facts import Host
 from ..model.filecontexts import type_of
 from ..model.processes import Process
-from ..sources import host as hosts
 from ..sources.processes import Sockets, look
-from . import documents
+from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, on_host
 from .documents import Document
@@ -44,13 +43,14 @@ def stale(host: Host, running: Callable[[], "Build"], paths: Callable[[], Sequen
     if host.offline is None and host.policy is not None:
         directory = selinuxlib.label_directory(host.root, host.policy)
         found, fresh, unseen = look(directory, running, Sockets(host.root, host.policy, paths), unknown)
-    notes = hosts.notes(host)
+    hidden: List[str] = []
     if unknown:
-        notes.append("whether %d process%s outdated is unknown: %s" % (
+        hidden.append("whether %d process%s outdated is unknown: %s" % (
             len(unknown), " is" if len(unknown) == 1 else "es are", "; ".join(dict.fromkeys(unknown))))
     if unseen and os.geteuid() != 0:
-        notes.append("%d processes may only be looked at by root" % unseen)
-    return dict(documents.envelope("stale", all(one.renews_itself for one in found), False, notes),
+        hidden.append("%d processes may only be looked at by root" % unseen)
+    return dict(documents.envelope("stale", all(one.renews_itself for one in found), False,
+                                   parts.looked(host, hidden, hidden)),
                 processes=[_shown(one) for one in found], fresh=fresh)
 
 

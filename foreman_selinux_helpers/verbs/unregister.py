@@ -7,7 +7,7 @@ from ..repair.unregistration import unregister
 from . import documents, parts
 from . import text as shown
 from .context import DRY_RUN, PROFILE_NAMES, Done, Run, Verb, on_host
-from .documents import Document
+from .documents import Document, Looked
 
 
 @on_host
@@ -17,14 +17,15 @@ def _run(run: Run) -> Done:
     # The profile may be gone while its rules are there: a unit's name is enough.
     units = {one.unit for one in chosen} | unknown
     choice = (lambda _, owned, __: owned.unit in units) if names else None
-    return Done(document(*unregister(run.host, choice, run.runner, run.log, run.dry_run)), text)
+    decisions, results = unregister(run.host, choice, run.runner, run.log, run.dry_run)
+    return Done(document(decisions, results, documents.source(run.host.root)), text)
 
 
-def document(decisions: Sequence[rules.Decision], results: Sequence[plan.Result]) -> Document:
+def document(decisions: Sequence[rules.Decision], results: Sequence[plan.Result], source: str) -> Document:
     """Return the document."""
     made = documents.envelope(
         "unregister", not any(one.outcome == plan.FAILED for one in results),
-        any(one.outcome == plan.DONE for one in results), [])
+        any(one.outcome == plan.DONE for one in results), Looked(source, []))
     return dict(made, rules=parts.decisions(decisions), results=parts.results(results))
 
 

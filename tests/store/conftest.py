@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator
 
 import pytest
 
-from .. import policyroot
+from .. import policyroot, schema
 from ..policyroot import PolicyRoot
 
 _ROOM = 500 * 1024 * 1024
@@ -78,6 +78,8 @@ def tool(root: PolicyRoot) -> Callable[..., Dict[str, Any]]:
                               universal_newlines=True, timeout=120)
         assert "Traceback" not in done.stderr, done.stderr
         document: Dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+        if document:
+            schema.check_if_possible(document)
         document["status"], document["stderr"] = done.returncode, done.stderr
         return document
     return run

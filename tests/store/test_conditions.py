@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .. import pages
+from .. import pages, schema
 from ..policyroot import POLICY
 from . import steps
 from .test_register import PROFILE
@@ -48,6 +48,7 @@ def run(root, *arguments, **options):
 def answered(status, printed, said):
     """A run that failed has printed one document, which has the line that standard error has."""
     document = json.loads(printed)
+    schema.check_if_possible(document)
     assert document["ok"] or status
     assert "error" not in document or (status and "foreman-selinux-helpers: %s\n" % document["error"] in said)
     return Outcome(status, said)

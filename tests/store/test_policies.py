@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 
 import pytest
 
+from .. import schema
 from ..policyroot import POLICY, PolicyRoot
 from . import steps
 
@@ -32,6 +33,8 @@ def run(root: PolicyRoot, *arguments: str, status: int = 0) -> Dict[str, Any]:
                           stderr=subprocess.PIPE, check=False, universal_newlines=True)
     assert done.returncode == status, (done.stdout, done.stderr)
     document: Dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+    if document:
+        schema.check_if_possible(document)
     document["stderr"] = done.stderr
     return document
 

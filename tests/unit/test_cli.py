@@ -46,8 +46,8 @@ def test_a_root_directory_without_a_policy(verb, root, capsys):
         pytest.skip("needs root")
     assert cli.main(["--json", "--root", root, *verb.split()]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["schema"], document["command"], document["ok"], document["changed"]) == (
-        1, verb.split()[0], True, False)
+    assert (document["schema"], document["command"], document["ok"], document["changed"], document["source"]) == (
+        1, verb.split()[0], True, False, "image")
     assert cli.main(["--root", root, *verb.split()]) == 0
     assert "Traceback" not in capsys.readouterr().err
 
@@ -184,6 +184,8 @@ def failed(argv, capsys):
     document = json.loads(out)
     assert (document["schema"], document["ok"]) == (1, False)
     assert err == "foreman-selinux-helpers: %s\n" % document["error"]
+    root = argv[argv.index("--root") + 1] if "--root" in argv[:-1] else "/"
+    assert document["source"] in (None, "host" if root == "/" else "image")
     return status, document
 
 

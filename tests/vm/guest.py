@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
 
+from .. import schema
 from .image import Image
 
 _BOOT_LIMIT = 300.0  # four times what a busy machine was seen to take; a dead guest ends it at once
@@ -172,6 +173,7 @@ class Guest:
         except ValueError:
             raise AssertionError("no document from %s: status %s\n%s%s" % (
                 " ".join(arguments), done.status, done.out, done.err)) from None
+        schema.check(document)
         document["status"] = done.status
         return document
 

@@ -8,8 +8,7 @@ import pytest
 
 from foreman_selinux_helpers.doors import packages, selinuxlib, trust
 from foreman_selinux_helpers.model.errors import OutsideImage
-from foreman_selinux_helpers.sources import host
-from foreman_selinux_helpers.verbs import explain
+from foreman_selinux_helpers.sources import host, pathfacts
 
 
 @pytest.fixture
@@ -192,12 +191,12 @@ def test_what_explain_looks_at(image):
     (image / "a/l").symlink_to("/etc/passwd")
     (image / "var").symlink_to("../outside")
     (image.parent / "outside/secret").write_text("")
-    found = explain.look_at(str(image), "/run/f", False)
+    found = pathfacts.look_at(str(image), "/run/f", False)
     assert (found.kind, found.target) == ("file", None)
-    found = explain.look_at(str(image), "/run/l", False)
+    found = pathfacts.look_at(str(image), "/run/l", False)
     assert (found.kind, found.target) == ("symlink", "/etc/passwd")
-    assert explain.look_at(str(image), "/var/secret", False) is None
-    assert explain.look_at(str(image), "/", False).kind == "directory"
+    assert pathfacts.look_at(str(image), "/var/secret", False) is None
+    assert pathfacts.look_at(str(image), "/", False).kind == "directory"
 
 
 @pytest.mark.parametrize("name", ["..", ".", "../x", "a\nb"])

@@ -4,11 +4,12 @@ import pytest
 
 from foreman_selinux_helpers.doors import denials, labels, selinuxlib
 from foreman_selinux_helpers.doors.selinuxlib import Why
+from foreman_selinux_helpers.model import access as judging
+from foreman_selinux_helpers.model import explanation, pathfacts
+from foreman_selinux_helpers.model.access import Check, denied, denied_for_good
 from foreman_selinux_helpers.model.errors import UsageError
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.sources import access
-from foreman_selinux_helpers.sources.access import Check, denied, denied_for_good
-from foreman_selinux_helpers.verbs import explain
 
 from ..model.test_sockets import BAD, RIGHT
 
@@ -16,7 +17,7 @@ LABEL = "system_u:object_r:var_run_t:s0"
 
 
 def check(allowed, right_allowed, target="/run/foo.sock", file_class="sock_file", permission="write"):
-    return Check(target, file_class, permission, LABEL, LABEL, allowed, right_allowed)
+    return Check(target, file_class, permission, LABEL, allowed, LABEL, right_allowed)
 
 
 @pytest.mark.parametrize(("checks", "first"), [
@@ -64,8 +65,8 @@ def test_connecting_takes_every_directory_the_inode_and_the_socket(monkeypatch, 
     ([Why("constraint"), Why("no allow rule")], None),  # no allow rule mends that
 ])
 def test_what_the_policy_denies(whys, command):
-    refused = [check(False, False), check(False, False, access.SOCKET_OBJECT, "unix_stream_socket", "connectto")]
-    judged = access.policy_denies("web_t", refused, whys)
+    refused = [check(False, False), check(False, False, judging.SOCKET_OBJECT, "unix_stream_socket", "connectto")]
+    judged = judging.policy_denies("web_t", refused, whys)
     assert judged.command == command
     assert "web_t" in judged.words
     assert "/run/foo.sock (var_run_t)" in judged.words
@@ -82,19 +83,19 @@ def test_what_the_policy_denies(whys, command):
      "semanage fcontext -m -f s -t foo_t '/run/foo\\.sock'"),
 ])
 def test_the_rule_to_make(local, command):
-    assert explain.fcontext_command("foo_t", "/run/foo.sock", local) == command
+    assert explanation.fcontext_command("foo_t", "/run/foo.sock", local) == command
 
 
 @pytest.mark.parametrize(("given", "path"), [
     ("/run/foo.sock", "/run/foo.sock"), ("//run/./foo.sock/", "/run/foo.sock"), ("/", "/"), ("/a b/'", "/a b/'")])
 def test_a_path_is_made_plain(given, path):
-    assert explain._checked(given) == path
+    assert pathfacts.plain_path(given) == path
 
 
 @pytest.mark.parametrize("path", ["", "foo", "./foo", "/a/../b", "/..", "/a\0b", "/\udcff"])
 def test_what_is_no_path_to_explain(path):
     with pytest.raises(UsageError):
-        explain._checked(path)
+        pathfacts.plain_path(path)
 
 
 AVC = ('type=AVC msg=audit(%d.123:45): avc:  denied  { %s } for  pid=9 comm="web-client" %s scontext='

@@ -1,7 +1,5 @@
 """The documents of every verb, for machines (schema 1) and for people."""
 
-import json
-
 import pytest
 
 from foreman_selinux_helpers.model import plan, rules
@@ -18,6 +16,7 @@ from foreman_selinux_helpers.repair.converge import Outcome, SocketReport
 from foreman_selinux_helpers.sources.detection import Build
 from foreman_selinux_helpers.verbs import detect, documents, reexec, register, repair, restart, status, unregister
 
+from ... import schema
 from ..model.test_sockets import BAD, RIGHT
 
 HOST = Host("/", "targeted", True, True, None)
@@ -25,7 +24,7 @@ RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")
 ADD = Decision(RULE, rules.ADD, "no-rule: why", "foo.socket", "/run/foo.sock", rules.NO_RULE)
 STEP = Step("register", str(RULE), "no-rule: why")
 SOCKET_KEYS = {"unit", "profile", "path", "expected", "path_label", "socket_label", "problem", "remedy"}
-COMMON = {"schema", "command", "ok", "changed"}
+COMMON = {"schema", "command", "ok", "changed", "source", "notes", "unseen"}
 
 
 def observation(**change):
@@ -42,13 +41,13 @@ VERBS = {"status": status, "repair": repair, "register": register, "unregister":
 
 
 def outcome_document(command, found):
-    return VERBS[command].document(found)
+    made = VERBS[command].document(found)
+    schema.check(made)
+    return made
 
 
 def document(command, **options):
-    made = outcome_document(command, outcome(**options))
-    json.dumps(made)
-    return made
+    return outcome_document(command, outcome(**options))
 
 
 def text(made, **options):
@@ -103,22 +102,24 @@ def test_register_and_unregister():
     assert {"regex", "file_type", "context", "action", "reason"} <= set(made["rules"][0])
     assert made["ok"] is False
     assert "refused: bad" in text(made)
-    gone = unregister.document([ADD._replace(action=rules.REMOVE)], [Result("unregister", str(RULE), plan.DONE)])
+    gone = unregister.document([ADD._replace(action=rules.REMOVE)], [Result("unregister", str(RULE), plan.DONE)], "host")
     assert (gone["ok"], gone["changed"], gone["rules"][0]["action"]) == (True, True, "remove")
-    assert text(unregister.document([], [])) == "no rules\n"
+    assert text(unregister.document([], [], "host")) == "no rules\n"
+    schema.check(gone)
 
 
 def test_detect():
     build = Build("252.39-1", "252.39-1", ON_POLICY_LOAD, ["because"])
     made = detect.document(detect.Found(build, Build(None, None, "UNKNOWN", ["none"]), "3.4-1", None,
-                                        LabelCache(FRESH, ["held"])), ["a note"])
+                                        LabelCache(FRESH, ["held"])), Host("/x", "targeted", False, False, "a note"))
     assert COMMON | {"running", "installed", "label_cache"} <= set(made)
     assert made["reexec_due"] is False
     assert set(made["running"]) == {"version", "evr", "refresh", "evidence"}
+    schema.check(made)
     shown = text(made)
     for part in ("systemd running: 252.39-1\n", "systemd installed: unknown", "because", "fresh", "libselinux: package 3.4-1", "note: a note"):
         assert part in shown
-    late = detect.document(detect.Found(build, build, None, "another is on disk", LabelCache(FRESH, [])), [])
+    late = detect.document(detect.Found(build, build, None, "another is on disk", LabelCache(FRESH, [])), HOST)
     assert late["reexec_due"] is True
     assert "note: another is on disk: systemd was upgraded" in text(late)
 
@@ -136,12 +137,27 @@ def test_profiles_that_do_less_than_they_say_are_noted():
 def test_nothing_is_well_while_a_profile_is_refused():
     made = documents.add_broken(document("status"), [BrokenProfile("p", "/p.conf", 3, "why")])
     assert made["ok"] is False
+    schema.check(made)
     assert made["broken_profiles"] == [{"name": "p", "file": "/p.conf", "line": 3, "reason": "why"}]
 
 
 def test_a_host_without_profiles():
     empty = Outcome(observation(views=()), (), (), (), ())
     assert "no socket unit is named by a profile" in text(outcome_document("status", empty))
+
+
+def test_where_facts_are_from_and_what_could_not_be_seen():
+    assert (document("status")["source"], document("status")["unseen"]) == ("host", [])
+    image = HOST._replace(root="/image", elsewhere="/image is an image")
+    assert document("repair", host=image)["source"] == "image"
+    hidden = (RIGHT._replace(exists=None), RIGHT._replace(exists=None, in_use=False), RIGHT)
+    made = document("status", views=hidden, cache=LabelCache(UNKNOWN, ["/proc/1/maps may only be read by root"]))
+    assert made["unseen"] == ["PID 1's label cache: /proc/1/maps may only be read by root",
+                              "/run/foo.sock: permission denied"]
+    unasked = LabelCache(STALE, ["inode 1 is held", "no"], unasked="its copy cannot be asked: no")
+    assert document("reexec", cache=unasked)["unseen"] == ["PID 1's label cache: its copy cannot be asked: no"]
+    # The rules alone are looked at.
+    assert document("register", cache=LabelCache(UNKNOWN, ["not looked at"]))["unseen"] == []
 
 
 # -- the plan ----------------------------------------------------------------------------------

@@ -1,0 +1,69 @@
+"""What connecting to a socket takes, and what the policy denies of it.  Pure."""
+
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+from .filecontexts import type_of
+
+SOCKET_OBJECT = "the socket object"
+# Why the policy denies something, and the booleans of which any one would allow it if it had this value.
+Why = Tuple[str, Sequence[Tuple[str, bool]]]
+
+
+class Check(NamedTuple):
+    """One thing that connecting takes; ``None`` where nobody knows (no label, or the policy has no answer).
+
+    ``target`` is a path, or SOCKET_OBJECT.
+    """
+
+    target: str
+    file_class: str
+    permission: str
+    label: Optional[str]
+    allowed: Optional[bool]
+    right_label: Optional[str]
+    right_allowed: Optional[bool]
+
+
+def denied(checks: Sequence[Check]) -> Optional[Check]:
+    """Return what the policy denies now: first what no label can cure, then what one can."""
+    now = [one for one in checks if one.allowed is False]
+    return next((one for one in now if one.right_allowed is False), next(iter(now), None))
+
+
+def denied_for_good(checks: Sequence[Check]) -> List[Check]:
+    """Return what the policy denies with all labels right."""
+    return [one for one in checks if one.right_allowed is False]
+
+
+class Denied(NamedTuple):
+    """Why the policy denies something although all labels are right: in words, and what would allow it."""
+
+    words: str
+    remedy: str
+    command: Optional[str]
+
+
+def policy_denies(client: str, refused: Sequence[Check], whys: Sequence[Optional[Why]]) -> Denied:
+    """Say what the policy denies, why, and what would allow it: that is not for us to decide."""
+    words = "All labels are right, and the policy still does not let %s %s." % (
+        client, ", nor ".join("%s %s" % (one.permission, described(one.file_class, one.target, one.right_label))
+                              for one in refused))
+    for why in whys:
+        for name, value in why[1] if why else ():
+            words += " audit2why says: the boolean %s would allow it." % name
+            return Denied(words, "whether a boolean is to be set is for you to decide",
+                          "setsebool -P %s %s" % (name, "on" if value else "off"))
+    said = list(dict.fromkeys(why[0] for why in whys if why))
+    if said:
+        words += " audit2why says: %s." % "; ".join(said)
+    command = None
+    if all(why is None or why[0].startswith("no allow rule") for why in whys):
+        statements = " ".join("(allow %s %s (%s (%s)))" % (client, type_of(one.right_label or ""), one.file_class,
+                                                           one.permission) for one in refused)
+        command = "echo '%s' >my-%s.cil && semodule -i my-%s.cil" % (statements, client, client)
+    return Denied(words, "a policy module has to allow it: that is for its maintainer, or for you, to decide", command)
+
+
+def described(file_class: str, target: str, label: Optional[str]) -> str:
+    """Name an object of the policy."""
+    return "%s %s (%s)" % (file_class, target, type_of(label or "") or "?")

@@ -1,0 +1,96 @@
+"""What is seen of one path, as values."""
+
+from typing import NamedTuple, Optional, Sequence
+
+from .access import Check, Why
+from .errors import UsageError
+from .facts import Host
+from .filecontexts import Rule
+from .labelcache import LabelCache
+from .rules import Decision
+from .sockets import SocketView
+from .winner import Verdict
+
+
+class Inode(NamedTuple):
+    """What is at a path: its file type, its label, and where a symbolic link leads."""
+
+    kind: str
+    label: Optional[str]
+    target: Optional[str]
+
+
+class Listener(NamedTuple):
+    """A process that listens at a path, and the label of the socket object it listens with."""
+
+    pid: int
+    comm: str
+    unit: Optional[str]
+    socket_label: Optional[str]
+
+    def __str__(self) -> str:
+        return "%s (PID %d%s)" % (self.comm, self.pid, ", " + self.unit if self.unit else "")
+
+
+class PathFacts(NamedTuple):
+    """What was seen of a path, looked at as one file type.
+
+    ``inode``: what is there, of any file type; ``expected``: what libselinux answers.  ``meant``: a rule that names
+    exactly this path, but for another file type or in a spelling under which it cannot match; looked for where no
+    profile says what is wanted.  ``customizable``, ``keeps_labels``: whether restorecon(8) leaves the label alone,
+    and whether the file system keeps labels; looked at where no unit and no profile names the path.
+    """
+
+    host: Host
+    path: str
+    file_type: str
+    inode: Optional[Inode]
+    verdict: Verdict
+    expected: Optional[str]
+    listeners: Sequence[Listener]
+    meant: Optional[Rule] = None
+    customizable: bool = False
+    keeps_labels: bool = True
+
+    @property
+    def live(self) -> bool:
+        """Tell whether labels mean something here."""
+        return self.host.offline is None
+
+    @property
+    def own(self) -> Optional[Inode]:
+        """What is there, if it is of the file type that the path is looked at as."""
+        return self.inode if self.inode and self.inode.kind == self.file_type else None
+
+
+class UnitSocket(NamedTuple):
+    """The socket of a unit that has the path, as ``status`` judges it."""
+
+    view: SocketView
+    problem: Optional[str]
+    remedy: Optional[str]
+    command: Optional[str]
+    decisions: Sequence[Decision]
+    cache: LabelCache
+
+
+class ClientFacts(NamedTuple):
+    """What the loaded policy answers for a domain that connects, and why it denies what it denies for good."""
+
+    domain: str
+    context: str
+    checks: Sequence[Check]
+    whys: Sequence[Optional[Why]]
+
+
+def plain_path(path: str) -> str:
+    """Return the path without what changes nothing; raise UsageError for what is no absolute path."""
+    try:
+        path.encode("utf-8")
+    except UnicodeError as error:
+        raise UsageError("%r: a path that is not UTF-8 cannot be looked up" % path) from error
+    if not path.startswith("/") or "\0" in path:
+        raise UsageError("%r is not an absolute path" % path)
+    if ".." in path.split("/"):
+        raise UsageError("%r: write the path without '..'" % path)
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))

@@ -1,0 +1,94 @@
+"""What there is to see of one path: what is there, which rule wins, who listens."""
+
+import os
+import stat
+from typing import List, NamedTuple, Optional
+
+from ..doors import labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
+from ..model.equivalence import Equivalences
+from ..model.facts import Host
+from ..model.filecontexts import SOCKET, Rule, literal
+from ..model.pathfacts import Inode, Listener, PathFacts
+from ..model.rules import Policy
+from ..model.winner import Verdict
+from .policies import Policies
+
+_KINDS = {mode: name for name, mode in labeldatabase.MODES.items()}
+
+
+class Place(NamedTuple):
+    """A path, the file type that it is looked at as, and what is there."""
+
+    host: Host
+    path: str
+    file_type: str
+    inode: Optional[Inode]
+
+
+def look_at(root: str, path: str, live: bool) -> Optional[Inode]:
+    """Look at what is at a path, not following a link at its end, or return None where nothing is."""
+    directory, name = os.path.split(path)
+    place = os.path.join(trust.inside(root, directory), name)
+    try:
+        mode = os.lstat(place).st_mode
+        label = labels.path_label(place) if live else None  # elsewhere labels mean nothing
+        return Inode(_KINDS[stat.S_IFMT(mode)], label, os.readlink(place) if stat.S_ISLNK(mode) else None)
+    except OSError:
+        return None
+
+
+def followed(root: str, path: str, equivalences: Equivalences) -> str:
+    """Follow links on the way where they lead to what the substitutions do not, as restorecon(8) does."""
+    if path == "/":
+        return path
+    directory, name = os.path.split(path)
+    real = os.path.join(os.path.realpath(directory) if root == "/" else
+                        trust.inside(root, directory)[len(root):] or "/", name)
+    return path if equivalences.canonical(real) == equivalences.canonical(path) else real
+
+
+def policy_of(host: Host, policies: Policies) -> Policy:
+    """Return the policy as the pure code sees it, with the rules that are ours known."""
+    local = policies.store.local_rules()
+    return policies.view(local, ownership.load(host.root, host.policy or "").ours(local))
+
+
+def look(policies: Policies, policy: Policy, place: Place, unit: bool, profile: bool) -> PathFacts:
+    """Look at all that a judgement of the path takes.
+
+    ``unit``: it is a socket of a unit that can be looked at; ``profile``: and of a profile.
+    """
+    host, path, file_type, inode = place
+    verdict = policies.database.verdict(path, file_type)
+    # libselinux has no answer at all where it fails at a regex.
+    expected = None if verdict.broken else policies.database.lookup(path, labeldatabase.MODES[file_type])
+    facts = PathFacts(host, path, file_type, inode, verdict, expected, ())
+    if file_type == SOCKET and facts.own and facts.live:
+        facts = facts._replace(listeners=_listeners(path))
+    if file_type == SOCKET and not profile:
+        facts = facts._replace(meant=_meant(policies, policy, verdict))
+    if not unit and facts.live and facts.own and facts.own.label:
+        real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        facts = facts._replace(customizable=selinuxlib.is_customizable(facts.own.label),
+                               keeps_labels=procfs.keeps_labels(real))
+    return facts
+
+
+def _listeners(path: str) -> List[Listener]:
+    """Return who listens at the path, under whichever of its spellings."""
+    name, directory = os.path.basename(path), os.path.realpath(os.path.dirname(path))
+    inodes = {one.inode for spelling, found in unixsockets.Listeners(1).sockets.items()
+              if os.path.basename(spelling) == name and os.path.realpath(os.path.dirname(spelling)) == directory
+              for one in found}
+    return [Listener(one.pid, procfs.comm(one.pid), procfs.unit_of(one.pid),
+                     labels.socket_label(one.pid, one.descriptor)) for one in unixsockets.holders(inodes)]
+
+
+def _meant(policies: Policies, policy: Policy, verdict: Verdict) -> Optional[Rule]:
+    """Find a rule that names exactly this path, but for another file type, or in a spelling that cannot match."""
+    meant = next((one for one in verdict.mismatched if literal(one.regex) == verdict.path), None)
+    others = policy.equivalences.spellings(verdict.path) if meant is None else []
+    found = [one for one in policies.database.rules() if (one.covers(SOCKET) or one.file_type == "file")
+             and literal(one.regex) in others] if others else []
+    found.sort(key=lambda one: not one.covers(SOCKET))
+    return meant or next(iter(found), None)
