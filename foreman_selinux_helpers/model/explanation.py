@@ -4,14 +4,13 @@ import shlex
 from typing import List, NamedTuple, Optional, Sequence
 
 from . import access, labelcache, rules, sockets
-from .filecontexts import ALL_FILES, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
+from .filecontexts import ALL_FILES, LETTERS, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
 from .labelcache import LabelCache
 from .pathfacts import ClientFacts, PathFacts, UnitSocket
 from .rules import Policy
 from .sockets import SocketView
 from .winner import Verdict
 
-_LETTERS = {ALL_FILES: "a", SOCKET: "s"}  # semanage-fcontext(8), option -f
 _ON_THE_WAY = "%s may not connect: a label on the way is not what it should be."
 
 
@@ -228,6 +227,6 @@ def fcontext_command(type_name: str, canonical: str, local: Sequence[Rule], file
     for one in reversed(local):
         if one.covers(SOCKET) and file_type in (ALL_FILES, one.file_type) and literal(one.regex) == canonical:
             return "semanage fcontext -m -f %s -t %s %s" % (
-                _LETTERS[one.file_type], type_name, shlex.quote(one.regex))
+                LETTERS[one.file_type], type_name, shlex.quote(one.regex))
     return "semanage fcontext -a%s -t %s %s" % (
         " -f s" if file_type == SOCKET else "", type_name, shlex.quote(escape(canonical)))
