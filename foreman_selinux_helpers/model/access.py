@@ -24,6 +24,15 @@ class Check(NamedTuple):
     right_allowed: Optional[bool]
 
 
+class ClientFacts(NamedTuple):
+    """What the loaded policy answers for a domain that connects, and why it denies what it denies for good."""
+
+    domain: str
+    context: str
+    checks: Sequence[Check]
+    whys: Sequence[Optional[Why]]
+
+
 def denied(checks: Sequence[Check]) -> Optional[Check]:
     """Return what the policy denies now: first what no label can cure, then what one can."""
     now = [one for one in checks if one.allowed is False]

@@ -4,9 +4,10 @@ import shlex
 from typing import List, NamedTuple, Optional, Sequence
 
 from . import access, labelcache, rules, sockets
+from .access import ClientFacts
 from .filecontexts import ALL_FILES, LETTERS, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
 from .labelcache import LabelCache
-from .pathfacts import ClientFacts, PathFacts, UnitSocket
+from .pathfacts import PathFacts, UnitSocket
 from .rules import Policy
 from .sockets import SocketView
 from .winner import Verdict

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple, Optional, Sequence
 
-from .access import Check, Why
 from .errors import UsageError
 from .facts import Host
 from .filecontexts import Rule
@@ -72,15 +71,6 @@ class UnitSocket(NamedTuple):
     command: Optional[str]
     decisions: Sequence[Decision]
     cache: LabelCache
-
-
-class ClientFacts(NamedTuple):
-    """What the loaded policy answers for a domain that connects, and why it denies what it denies for good."""
-
-    domain: str
-    context: str
-    checks: Sequence[Check]
-    whys: Sequence[Optional[Why]]
 
 
 def plain_path(path: str) -> str:

@@ -45,16 +45,17 @@ class Judge:
 
     def client(self, domain: str, view: sockets.SocketView, seen: Observation) -> SocketReport:
         """Judge whether a domain may connect to a socket with which nothing else is wrong."""
-        from ..sources import access
+        from ..model import access
+        from ..sources import clients
 
-        client = access.context_of(domain)
-        denied = access.denied(access.connecting(client, view, lambda path: None)) if client else None
+        client = clients.context_of(domain)
+        denied = access.denied(clients.connecting(client, view, lambda path: None)) if client else None
         if client is None or denied is None:
             return SocketReport(view, None, None)  # where there is no such domain, nobody is kept out
         # Only now is it worth to know which label each directory should have.
         database = labeldatabase.LabelDatabase(self._host.root, self._host.policy or "")
         try:
-            checks = access.connecting(client, view, database.directory_label)
+            checks = clients.connecting(client, view, database.directory_label)
         finally:
             database.close()
         denied = access.denied(checks) or denied
@@ -62,7 +63,7 @@ class Judge:
             return SocketReport(view, rules.NO_SUCH_TYPE, *self._remedy(view, rules.NO_SUCH_TYPE, seen))
         if denied.right_allowed is False:
             refused = access.denied_for_good(checks)
-            why = access.policy_denies(domain, refused, access.why_denied(client, refused))
+            why = access.policy_denies(domain, refused, clients.why_denied(client, refused))
             return SocketReport(view, sockets.POLICY_DENIES, "the policy has to allow %s to %s %s (%s); %s%s" % (
                 domain, denied.permission, type_of(denied.label or ""), denied.file_class, why.remedy,
                 ": " + why.command if why.command else ""), why.command)

@@ -5,16 +5,16 @@ import time
 from typing import Any, List, Optional, Tuple
 
 from ..doors import selinuxlib
-from ..model import access as model
-from ..model import explanation, labelcache, layout
+from ..model import access, explanation, labelcache, layout
+from ..model.access import ClientFacts
 from ..model.errors import UsageError
 from ..model.explanation import Judgement
 from ..model.filecontexts import SOCKET, Rule, type_of
 from ..model.outcome import SocketReport
-from ..model.pathfacts import ClientFacts, Listener, PathFacts, UnitSocket, plain_path
+from ..model.pathfacts import Listener, PathFacts, UnitSocket, plain_path
 from ..model.profiles import unprofiled
 from ..repair.converge import Converge
-from ..sources import access, pathfacts
+from ..sources import clients, pathfacts
 from ..sources.policies import Policies
 from . import documents, parts
 from . import text as shown
@@ -124,14 +124,14 @@ class _Explanation:
         if not self.live:
             self._note("whether %s may connect is not asked here: it takes the running kernel" % wanted)
             return judged
-        context = access.context_of(wanted)
+        context = clients.context_of(wanted)
         if context is None:
             if given:
                 raise UsageError("--client %s: the loaded policy has no such domain" % given)
             self._note("the loaded policy has no domain %s, which the profile names as its client" % wanted)
             return judged
         view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
-        asked = access.client_facts(wanted, context, view, self.policies.database.directory_label)
+        asked = clients.client_facts(wanted, context, view, self.policies.database.directory_label)
         self.document["client"] = _client_of(asked)
         if not selinuxlib.enforcing():
             self._note("SELinux is permissive: what the policy denies is logged, and happens all the same")
@@ -268,7 +268,7 @@ def _socket_lines(document: Document, colour: bool) -> List[str]:
         lines += ["", layout.paint("may %s connect" % client["domain"], "heading", colour)]
         for one in client["checks"]:
             lines += layout.entry(_may(one["allowed"]), "%s %s%s" % (
-                one["permission"], model.described(one["file_class"], one["target"], one["label"]), _then(one)))
+                one["permission"], access.described(one["file_class"], one["target"], one["label"]), _then(one)))
     if document["denials"]:
         lines += ["", layout.paint("denied lately", "heading", colour)]
     for one in document["denials"]:

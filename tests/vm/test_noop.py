@@ -9,10 +9,10 @@ LOADED = {
     "": "cli",
     "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
              "run scratch selinuxlib stderr systemd trust unixsockets",
-    "model": "decisions equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh "
+    "model": "access decisions equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh "
              "rules shownunits sockets units",
     "repair": "attempts converge evidence judge stopped",
-    "sources": "access host observe policies socketviews",
+    "sources": "clients host observe policies socketviews",
     "verbs": "context documents parts repair text",
 }
 # What has been loaded without need before, or takes long.

@@ -3,12 +3,12 @@
 import pytest
 
 from foreman_selinux_helpers.model import explanation, rules, sockets
-from foreman_selinux_helpers.model.access import Check
+from foreman_selinux_helpers.model.access import Check, ClientFacts
 from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 from foreman_selinux_helpers.model.facts import Host
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
-from foreman_selinux_helpers.model.pathfacts import ClientFacts, Inode, Listener, PathFacts, UnitSocket
+from foreman_selinux_helpers.model.pathfacts import Inode, Listener, PathFacts, UnitSocket
 from foreman_selinux_helpers.model.rules import Decision, Policy
 from foreman_selinux_helpers.model.winner import Verdict
 

@@ -9,7 +9,7 @@ from foreman_selinux_helpers.model import explanation, pathfacts
 from foreman_selinux_helpers.model.access import Check, denied, denied_for_good
 from foreman_selinux_helpers.model.errors import UsageError
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
-from foreman_selinux_helpers.sources import access
+from foreman_selinux_helpers.sources import clients
 
 from ..model.test_sockets import BAD, RIGHT
 
@@ -43,7 +43,7 @@ def test_connecting_takes_every_directory_the_inode_and_the_socket(monkeypatch, 
         return target != BAD
 
     monkeypatch.setattr(selinuxlib, "allowed", allowed)
-    found = access.connecting("client", view, lambda path: None)
+    found = clients.connecting("client", view, lambda path: None)
     directories = [one.target for one in found if one.file_class == "dir"]
     assert directories[0] == "/"
     assert directories[-1] == str(tmp_path / "a")
@@ -51,7 +51,7 @@ def test_connecting_takes_every_directory_the_inode_and_the_socket(monkeypatch, 
     assert [(one.file_class, one.permission, one.allowed, one.right_allowed) for one in found[-2:]] == [
         ("sock_file", "write", False, True), ("unix_stream_socket", "connectto", True, True)]
     assert len(asked) == len(found) + 1  # a label that is right is asked for once
-    datagram = access.connecting("client", view._replace(datagram=True, socket_label=None), lambda path: None)[-1]
+    datagram = clients.connecting("client", view._replace(datagram=True, socket_label=None), lambda path: None)[-1]
     assert (datagram.file_class, datagram.permission, datagram.allowed, datagram.right_allowed) == (
         "unix_dgram_socket", "sendto", None, True)
 

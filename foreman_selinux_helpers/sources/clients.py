@@ -9,13 +9,8 @@ import os
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from ..doors import labels, procfs, selinuxlib
-from ..model.access import SOCKET_OBJECT, Check, Denied, denied, denied_for_good, described, policy_denies
-from ..model.pathfacts import ClientFacts
+from ..model.access import SOCKET_OBJECT, Check, ClientFacts, denied_for_good
 from ..model.sockets import SocketView
-
-# The judging is in the model; who looks has both here.
-__all__ = ["SOCKET_OBJECT", "Check", "Denied", "client_facts", "connecting", "context_of", "denied",
-           "denied_for_good", "described", "policy_denies", "why_denied"]
 
 
 def context_of(domain: str) -> Optional[str]:
