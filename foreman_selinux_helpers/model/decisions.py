@@ -3,6 +3,7 @@
 import shlex
 from typing import Callable, Dict, List, Optional, Sequence, Set
 
+from .causes import NO_RULE, NO_SUCH_TYPE, SHADOWED
 from .equivalence import Equivalences
 from .filecontexts import ALL_FILES, SOCKET, Rule, candidates, context_for, escape, literal, may_overlap, type_of
 from .record import Key, Owned, Record
@@ -10,10 +11,7 @@ from .rules import (
     ADD,
     KEEP,
     MODIFY,
-    NO_RULE,
-    NO_SUCH_TYPE,
     REMOVE,
-    SHADOWED,
     SKIP,
     Decision,
     Policy,

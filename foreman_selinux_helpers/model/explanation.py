@@ -3,7 +3,7 @@
 import shlex
 from typing import List, NamedTuple, Optional, Sequence
 
-from . import access, labelcache, rules, sockets
+from . import access, causes, labelcache, rules
 from .access import ClientFacts
 from .filecontexts import ALL_FILES, LETTERS, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
 from .labelcache import LabelCache
@@ -60,7 +60,7 @@ def judge(facts: PathFacts, socket: Optional[UnitSocket], policy: Policy) -> Jud
                                     "next"])
         return Judgement()
     command = socket.command
-    if socket.problem == rules.SHADOWED:  # for the administrator alone to decide, or beyond a rule of ours
+    if socket.problem == causes.SHADOWED:  # for the administrator alone to decide, or beyond a rule of ours
         command = command or _fcontext(facts, socket.view.type, policy)
     return Judgement(socket.problem, _why(facts, socket, policy), socket.remedy, command)
 
@@ -94,41 +94,41 @@ def _judge_free(facts: PathFacts, policy: Policy) -> Judgement:
     if inode.label is not None and facts.customizable:
         return Judgement(notes=["restorecon leaves a label of this type alone (customizable_types(5))"])
     if inode.label is None or not facts.keeps_labels:
-        return Judgement(sockets.NO_LABEL_SUPPORT, _no_labels(facts.path), "what is there has to be elsewhere")
+        return Judgement(causes.NO_LABEL_SUPPORT, _no_labels(facts.path), "what is there has to be elsewhere")
     command = "restorecon -v %s" % shlex.quote(facts.path)
     wrong = _types("It is", inode.label, expected)
     if facts.listeners and facts.listeners[0].pid != 1:
-        return Judgement(sockets.NOT_MADE_BY_SYSTEMD, "%s: %s made this socket, not systemd, and did not ask "
+        return Judgement(causes.NOT_MADE_BY_SYSTEMD, "%s: %s made this socket, not systemd, and did not ask "
                          "the rules." % (wrong, facts.listeners[0]), None, command)
-    return Judgement(sockets.MADE_BEFORE_RULE, "%s: it was made before the rules were there, moved from elsewhere, "
+    return Judgement(causes.MADE_BEFORE_RULE, "%s: it was made before the rules were there, moved from elsewhere, "
                      "or labelled by hand." % wrong, None, command)
 
 
 def _why(facts: PathFacts, socket: UnitSocket, policy: Policy) -> str:
     """Say in plain words why the socket of a unit is as it is."""
     view, cause, same = socket.view, socket.problem, policy.same_type
-    if cause == sockets.POLICY_DENIES or (cause in (sockets.MADE_BEFORE_RULE, sockets.SOCKET_LABEL)
+    if cause == causes.POLICY_DENIES or (cause in (causes.MADE_BEFORE_RULE, causes.SOCKET_LABEL)
                                           and not view.path_wrong(same) and not view.socket_wrong(same)):
         return _ON_THE_WAY % "The client"
     wrong = _types("it is", view.path_label, view.wanted)
-    if cause == rules.NO_SUCH_TYPE:
+    if cause == causes.NO_SUCH_TYPE:
         return "The profile %s wants the type %s, which the policy does not have." % (view.profile, view.type)
     if view.decided and view.decided.commands:
         return _sentence(view.decided.reason)
-    if cause in (rules.NO_RULE, rules.WRONG_FILE_TYPE, rules.ALIASED_PATH, rules.SHADOWED):
+    if cause in (causes.NO_RULE, causes.WRONG_FILE_TYPE, causes.ALIASED_PATH, causes.SHADOWED):
         decided = (one for one in socket.decisions if one.path == facts.verdict.path)
-        admins = next((one.reason for one in decided if one.cause == rules.SHADOWED and one.action != rules.ADD), None)
+        admins = next((one.reason for one in decided if one.cause == causes.SHADOWED and one.action != rules.ADD), None)
         return _sentence(admins) if admins else _because(
             rules.reason_for(facts.verdict.path, view.type, policy), facts.verdict, view.type)
-    if cause == sockets.LABEL_CACHE_STALE:
+    if cause == causes.LABEL_CACHE_STALE:
         return "The rules are right, but PID 1 labels new sockets by an outdated copy of them%s." % (
             ": " + wrong if view.path_wrong(same) else ", and the next one will be wrong")
-    if cause == sockets.NOT_MADE_BY_SYSTEMD:
+    if cause == causes.NOT_MADE_BY_SYSTEMD:
         return "%s made this socket, not systemd, and did not ask the rules: %s." % (
             facts.listeners[0] if facts.listeners else "Another program", wrong)
-    if cause == sockets.NO_LABEL_SUPPORT:
+    if cause == causes.NO_LABEL_SUPPORT:
         return _no_labels(view.path)
-    if cause == sockets.SOCKET_LABEL:
+    if cause == causes.SOCKET_LABEL:
         return "The path is labelled right; but the socket object that listens is %s, and a new one would be %s: " \
             "that comes from the label of the service's program, when the socket is made." % (
                 view.socket_label, view.expected_socket_label)
@@ -146,8 +146,8 @@ def _what_init_knows(cache: LabelCache) -> str:
 def judge_client(judged: Judgement, client: ClientFacts) -> Judgement:
     """Judge what the policy denies to a client; that counts where nothing else is wrong."""
     refused = access.denied_for_good(client.checks)
-    if refused and judged.cause in (None, sockets.POLICY_DENIES):
-        return Judgement(sockets.POLICY_DENIES, *access.policy_denies(client.domain, refused, client.whys))
+    if refused and judged.cause in (None, causes.POLICY_DENIES):
+        return Judgement(causes.POLICY_DENIES, *access.policy_denies(client.domain, refused, client.whys))
     return judged
 
 
@@ -172,10 +172,10 @@ def _because(reason: rules.Reason, verdict: Verdict, type_name: str) -> str:
     rule = reason.rule
     if rule is None:
         words = "No rule gives the type %s to %s" % (type_name, verdict.path)
-    elif reason.cause == rules.WRONG_FILE_TYPE:
+    elif reason.cause == causes.WRONG_FILE_TYPE:
         words = "The rule %s would give it the type %s, but it is for one file type alone (%s), and this is a " \
             "socket" % (_short(rule), type_name, rule.file_type)
-    elif reason.cause == rules.ALIASED_PATH:
+    elif reason.cause == causes.ALIASED_PATH:
         words = "The rule %s would give it the type %s, but it does not match: libselinux turns %s into %s " \
             "before it looks for a rule" % (_short(rule), type_name, reason.spelling, verdict.path)
         if reason.also_wrong_file_type:

@@ -4,6 +4,7 @@ import re
 import shlex
 from typing import Callable, NamedTuple, Optional, Sequence, Tuple
 
+from .causes import ALIASED_PATH, NO_RULE, SHADOWED, WRONG_FILE_TYPE
 from .equivalence import Equivalences
 from .filecontexts import ALL_FILES, SOCKET, Rule, escape, matching
 
@@ -13,11 +14,6 @@ REMOVE = "remove"
 KEEP = "keep"
 SKIP = "skip"
 
-WRONG_FILE_TYPE = "wrong-file-type"
-ALIASED_PATH = "aliased-path"
-SHADOWED = "shadowed"
-NO_RULE = "no-rule"
-NO_SUCH_TYPE = "no-such-type"
 
 
 class Change(NamedTuple):

@@ -2,15 +2,16 @@
 
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
+from .causes import (
+    LABEL_CACHE_STALE,
+    MADE_BEFORE_RULE,
+    NO_LABEL_SUPPORT,
+    NO_SUCH_TYPE,
+    NOT_MADE_BY_SYSTEMD,
+    SOCKET_LABEL,
+)
 from .filecontexts import type_of
-from .rules import NO_SUCH_TYPE, Decision
-
-LABEL_CACHE_STALE = "label-cache-stale"
-MADE_BEFORE_RULE = "made-before-rule"
-NOT_MADE_BY_SYSTEMD = "not-made-by-systemd"
-NO_LABEL_SUPPORT = "no-label-support"
-SOCKET_LABEL = "socket-label"
-POLICY_DENIES = "policy-denies"
+from .rules import Decision
 
 RELABEL = "relabel"
 RESTART = "restart"

@@ -5,7 +5,7 @@ import shlex
 from typing import List, Optional, Sequence, Tuple
 
 from ..doors import labeldatabase
-from ..model import labelcache, plan, rules, sockets
+from ..model import causes, labelcache, plan, rules, sockets
 from ..model.facts import Host, Observation
 from ..model.filecontexts import type_of
 from ..model.labelcache import STALE
@@ -60,23 +60,23 @@ class Judge:
             database.close()
         denied = access.denied(checks) or denied
         if denied.right_allowed is False and view.idle and view.own_word is None:
-            return SocketReport(view, rules.NO_SUCH_TYPE, *self._remedy(view, rules.NO_SUCH_TYPE, seen))
+            return SocketReport(view, causes.NO_SUCH_TYPE, *self._remedy(view, causes.NO_SUCH_TYPE, seen))
         if denied.right_allowed is False:
             refused = access.denied_for_good(checks)
             why = access.policy_denies(domain, refused, clients.why_denied(client, refused))
-            return SocketReport(view, sockets.POLICY_DENIES, "the policy has to allow %s to %s %s (%s); %s%s" % (
+            return SocketReport(view, causes.POLICY_DENIES, "the policy has to allow %s to %s %s (%s); %s%s" % (
                 domain, denied.permission, type_of(denied.label or ""), denied.file_class, why.remedy,
                 ": " + why.command if why.command else ""), why.command)
         if denied.target == access.SOCKET_OBJECT:
-            words, command = self._remedy(view, sockets.SOCKET_LABEL, seen)
-            return SocketReport(view, sockets.SOCKET_LABEL, words or command, command)
+            words, command = self._remedy(view, causes.SOCKET_LABEL, seen)
+            return SocketReport(view, causes.SOCKET_LABEL, words or command, command)
         command = "restorecon -vF %s" % shlex.quote(denied.target)
-        return SocketReport(view, sockets.MADE_BEFORE_RULE, command, command)
+        return SocketReport(view, causes.MADE_BEFORE_RULE, command, command)
 
     def _remedy(self, view: sockets.SocketView, cause: str,
                 seen: Observation) -> Tuple[Optional[str], Optional[str]]:
         """Return the remedy: words, where a command does not say it all, and the command, where there is one."""
-        if cause == rules.NO_SUCH_TYPE:
+        if cause == causes.NO_SUCH_TYPE:
             return "install the policy module that defines %s" % view.type, None
         unit = shlex.quote(view.unit)
         decided = view.decided
@@ -85,9 +85,9 @@ class Judge:
             if decided.no_effect:
                 return decided.reason, command
             return "%s; to have it back: %s" % (decided.reason, command), command
-        if decided and decided.cause == rules.SHADOWED and decided.action in (rules.SKIP, rules.REMOVE):
+        if decided and decided.cause == causes.SHADOWED and decided.action in (rules.SKIP, rules.REMOVE):
             return "%s; change or delete it with semanage fcontext" % decided.reason, None
-        if cause == sockets.NO_LABEL_SUPPORT:
+        if cause == causes.NO_LABEL_SUPPORT:
             return "the file system of %s keeps no labels: the socket has to be elsewhere" % view.path, None
         if view.restart == "never" and view.socket_wrong(self._evidence.same):
             command = "systemctl restart %s" % unit
@@ -95,7 +95,7 @@ class Judge:
         if view.profile:
             return None, self._host.command("%s %s" % (plan.REPAIR_COMMAND, unit))
         # No profile, no repair: one step at a time.
-        if cause != sockets.LABEL_CACHE_STALE:
+        if cause != causes.LABEL_CACHE_STALE:
             return None, "%s %s" % (plan.RESTART_COMMAND, unit)
         milder = self._evidence.milder(seen)
         return None, milder.command if milder else plan.REEXEC_COMMAND

@@ -6,7 +6,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..doors import labelfiles, ownership, procfs, selinuxlib, unixsockets
 from ..doors.systemd import Systemd
-from ..model import decisions, labelcache, rules
+from ..model import causes, decisions, labelcache, rules
 from ..model.equivalence import Equivalences
 from ..model.facts import Host, Observation
 from ..model.filecontexts import ALL_FILES, Rule, type_of
@@ -70,7 +70,7 @@ def _with_sockets(seen: Observation, profiles: Sequence[SocketProfile], systemd:
     looking = socketviews.Looking(policy, seen.decisions, listeners, _rules_in_force_since(seen.cache_directory), live)
     views = [socketviews.unless_from_net(view, systemd) for one in profiles for view in socketviews.views(
         one, units.get(one.unit), expected.get(one.unit), looking)]
-    relevant = live and any(view.rule_cause != rules.NO_SUCH_TYPE for view in views)
+    relevant = live and any(view.rule_cause != causes.NO_SUCH_TYPE for view in views)
     if live:
         seen = seen._replace(cache=look_at_cache(seen.cache_directory, wanted_contexts(views), policy.same_type))
     return seen._replace(views=views, executables=executables, relevant=relevant)

@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 from ..doors import labels, procfs, selinuxlib, trust, unixsockets
 from ..doors.systemd import Systemd
-from ..model import rules
+from ..model import causes, rules
 from ..model.filecontexts import type_of
 from ..model.profiles import SocketProfile
 from ..model.rules import Decision, Policy
@@ -51,7 +51,7 @@ def _view(profile: SocketProfile, path: str, unit: Optional[SocketUnit], socket_
     expected = policy.lookup(path)
     decided = next((one for one in looking.decisions if one.path == canonical), None)
     cause = _rule_cause(profile, expected, decided, canonical, policy)
-    idle = cause == rules.NO_SUCH_TYPE
+    idle = cause == causes.NO_SUCH_TYPE
     wanted = _wanted(path, expected, decided, policy)
     word = decided.own_word if decided else None
     listened = bool(unit and unit.load == "loaded" and path in unit.paths)
@@ -105,11 +105,11 @@ def _rule_cause(profile: SocketProfile, expected: Optional[str], decided: Option
                 policy: Policy) -> Optional[str]:
     if not profile.type:
         return None
-    if decided is not None and decided.action in (rules.REMOVE, rules.SKIP) and decided.cause == rules.NO_SUCH_TYPE:
+    if decided is not None and decided.action in (rules.REMOVE, rules.SKIP) and decided.cause == causes.NO_SUCH_TYPE:
         return decided.cause
     if decided is not None and decided.own_word:
         agreed = expected is not None and policy.same_type(type_of(expected), type_of(decided.own_word))
-        return None if agreed else rules.SHADOWED
+        return None if agreed else causes.SHADOWED
     if decided is not None and decided.action == rules.REMOVE:
         return decided.cause
     if expected is not None and policy.same_type(type_of(expected), profile.type):
@@ -117,8 +117,8 @@ def _rule_cause(profile: SocketProfile, expected: Optional[str], decided: Option
     if decided is not None and decided.cause:
         return decided.cause
     if decided is not None and decided.action == rules.MODIFY:
-        return rules.SHADOWED
-    return rules.explain_expected(canonical, profile.type, policy)[0] if decided is None else rules.NO_RULE
+        return causes.SHADOWED
+    return rules.explain_expected(canonical, profile.type, policy)[0] if decided is None else causes.NO_RULE
 
 
 class _Inode(NamedTuple):

@@ -2,23 +2,9 @@
 
 from typing import Iterable, List, Sequence
 
-from ..model import layout, plan, rules, sockets
+from ..model import causes, layout, plan
 from ..model.labelcache import STALE
 from .documents import Document
-
-MEANINGS = {
-    rules.NO_RULE: "No rule gives this path the type that is wanted.",
-    rules.WRONG_FILE_TYPE: "The rule for this path does not cover sockets.",
-    rules.ALIASED_PATH: "The rule is written on the substituted side of an equivalence and can never match.",
-    rules.SHADOWED: "Another rule wins.",
-    rules.NO_SUCH_TYPE: "The policy does not have the type that is wanted, and the client may not connect.",
-    sockets.LABEL_CACHE_STALE: "The rules are right, but PID 1 labels by an outdated label database.",
-    sockets.MADE_BEFORE_RULE: "The rules are right; what is there was labelled before them, or by hand.",
-    sockets.NOT_MADE_BY_SYSTEMD: "Not systemd but another program made this socket.",
-    sockets.NO_LABEL_SUPPORT: "The file system keeps no labels.",
-    sockets.SOCKET_LABEL: "The path is right; the socket object that listens has another label than a new one gets.",
-    sockets.POLICY_DENIES: "All labels are right, and the policy still does not let the client connect.",
-}
 
 
 def joined(lines: Iterable[str]) -> str:
@@ -99,10 +85,10 @@ def _socket(one: Document, colour: bool) -> List[str]:
     if not one["in_use"] and not one["problem"] and not one["expected"]:
         return lines
     if one["problem"]:
-        lines += layout.wrap(MEANINGS.get(one["problem"], ""), 4)
+        lines += layout.wrap(causes.MEANINGS.get(one["problem"], ""), 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
         lines += layout.entry(name, one[key] or "-")
-    if one["problem"] == sockets.LABEL_CACHE_STALE and one["held_answer"]:
+    if one["problem"] == causes.LABEL_CACHE_STALE and one["held_answer"]:
         lines += layout.entry("PID 1 says", one["held_answer"])
     if one["remedy"]:
         lines += layout.entry("remedy", one["remedy"])

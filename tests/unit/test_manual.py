@@ -12,8 +12,7 @@ from foreman_selinux_helpers import cli
 from foreman_selinux_helpers import verbs as known
 from foreman_selinux_helpers.doors import profilefiles
 from foreman_selinux_helpers.lint import rules as lintrules
-from foreman_selinux_helpers.model import errors, guards, profiles, refresh
-from foreman_selinux_helpers.verbs import text as shown
+from foreman_selinux_helpers.model import causes, errors, guards, profiles, refresh
 
 TOP = Path(__file__).resolve().parent.parent.parent
 COMMAND, PROFILES, PROBLEM = (TOP / "docs/man" / name for name in (
@@ -120,7 +119,7 @@ def test_a_profile_of_the_manual_is_one():
 
 
 def test_causes_and_behaviours():
-    assert set(terms(section(PROBLEM, "CAUSES"))) == set(shown.MEANINGS)
+    assert set(terms(section(PROBLEM, "CAUSES"))) == set(causes.MEANINGS)
     assert {one.strip("*") for one in terms(section(PROBLEM, "WHEN SYSTEMD RENEWS ITS LABEL CACHE"))} == {
         refresh.NEVER, refresh.ON_DAEMON_RELOAD, refresh.ON_POLICY_LOAD, refresh.UNKNOWN}
 

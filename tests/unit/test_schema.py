@@ -8,10 +8,9 @@ import pytest
 from foreman_selinux_helpers import verbs
 from foreman_selinux_helpers.lint import rules as lintrules
 from foreman_selinux_helpers.lint import targets
-from foreman_selinux_helpers.model import filecontexts, guards, labelcache, plan, refresh, rules, sockets
+from foreman_selinux_helpers.model import causes, filecontexts, guards, labelcache, plan, refresh, rules, sockets
 from foreman_selinux_helpers.model.plan import Result
 from foreman_selinux_helpers.verbs import documents
-from foreman_selinux_helpers.verbs import text as shown
 
 from .. import schema
 from .verbs.test_report import STEP, document
@@ -29,7 +28,7 @@ def values(module, *but):
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("cause", set(shown.MEANINGS)),
+    ("cause", set(causes.MEANINGS)),
     ("guard", values(guards)),
     ("outcome", {plan.DONE, plan.NOT_NEEDED, plan.REFUSED, plan.FAILED}),
     ("step", {*plan.STEPS, *sockets.ACTIONS}),

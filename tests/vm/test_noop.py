@@ -9,7 +9,7 @@ LOADED = {
     "": "cli",
     "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
              "run scratch selinuxlib stderr systemd trust unixsockets",
-    "model": "access decisions equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh "
+    "model": "access causes decisions equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh "
              "rules shownunits sockets units",
     "repair": "attempts converge evidence judge stopped",
     "sources": "clients host observe policies socketviews",

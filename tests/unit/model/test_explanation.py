@@ -2,7 +2,7 @@
 
 import pytest
 
-from foreman_selinux_helpers.model import explanation, rules, sockets
+from foreman_selinux_helpers.model import causes, explanation, rules
 from foreman_selinux_helpers.model.access import Check, ClientFacts
 from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 from foreman_selinux_helpers.model.facts import Host
@@ -47,26 +47,26 @@ RIGHTLY = {"expected": GOOD}
     (dict(RIGHTLY, file_type="pipe"), None, None),  # what is there is something else
     ({"expected": None}, None, "no rule gives it a label"),
     (dict(RIGHTLY, customizable=True), None, "customizable_types(5)"),
-    (dict(RIGHTLY, keeps_labels=False), sockets.NO_LABEL_SUPPORT, "keeps no labels"),
-    (dict(RIGHTLY, inode=Inode(SOCKET, None, None), customizable=True), sockets.NO_LABEL_SUPPORT, "keeps no labels"),
-    (dict(RIGHTLY, listeners=[SERVER]), sockets.NOT_MADE_BY_SYSTEMD, "server (PID 12, foo.service) made this socket"),
-    (dict(RIGHTLY, listeners=[SERVER._replace(pid=1)]), sockets.MADE_BEFORE_RULE, "It is var_run_t, and the rules say foo_t"),
-    (RIGHTLY, sockets.MADE_BEFORE_RULE, "It is var_run_t, and the rules say foo_t"),
+    (dict(RIGHTLY, keeps_labels=False), causes.NO_LABEL_SUPPORT, "keeps no labels"),
+    (dict(RIGHTLY, inode=Inode(SOCKET, None, None), customizable=True), causes.NO_LABEL_SUPPORT, "keeps no labels"),
+    (dict(RIGHTLY, listeners=[SERVER]), causes.NOT_MADE_BY_SYSTEMD, "server (PID 12, foo.service) made this socket"),
+    (dict(RIGHTLY, listeners=[SERVER._replace(pid=1)]), causes.MADE_BEFORE_RULE, "It is var_run_t, and the rules say foo_t"),
+    (RIGHTLY, causes.MADE_BEFORE_RULE, "It is var_run_t, and the rules say foo_t"),
 ])
 def test_a_path_of_nobody(change, cause, said):
     found = explanation.judge(FACTS._replace(**change), None, policy())
     assert found.cause == cause
     assert (said or "") in " ".join([found.why or "", *found.notes])
     assert bool(said) == bool(found.why or found.notes)
-    restored = cause in (sockets.NOT_MADE_BY_SYSTEMD, sockets.MADE_BEFORE_RULE)
+    restored = cause in (causes.NOT_MADE_BY_SYSTEMD, causes.MADE_BEFORE_RULE)
     assert found.command == ("restorecon -v " + PATH if restored else None)
 
 
 @pytest.mark.parametrize(("meant", "file_type", "cause", "command"), [
-    (LITERAL, ALL_FILES, rules.WRONG_FILE_TYPE, "semanage fcontext -a -t foo_t '/run/foo\\.sock'"),
-    (ALIASED, ALL_FILES, rules.ALIASED_PATH, "semanage fcontext -a -t foo_t '/run/foo\\.sock'"),
-    (ALIASED, SOCKET, rules.ALIASED_PATH, "semanage fcontext -a -f s -t foo_t '/run/foo\\.sock'"),
-    (ALIASED, None, rules.ALIASED_PATH, " && ".join(rules.equivalence_commands(PATH, "foo_t"))),
+    (LITERAL, ALL_FILES, causes.WRONG_FILE_TYPE, "semanage fcontext -a -t foo_t '/run/foo\\.sock'"),
+    (ALIASED, ALL_FILES, causes.ALIASED_PATH, "semanage fcontext -a -t foo_t '/run/foo\\.sock'"),
+    (ALIASED, SOCKET, causes.ALIASED_PATH, "semanage fcontext -a -f s -t foo_t '/run/foo\\.sock'"),
+    (ALIASED, None, causes.ALIASED_PATH, " && ".join(rules.equivalence_commands(PATH, "foo_t"))),
     (LITERAL._replace(context="<<none>>"), ALL_FILES, None, None),
     (LITERAL._replace(context=BAD), ALL_FILES, None, None),  # the path has that type anyway
 ])
@@ -88,26 +88,26 @@ def test_the_command_is_for_the_image():
 
 
 @pytest.mark.parametrize(("found", "words"), [
-    (socket(rules.NO_SUCH_TYPE), "The profile foo wants the type foo_t, which the policy does not have."),
-    (socket(rules.NO_RULE), "No rule gives the type foo_t to /run/foo.sock. So the rule /run/.* (file_contexts:3) wins: var_run_t."),
-    (socket(rules.SHADOWED, decisions=[Decision(WIDE, rules.SKIP, "a rule of yours wins", "foo.socket", PATH, rules.SHADOWED)]),
+    (socket(causes.NO_SUCH_TYPE), "The profile foo wants the type foo_t, which the policy does not have."),
+    (socket(causes.NO_RULE), "No rule gives the type foo_t to /run/foo.sock. So the rule /run/.* (file_contexts:3) wins: var_run_t."),
+    (socket(causes.SHADOWED, decisions=[Decision(WIDE, rules.SKIP, "a rule of yours wins", "foo.socket", PATH, causes.SHADOWED)]),
      "A rule of yours wins."),
-    (socket(rules.SHADOWED, decided=Decision(WIDE, rules.SKIP, "it was deleted", "foo.socket", commands=("x",))), "It was deleted."),
-    (socket(sockets.LABEL_CACHE_STALE, path_label=BAD),
+    (socket(causes.SHADOWED, decided=Decision(WIDE, rules.SKIP, "it was deleted", "foo.socket", commands=("x",))), "It was deleted."),
+    (socket(causes.LABEL_CACHE_STALE, path_label=BAD),
      "The rules are right, but PID 1 labels new sockets by an outdated copy of them: it is var_run_t, and the rules say foo_t."),
-    (socket(sockets.LABEL_CACHE_STALE),
+    (socket(causes.LABEL_CACHE_STALE),
      "The rules are right, but PID 1 labels new sockets by an outdated copy of them, and the next one will be wrong."),
-    (socket(sockets.NOT_MADE_BY_SYSTEMD, path_label=BAD), "Another program made this socket, not systemd, and did not ask"
+    (socket(causes.NOT_MADE_BY_SYSTEMD, path_label=BAD), "Another program made this socket, not systemd, and did not ask"
      " the rules: it is var_run_t, and the rules say foo_t."),
-    (socket(sockets.SOCKET_LABEL, socket_label=BAD), "The path is labelled right; but the socket object that listens is %s," % BAD),
-    (socket(sockets.SOCKET_LABEL), "The client may not connect: a label on the way is not what it should be."),
-    (socket(sockets.POLICY_DENIES), "The client may not connect: a label on the way is not what it should be."),
-    (socket(sockets.NO_LABEL_SUPPORT, path_label=None), "The file system that holds /run/foo.sock keeps no labels"),
-    (socket(sockets.MADE_BEFORE_RULE, path_label=BAD), "The rules are right and PID 1 knows them, but it is var_run_t,"),
-    (socket(sockets.MADE_BEFORE_RULE, STALE, path_label=BAD), "PID 1 should see them when it next labels something"),
-    (socket(sockets.MADE_BEFORE_RULE, STALE, wrong=(), path_label=BAD), "PID 1's older copy of them says the same"),
-    (socket(sockets.MADE_BEFORE_RULE, STALE, wrong=[Wrong("/x", None, BAD)], path_label=BAD), "PID 1 should see them"),
-    (socket(sockets.MADE_BEFORE_RULE, UNKNOWN, path_label=BAD), "whether PID 1 knows them cannot be seen"),
+    (socket(causes.SOCKET_LABEL, socket_label=BAD), "The path is labelled right; but the socket object that listens is %s," % BAD),
+    (socket(causes.SOCKET_LABEL), "The client may not connect: a label on the way is not what it should be."),
+    (socket(causes.POLICY_DENIES), "The client may not connect: a label on the way is not what it should be."),
+    (socket(causes.NO_LABEL_SUPPORT, path_label=None), "The file system that holds /run/foo.sock keeps no labels"),
+    (socket(causes.MADE_BEFORE_RULE, path_label=BAD), "The rules are right and PID 1 knows them, but it is var_run_t,"),
+    (socket(causes.MADE_BEFORE_RULE, STALE, path_label=BAD), "PID 1 should see them when it next labels something"),
+    (socket(causes.MADE_BEFORE_RULE, STALE, wrong=(), path_label=BAD), "PID 1's older copy of them says the same"),
+    (socket(causes.MADE_BEFORE_RULE, STALE, wrong=[Wrong("/x", None, BAD)], path_label=BAD), "PID 1 should see them"),
+    (socket(causes.MADE_BEFORE_RULE, UNKNOWN, path_label=BAD), "whether PID 1 knows them cannot be seen"),
 ])
 def test_why_the_socket_of_a_unit_is_wrong(found, words):
     judged = explanation.judge(FACTS, found, policy())
@@ -125,13 +125,13 @@ def test_what_is_left_of_an_earlier_socket_is_a_note():
 
 
 @pytest.mark.parametrize(("cause", "right", "judged"), [
-    (None, False, sockets.POLICY_DENIES), (sockets.POLICY_DENIES, False, sockets.POLICY_DENIES),
-    (rules.NO_RULE, False, rules.NO_RULE), (None, True, None), (None, None, None)])
+    (None, False, causes.POLICY_DENIES), (causes.POLICY_DENIES, False, causes.POLICY_DENIES),
+    (causes.NO_RULE, False, causes.NO_RULE), (None, True, None), (None, None, None)])
 def test_a_denial_counts_where_nothing_else_is_wrong(cause, right, judged):
     client = ClientFacts("web_t", "u:r:web_t", [Check(PATH, "sock_file", "write", BAD, False, GOOD, right)], [None])
     found = explanation.judge_client(explanation.Judgement(cause), client)
     assert found.cause == judged
-    assert ("web_t" in (found.why or "")) == (right is False and judged == sockets.POLICY_DENIES)
+    assert ("web_t" in (found.why or "")) == (right is False and judged == causes.POLICY_DENIES)
 
 
 def test_the_view_of_a_socket():

@@ -1,6 +1,6 @@
 import pytest
 
-from foreman_selinux_helpers.model import decisions, rules
+from foreman_selinux_helpers.model import causes, decisions, rules
 from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule, type_of
 from foreman_selinux_helpers.model.record import Owned, Record
@@ -46,22 +46,22 @@ def test_nothing_is_added_where_the_policy_is_right():
 @pytest.mark.parametrize(("equivalences", "path"), [(NEW, "/run/foo.sock"), (OLD, "/var/run/foo.sock")])
 def test_a_missing_rule_is_added_in_the_canonical_spelling(equivalences, path):
     one = only(equivalences=equivalences)
-    assert (one.action, one.path, one.cause) == (rules.ADD, path, rules.NO_RULE)
+    assert (one.action, one.path, one.cause) == (rules.ADD, path, causes.NO_RULE)
     assert one.rule == Rule(path.replace(".", "\\."), ALL_FILES, CONTEXT)
 
 
 @pytest.mark.parametrize(("rule", "cause"), [
-    (Rule("/run/foo\\.sock", "file", CONTEXT, "fc", 7), rules.WRONG_FILE_TYPE),
-    (Rule("/var/run/foo\\.sock", ALL_FILES, CONTEXT, "fc", 7), rules.ALIASED_PATH),
-    (Rule("/var/run/foo\\.sock", "file", CONTEXT, "fc", 7), rules.ALIASED_PATH),
-    (Rule("/run/foo.*", SOCKET, CONTEXT, "fc", 7), rules.SHADOWED),
-    (Rule("/run/bar\\.sock", ALL_FILES, CONTEXT, "fc", 7), rules.NO_RULE),
+    (Rule("/run/foo\\.sock", "file", CONTEXT, "fc", 7), causes.WRONG_FILE_TYPE),
+    (Rule("/var/run/foo\\.sock", ALL_FILES, CONTEXT, "fc", 7), causes.ALIASED_PATH),
+    (Rule("/var/run/foo\\.sock", "file", CONTEXT, "fc", 7), causes.ALIASED_PATH),
+    (Rule("/run/foo.*", SOCKET, CONTEXT, "fc", 7), causes.SHADOWED),
+    (Rule("/run/bar\\.sock", ALL_FILES, CONTEXT, "fc", 7), causes.NO_RULE),
 ])
 def test_the_cause_is_found_in_the_policy(rule, cause):
     one = only(policy_rules=[rule])
     assert (one.action, one.cause) == (rules.ADD, cause)
     assert one.reason.startswith(cause)
-    assert cause == rules.NO_RULE or "fc:7" in one.reason
+    assert cause == causes.NO_RULE or "fc:7" in one.reason
 
 
 def test_our_rule_is_kept_while_it_works():
@@ -107,18 +107,18 @@ def test_the_policys_own_word(named, policy_rule, directory, own_word, mine):
 def test_a_rule_of_the_administrator_for_the_path_alone_is_no_word_of_the_policy():
     theirs = Rule("/run/foo\\.sock", ALL_FILES, ADMINS, "local", 3)
     one = only(local=[theirs], answers={"/run/foo.sock": ADMINS})
-    assert (one.action, one.cause, one.own_word) == (rules.SKIP, rules.SHADOWED, None)
+    assert (one.action, one.cause, one.own_word) == (rules.SKIP, causes.SHADOWED, None)
 
 
 def test_our_rule_with_a_type_that_is_gone_is_removed():
     """It would make every transaction of everybody fail."""
     one = only(types=(), local=[OURS], ours=record(OURS))
-    assert (one.action, one.cause) == (rules.REMOVE, rules.NO_SUCH_TYPE)
+    assert (one.action, one.cause) == (rules.REMOVE, causes.NO_SUCH_TYPE)
 
 
 def test_who_deletes_our_rule_is_told_that_and_how_to_have_it_back():
     one = only(local=[], ours=record(OURS))
-    assert (one.action, one.cause) == (rules.SKIP, rules.NO_RULE)
+    assert (one.action, one.cause) == (rules.SKIP, causes.NO_RULE)
     assert one.reason == "the administrator deleted the rule that was added for foo.socket"
     assert one.commands == ("foreman-selinux-helpers unregister foo.socket", "foreman-selinux-helpers repair foo.socket")
 
@@ -126,7 +126,7 @@ def test_who_deletes_our_rule_is_told_that_and_how_to_have_it_back():
 def test_a_rule_of_the_administrator_wins():
     theirs = Rule("/run/foo.*", ALL_FILES, ADMINS, "local", 3)
     one = only(local=[theirs], answers={"/run/foo.sock": ADMINS})
-    assert (one.action, one.cause) == (rules.SKIP, rules.SHADOWED)
+    assert (one.action, one.cause) == (rules.SKIP, causes.SHADOWED)
     assert "/run/foo.*" in one.reason
 
 
@@ -137,7 +137,7 @@ def test_our_rule_goes_when_the_administrator_makes_one(theirs, newer):
     """Ours has no special characters, so libselinux would prefer it to their older and newer regexes."""
     local = [OURS, theirs] if newer else [theirs, OURS]
     one = only(local=local, ours=record(OURS), answers={"/run/foo.sock": CONTEXT})
-    assert (one.action, one.rule, one.cause) == (rules.REMOVE, OURS, rules.SHADOWED)
+    assert (one.action, one.rule, one.cause) == (rules.REMOVE, OURS, causes.SHADOWED)
     assert str(theirs) in one.reason
 
 
@@ -169,7 +169,7 @@ def test_another_type_modifies_our_rule():
 
 def test_an_unknown_type_is_said():
     one = only(types=())
-    assert (one.action, one.cause) == (rules.SKIP, rules.NO_SUCH_TYPE)
+    assert (one.action, one.cause) == (rules.SKIP, causes.NO_SUCH_TYPE)
 
 
 def test_rules_that_nobody_wants_are_removed():
@@ -247,7 +247,7 @@ def test_a_local_rule_is_for_sockets_where_only_such_a_rule_has_an_effect(ours):
 @pytest.mark.parametrize("ours", [(), (OURS,)])
 def test_where_no_local_rule_has_an_effect_the_command_that_has_is_said(ours):
     one = only(local=ours, ours=record(*ours), answers={"/run/foo.sock": ADMINS}, effective=lambda path: (None, BETTER))
-    assert (one.action, one.cause) == (rules.REMOVE if ours else rules.SKIP, rules.SHADOWED)
+    assert (one.action, one.cause) == (rules.REMOVE if ours else rules.SKIP, causes.SHADOWED)
     assert "no effect: fc:7 beats it: " + str(BETTER) in one.reason
     assert one.no_effect
     assert one.commands == ("semanage fcontext -a -f s -t foo_t '/run/foo\\.sock-local'",
@@ -273,7 +273,7 @@ def test_a_regex_covers_the_paths_that_it_matches():
 ])
 def test_a_regex_never_outranks_a_rule_of_the_administrator(theirs, action):
     one = only(wants=[Want("foo.socket", "foo", "foo_t", regex="/run/foo.*")], local=[theirs])
-    assert (one.action, one.cause) == (action, rules.SHADOWED if action == rules.SKIP else rules.NO_RULE)
+    assert (one.action, one.cause) == (action, causes.SHADOWED if action == rules.SKIP else causes.NO_RULE)
 
 
 def test_a_rule_of_ours_follows_the_policys_levels():
@@ -290,12 +290,12 @@ def test_canonical_regex(regex, canonical):
 
 
 @pytest.mark.parametrize(("rules_there", "cause", "both"), [
-    ([Rule("/var/run/foo\\.sock", "file", CONTEXT, "fc", 1)], rules.ALIASED_PATH, True),
-    ([Rule("/var/run/foo\\.sock", ALL_FILES, CONTEXT, "fc", 1)], rules.ALIASED_PATH, False),
-    ([Rule("/run/foo\\.sock", "file", CONTEXT, "fc", 1)], rules.WRONG_FILE_TYPE, False),
+    ([Rule("/var/run/foo\\.sock", "file", CONTEXT, "fc", 1)], causes.ALIASED_PATH, True),
+    ([Rule("/var/run/foo\\.sock", ALL_FILES, CONTEXT, "fc", 1)], causes.ALIASED_PATH, False),
+    ([Rule("/run/foo\\.sock", "file", CONTEXT, "fc", 1)], causes.WRONG_FILE_TYPE, False),
     ([Rule("/var/run/foo\\.sock", "file", CONTEXT, "fc", 1), Rule("/var/run/foo.*", SOCKET, CONTEXT, "fc", 2)],
-     rules.ALIASED_PATH, False),
-    ([], rules.NO_RULE, False)])
+     causes.ALIASED_PATH, False),
+    ([], causes.NO_RULE, False)])
 def test_a_second_fault_is_told_with_the_first(rules_there, cause, both):
     one = only(policy_rules=rules_there)
     assert (one.action, one.cause) == (rules.ADD, cause)

@@ -1,6 +1,6 @@
 import pytest
 
-from foreman_selinux_helpers.model import rules, sockets
+from foreman_selinux_helpers.model import causes
 from foreman_selinux_helpers.model.sockets import Executable, SocketView, actions, problem
 
 GOOD, BAD, INIT = ("system_u:object_r:%s:s0" % name for name in ("foo_t", "var_run_t", "initrc_t"))
@@ -17,22 +17,22 @@ def steps(view, executable=None):
 
 @pytest.mark.parametrize(("change", "stale", "cause"), [
     ({}, False, None),
-    ({}, True, sockets.LABEL_CACHE_STALE),
+    ({}, True, causes.LABEL_CACHE_STALE),
     ({"in_use": False, "listening": False}, True, None),
-    ({"path_label": BAD}, True, sockets.LABEL_CACHE_STALE),
-    ({"path_label": BAD}, False, sockets.MADE_BEFORE_RULE),
-    ({"path_label": BAD, "held_by_init": False}, False, sockets.NOT_MADE_BY_SYSTEMD),
-    ({"path_label": None}, False, sockets.NO_LABEL_SUPPORT),
+    ({"path_label": BAD}, True, causes.LABEL_CACHE_STALE),
+    ({"path_label": BAD}, False, causes.MADE_BEFORE_RULE),
+    ({"path_label": BAD, "held_by_init": False}, False, causes.NOT_MADE_BY_SYSTEMD),
+    ({"path_label": None}, False, causes.NO_LABEL_SUPPORT),
     ({"path_label": None, "exists": False}, False, None),
-    ({"socket_label": BAD}, False, sockets.SOCKET_LABEL),
+    ({"socket_label": BAD}, False, causes.SOCKET_LABEL),
     ({"socket_label": None}, False, None),
     ({"expected_socket_label": None, "socket_label": BAD}, False, None),
-    ({"path_label": BAD, "made_after_rules": True}, False, sockets.MADE_BEFORE_RULE),
-    ({"rule_cause": rules.ALIASED_PATH, "path_label": BAD}, False, rules.ALIASED_PATH),
+    ({"path_label": BAD, "made_after_rules": True}, False, causes.MADE_BEFORE_RULE),
+    ({"rule_cause": causes.ALIASED_PATH, "path_label": BAD}, False, causes.ALIASED_PATH),
     # Its profile is idle: whether the client gets in is all that counts.
-    ({"rule_cause": rules.NO_SUCH_TYPE}, False, None), ({"rule_cause": rules.NO_SUCH_TYPE}, True, None),
-    ({"rule_cause": rules.NO_SUCH_TYPE, "path_label": BAD}, False, None),
-    ({"rule_cause": rules.NO_SUCH_TYPE, "in_use": False}, False, None),
+    ({"rule_cause": causes.NO_SUCH_TYPE}, False, None), ({"rule_cause": causes.NO_SUCH_TYPE}, True, None),
+    ({"rule_cause": causes.NO_SUCH_TYPE, "path_label": BAD}, False, None),
+    ({"rule_cause": causes.NO_SUCH_TYPE, "in_use": False}, False, None),
     ({"path_label": "user_u:object_r:foo_t:s0"}, False, None),  # restorecon leaves the user alone, too
 ])
 def test_causes(change, stale, cause):
@@ -41,7 +41,7 @@ def test_causes(change, stale, cause):
 
 def test_a_socket_made_wrong_after_the_rules_shows_that_the_cache_is_not_renewed():
     wrong = RIGHT._replace(path_label=BAD, made_after_rules=True)
-    assert problem(wrong, False, str.__eq__, cache_outdated=True) == sockets.LABEL_CACHE_STALE
+    assert problem(wrong, False, str.__eq__, cache_outdated=True) == causes.LABEL_CACHE_STALE
     assert problem(RIGHT, False, str.__eq__, cache_outdated=True) is None
 
 

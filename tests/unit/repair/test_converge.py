@@ -10,7 +10,7 @@ from foreman_selinux_helpers.doors import systemd as door
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.log import Log
 from foreman_selinux_helpers.doors.run import Runner
-from foreman_selinux_helpers.model import guards, plan, rules
+from foreman_selinux_helpers.model import causes, guards, plan, rules
 from foreman_selinux_helpers.model.errors import CommandFailed, DeadlineExceeded, RulesRefused, TimedOut
 from foreman_selinux_helpers.model.facts import Host, Observation
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
@@ -31,7 +31,7 @@ from .test_stopped import left
 
 HOST = Host("/", "targeted", True, True, None)
 ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"), rules.ADD, "no-rule: why",
-               "foo.socket", "/run/foo.sock", rules.NO_RULE)
+               "foo.socket", "/run/foo.sock", causes.NO_RULE)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,7 @@ import pty
 import pytest
 
 from foreman_selinux_helpers import cli
-from foreman_selinux_helpers.model import layout
-from foreman_selinux_helpers.verbs import text as shown
+from foreman_selinux_helpers.model import causes, layout
 from foreman_selinux_helpers.verbs.status import text
 
 LABEL = "system_u:object_r:foreman_var_run_t:s0"
@@ -61,11 +60,11 @@ def test_what_may_not_be_looked_at_is_not_called_right():
 
 
 def test_every_cause_has_its_words():
-    causes = ("no-rule wrong-file-type aliased-path shadowed label-cache-stale made-before-rule not-made-by-systemd"
-              " no-such-type no-label-support socket-label policy-denies").split()
-    assert sorted(shown.MEANINGS) == sorted(causes)
-    for cause in causes:
-        assert shown.MEANINGS[cause] in " ".join(text(status(socket("a.socket", cause))).split())
+    names = ("no-rule wrong-file-type aliased-path shadowed label-cache-stale made-before-rule not-made-by-systemd"
+             " no-such-type no-label-support socket-label policy-denies").split()
+    assert sorted(causes.MEANINGS) == sorted(names)
+    for cause in names:
+        assert causes.MEANINGS[cause] in " ".join(text(status(socket("a.socket", cause))).split())
 
 
 def test_colour_never_says_what_words_do_not():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from foreman_selinux_helpers.model import plan, rules
+from foreman_selinux_helpers.model import causes, plan, rules
 from foreman_selinux_helpers.model.facts import Host, Observation
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
 from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache
@@ -21,7 +21,7 @@ from ..model.test_sockets import BAD, RIGHT
 
 HOST = Host("/", "targeted", True, True, None)
 RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")
-ADD = Decision(RULE, rules.ADD, "no-rule: why", "foo.socket", "/run/foo.sock", rules.NO_RULE)
+ADD = Decision(RULE, rules.ADD, "no-rule: why", "foo.socket", "/run/foo.sock", causes.NO_RULE)
 STEP = Step("register", str(RULE), "no-rule: why")
 SOCKET_KEYS = {"unit", "profile", "path", "expected", "path_label", "socket_label", "problem", "remedy"}
 COMMON = {"schema", "command", "ok", "changed", "source", "notes", "unseen"}
@@ -126,8 +126,8 @@ def test_detect():
 
 def test_profiles_that_do_less_than_they_say_are_noted():
     decided = ADD._replace(action=rules.SKIP, cause=None, own_word=BAD)
-    views = (RIGHT._replace(rule_cause=rules.NO_SUCH_TYPE), RIGHT._replace(decided=decided, type="var_run_t"),
-             RIGHT._replace(rule_cause=rules.NO_SUCH_TYPE, in_use=False), RIGHT)
+    views = (RIGHT._replace(rule_cause=causes.NO_SUCH_TYPE), RIGHT._replace(decided=decided, type="var_run_t"),
+             RIGHT._replace(rule_cause=causes.NO_SUCH_TYPE, in_use=False), RIGHT)
     made = outcome_document("status", Outcome(observation(views=views), (), (), (), ()))
     assert made["notes"][-2:] == [
         "the profile foo does nothing for /run/foo.sock: the policy has no type foo_t",
