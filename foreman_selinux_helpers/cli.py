@@ -51,15 +51,15 @@ def parser(verb: Optional[str] = None) -> argparse.ArgumentParser:
             made.add_argument(*one.names, **one.settings)
     else:
         made = _Parser(prog=PROGRAM, description="Give systemd's sockets the SELinux label their policy wants.",
-                       epilog="Options may stand before or after the verb. Exit status: 0 all is well or was put right;"
-                              " 1 something is still wrong; 2 usage or a broken profile; 3 needs root;"
+                       epilog="Options may precede or follow the verb. Exit status: 0 all is well or was repaired;"
+                              " 1 something is still wrong; 2 wrong usage or a broken profile; 3 root is required;"
                               " 4 a guard refused.")
     made.add_argument("--version", action="version", version=PROGRAM + " " + __version__,
                       help="print the version and exit")
     made.add_argument("--json", action="store_true", help="print one JSON document")
     loud = made.add_mutually_exclusive_group()
-    loud.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is done")
-    loud.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    loud.add_argument("-v", "--verbose", action="store_true", help="report on standard error what is done")
+    loud.add_argument("-q", "--quiet", action="store_true", help="print only errors")
     made.add_argument("--root", default="/", metavar="DIR", help="work on the host image below DIR: rules only")
     made.add_argument("--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS",
                       help="give up after this time (default %(default)g)")

@@ -30,7 +30,7 @@ def argument(*names: str, **settings: Any) -> Argument:
 
 
 PROFILE_NAMES = argument("names", nargs="*", metavar="NAME", help="a profile or a socket unit (default: all)")
-DRY_RUN = argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+DRY_RUN = argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
 
 
 class Request(NamedTuple):

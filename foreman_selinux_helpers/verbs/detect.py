@@ -62,4 +62,4 @@ def _build(which: str, build: Document) -> List[str]:
     return lines
 
 
-VERB = Verb("say when this systemd renews its label cache, and how that is known", _run)
+VERB = Verb("show when this systemd renews its label cache, and the evidence", _run)

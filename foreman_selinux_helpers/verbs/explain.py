@@ -289,7 +289,7 @@ def _then(check: Document) -> str:
 
 
 FILE_TYPES = ("socket", "file", "directory", "symlink", "pipe", "character device", "block device")
-VERB = Verb("say why a path has the label it has, and what would mend it", _run, [
+VERB = Verb("show why a path has its label, and the fix", _run, [
     argument("path", metavar="PATH"),
     argument("--as", dest="kind", metavar="TYPE", choices=FILE_TYPES,
              help="look at it as this file type: %s (default: that of what is there, or a socket)"

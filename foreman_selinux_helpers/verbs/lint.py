@@ -117,7 +117,7 @@ def _printable(line: str) -> str:
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
 
 
-VERB = Verb("say what is wrong with a package's file contexts before it ships", _run, [
+VERB = Verb("check a package's file contexts before it ships", _run, [
     argument("files", nargs="+", metavar="FILE.fc", help="the source of a policy module's file contexts"),
     argument("--target", action="append", default=[], choices=NAMES, metavar="TARGET",
              help="judge for %s (may repeat; default: all)" % ", ".join(NAMES)),

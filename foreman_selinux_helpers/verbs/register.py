@@ -27,4 +27,4 @@ def text(document: Document, colour: bool = False) -> str:
     return shown.joined(shown.decisions(document) + shown.notes(document))
 
 
-VERB = Verb("register the rules alone", _run, [PROFILE_NAMES, DRY_RUN], changes=True)
+VERB = Verb("register the rules only", _run, [PROFILE_NAMES, DRY_RUN], changes=True)

@@ -97,4 +97,4 @@ def _short(label: Optional[str]) -> str:
     return type_of(label) if label else "by no rule"
 
 
-VERB = Verb("say which processes label by outdated rules, and what renews them", _run)
+VERB = Verb("list the processes that label by outdated rules, and what renews them", _run)

@@ -24,8 +24,8 @@ def text(document: Document, colour: bool = False) -> str:
     """Return the document as lines for a terminal."""
     lines = shown.table(document["sockets"], colour)
     if not document["sockets"]:
-        lines.append("no socket unit is named by a profile")
+        lines.append("no profiles are installed")
     return shown.joined(lines + shown.label_cache(document["label_cache"]) + shown.notes(document))
 
 
-VERB = Verb("say of every socket what is wrong and what would mend it", _run, [PROFILE_NAMES])
+VERB = Verb("show what is wrong with each socket, and the fix", _run, [PROFILE_NAMES])

@@ -143,7 +143,7 @@ def test_nothing_is_well_while_a_profile_is_refused():
 
 def test_a_host_without_profiles():
     empty = Outcome(observation(views=()), (), (), (), ())
-    assert "no socket unit is named by a profile" in text(outcome_document("status", empty))
+    assert "no profiles are installed" in text(outcome_document("status", empty))
 
 
 def test_where_facts_are_from_and_what_could_not_be_seen():
