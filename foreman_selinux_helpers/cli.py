@@ -162,8 +162,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     nothing_done = nothing_done or arguments is None or not _changes(arguments)
     # How far a repair came that was cut short, only the next run can tell.
     output.failed(arguments.verb if arguments else _verb(words), False if nothing_done else None,
-                  documents.source(arguments.root) if arguments else None, message)
+                  _source(arguments.root) if arguments else None, message)
     return status
+
+
+def _source(root: str) -> Optional[str]:
+    """Return what a run would read facts from; None where the root directory cannot be one."""
+    try:
+        return documents.source(os.path.realpath(root)) if root else None
+    except (OSError, ValueError):
+        return None
 
 
 def _verb(argv: Sequence[str]) -> Optional[str]:

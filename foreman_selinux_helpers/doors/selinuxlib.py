@@ -105,7 +105,10 @@ def valid(context: str) -> bool:
 
 def is_customizable(context: str) -> bool:
     """Tell whether restorecon(8) would leave such a label alone (customizable_types(5))."""
-    return bool(binding().is_context_customizable(context) > 0)
+    try:
+        return bool(binding().is_context_customizable(context) > 0)
+    except OSError:
+        return False  # this policy has no list of them
 
 
 def allowed(source: str, target: str, file_class: str, permission: str) -> Optional[bool]:

@@ -105,11 +105,17 @@ class Systemd:
         """Return the properties of units of both types, or nothing where that cannot be asked at once.
 
         219 fails without a word at a property that the unit's type does not have, and leaves out all units after it.
+        Whatever else fails here need not fail where each type is asked alone: a socket may start another service.
         """
-        if not sockets:
+        if not services:
             return {}
-        blocks = parse_show(self._ask("show", "--property=%s,%s" % (SOCKET_PROPERTIES, OF_SERVICES),
-                                      "--", *sockets, *services, silent=True))
+        try:
+            blocks = parse_show(self._ask("show", "--property=%s,%s" % (SOCKET_PROPERTIES, OF_SERVICES),
+                                          "--", *sockets, *services, silent=True))
+        except TimedOut:
+            raise
+        except CommandFailed:
+            return {}
         return dict(zip([*sockets, *services], blocks)) if len(blocks) == len(sockets) + len(services) else {}
 
     def _show(self, units: Sequence[str], names: str) -> Dict[str, Properties]:

@@ -269,13 +269,13 @@ def stem(regex: str) -> str:
 
 
 def alternates(regex: str) -> bool:
-    """Tell whether a regex has alternatives outside of all groups."""
-    bare = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", regex)
-    while True:
-        shorter = re.sub(r"\([^()]*\)", "", bare)
-        if shorter == bare:
-            return "|" in bare
-        bare = shorter
+    """Tell whether a regex has, or may have, alternatives outside of all groups."""
+    depth = 0
+    for one in re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", regex):
+        depth += (one == "(") - (one == ")")
+        if one == "|" and depth <= 0:
+            return True
+    return depth != 0
 
 
 def type_of(context: str) -> str:

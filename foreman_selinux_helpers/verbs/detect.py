@@ -38,7 +38,7 @@ def document(found: Found, host: Host) -> Document:
     upgraded = ["%s: systemd was upgraded, and PID 1 was not re-executed since" % found.reexec_due] \
         if found.reexec_due else []
     return dict(
-        documents.envelope("detect", True, False, parts.looked(host, upgraded, parts.unseen_of(found.cache))),
+        documents.envelope("detect", True, False, parts.looked(host, upgraded, parts.unseen_of(host, found.cache))),
         running=dict(found.running._asdict()), installed=dict(found.installed._asdict()),
         libselinux=found.libselinux, reexec_due=bool(found.reexec_due), label_cache=parts.label_cache(found.cache))
 

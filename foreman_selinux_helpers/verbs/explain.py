@@ -178,7 +178,7 @@ class _Explanation:
     def _systemd(self) -> None:
         cache = self.outcome.observation.cache
         running = self.flow.detection.running(self.run.host.offline)
-        self.document["unseen"] += parts.unseen_of(cache)
+        self.document["unseen"] += parts.unseen_of(self.run.host, cache)
         self.document["label_cache"] = {"state": cache.state, "evidence": list(cache.evidence)}
         self.document["refresh"] = {"version": running.version, "refresh": running.refresh,
                                     "evidence": list(running.evidence)}

@@ -23,7 +23,7 @@ def envelope(command: str, outcome: Outcome) -> Document:
     """Return the beginning of a document about what the flow found and did."""
     seen = outcome.observation
     return documents.envelope(command, outcome.ok, outcome.changed, looked(
-        seen.host, profile_notes(seen.views), unseen_of(seen.cache) + [
+        seen.host, profile_notes(seen.views), unseen_of(seen.host, seen.cache) + [
             "%s: permission denied" % view.path for view in seen.views if view.in_use and view.exists is None]))
 
 
@@ -32,8 +32,10 @@ def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) ->
     return Looked(documents.source(host.root), hosts.notes(host) + list(notes), unseen)
 
 
-def unseen_of(cache: LabelCache) -> List[str]:
-    """Say why PID 1's label cache could not be seen, or its copy not be asked."""
+def unseen_of(host: Host, cache: LabelCache) -> List[str]:
+    """Say why PID 1's label cache could not be seen, or its copy not be asked; elsewhere it is not looked for."""
+    if host.offline:
+        return []
     why = cache.unasked or ("; ".join(cache.evidence) if cache.state == UNKNOWN else None)
     return ["PID 1's label cache: %s" % why] if why else []
 

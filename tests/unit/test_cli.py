@@ -285,3 +285,9 @@ def test_every_module_that_declares_a_verb_is_in_the_table():
     assert declaring == sorted(verbs.NAMES)
     assert [verb for verb in verbs.NAMES if verbs.load(verb).changes] == [
         "repair", "register", "unregister", "reexec", "restart"]
+
+
+@pytest.mark.parametrize(("root", "source"), [("/.", "host"), ("/tmp/..", "host"), ("", None), ("/nonexistent", "image")])
+def test_the_source_of_a_run_that_fails_is_that_of_one_that_does_not(capsys, root, source):
+    assert cli.main(["--root", root, "status", "nosuch", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["source"] == source

@@ -221,3 +221,19 @@ def test_a_job_is_queued_when_the_time_is_used_up(monkeypatch):
     assert 1 < asked[0][1] < 5
     with pytest.raises(DeadlineExceeded):
         used_up.check_time()
+
+
+@pytest.mark.parametrize("failure", [Output(1, "", "Property MainPID does not exist.\n"),
+                                     Output(1, "", "Unit foo.service has a bad name.\n")])
+def test_what_cannot_be_asked_at_once_is_asked_for_each_type(failure):
+    other = SOCKET.replace("Triggers=foo", "Triggers=other")
+    fake = Fake(failure, other, SERVICE.replace("foo.service", "other.service"))
+    assert Systemd(fake).socket_units(["foo.socket"])["foo.socket"].service.unit == "other.service"
+
+
+def test_219_is_not_believed_for_one_unit_alone():
+    """Without a service to ask for, its answer that is cut off has as many blocks as there are units."""
+    unit = "x" * 248 + ".socket"
+    fake = Fake(SOCKET.replace("foo.socket", unit), SERVICE)
+    assert Systemd(fake).socket_units([unit])[unit].load == "loaded"
+    assert "MainPID" not in fake.asked[0][2]

@@ -158,6 +158,7 @@ def test_where_facts_are_from_and_what_could_not_be_seen():
     assert document("reexec", cache=unasked)["unseen"] == ["PID 1's label cache: its copy cannot be asked: no"]
     # The rules alone are looked at.
     assert document("register", cache=LabelCache(UNKNOWN, ["not looked at"]))["unseen"] == []
+    assert document("status", host=image, cache=LabelCache(UNKNOWN, ["PID 1 is not ours"]))["unseen"] == []
 
 
 # -- the plan ----------------------------------------------------------------------------------
