@@ -89,7 +89,8 @@ def _wants(profiles: Sequence[SocketProfile], units: Dict[str, SocketUnit], reco
         if not one.type:
             continue  # a unit without a profile: the policy alone says what is right
         wants.extend(Want(one.unit, one.profile, one.type, regex=regex) for regex in one.regexes)
-        wants.extend(Want(one.unit, one.profile, one.type, path, named=_names(one, path, equivalences))
+        names = _names(one, equivalences)
+        wants.extend(Want(one.unit, one.profile, one.type, path, named=names(path))
                      for path in socketviews.listened_paths(one, units.get(one.unit)))
         unit = units.get(one.unit)
         if unit is None or unit.load != "loaded":
@@ -98,11 +99,15 @@ def _wants(profiles: Sequence[SocketProfile], units: Dict[str, SocketUnit], reco
     return wants + decisions.wants_of_ours(record, local, unseen, types, equivalences)
 
 
-def _names(profile: SocketProfile, path: str, equivalences: Equivalences) -> bool:
-    """Tell whether the profile itself speaks of a path, and not only of the unit that listens there."""
-    canonical = equivalences.canonical(path)
-    return canonical in map(equivalences.canonical, profile.paths) or any(
-        Rule(rules.canonical_regex(regex, equivalences), ALL_FILES, "").matches(canonical) for regex in profile.regexes)
+def _names(profile: SocketProfile, equivalences: Equivalences) -> Callable[[str], bool]:
+    """Return what tells whether the profile itself names a path, and not only the unit that listens there."""
+    paths = set(map(equivalences.canonical, profile.paths))
+    regexes = [Rule(rules.canonical_regex(regex, equivalences), ALL_FILES, "") for regex in profile.regexes]
+
+    def names(path: str) -> bool:
+        canonical = equivalences.canonical(path)
+        return canonical in paths or any(one.matches(canonical) for one in regexes)
+    return names
 
 
 def look_at_cache(directory: str, wanted: Mapping[str, str], same_type: Callable[[str, str], bool]) -> LabelCache:
