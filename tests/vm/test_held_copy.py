@@ -10,7 +10,7 @@ import pytest
 
 from .test_lifecycle import denials, kinds
 
-ROUNDS = int(os.environ.get("ROUNDS", "20"))
+ROUNDS = int(os.environ.get("ROUNDS", "10"))
 PATHS = ["/run/held/%d.sock" % number for number in range(6)]
 # One that no rule is ever for: it gets what PID 1 gives without a rule.
 NEVER = "/run/held/never"
