@@ -173,15 +173,22 @@ def test_a_socket_gets_its_label(shared):
     assert label_of(shared / "socket") == LABEL
 
 
-def raced(swap, path):
-    """Relabel a path while somebody swaps it: a thousand times at least, and until it has both worked and not."""
+def raced(swapped, link, path):
+    """Relabel a path while somebody puts a link in the place of something on the way, and takes it away again.
+
+    A thousand times at least, and until it has both worked and not.
+    """
     stop = threading.Event()
+    aside = str(swapped) + "-aside"
 
-    def swap_on():
+    def swap():
         while not stop.is_set():
-            swap()
+            os.rename(str(swapped), aside)
+            os.rename(str(link), str(swapped))
+            os.rename(str(swapped), str(link))
+            os.rename(aside, str(swapped))
 
-    attacker = threading.Thread(target=swap_on)
+    attacker = threading.Thread(target=swap)
     attacker.start()
     tries = done = 0
     end = time.monotonic() + 60
@@ -208,18 +215,9 @@ def test_a_path_that_becomes_a_link_again_and_again(shared, place):
     shadow = place / "shadow"
     shadow.write_text("secret")
     labelled(shadow)
-    path, aside = shared / "socket", shared / "aside"
-    listening(path)
-    link = shared / "link"
+    path, link = listening(shared / "socket"), shared / "link"
     link.symlink_to(shadow)
-
-    def swap():
-        os.rename(str(path), str(aside))
-        os.rename(str(link), str(path))
-        os.rename(str(path), str(link))
-        os.rename(str(aside), str(path))
-
-    raced(swap, path)
+    raced(path, link, path)
     assert label_of(shadow) == SECRET
 
 
@@ -228,19 +226,12 @@ def test_a_directory_that_becomes_a_link_again_and_again(shared, place):
     private = place / "private"
     private.mkdir(mode=0o700)
     theirs = labelled(listening(private / "socket"))
-    directory, aside, link = shared / "directory", shared / "aside", shared / "link"
+    directory, link = shared / "directory", shared / "link"
     directory.mkdir()
     os.chown(str(directory), NOBODY, NOBODY)
     listening(directory / "socket")
     link.symlink_to(private)
-
-    def swap():
-        os.rename(str(directory), str(aside))
-        os.rename(str(link), str(directory))
-        os.rename(str(directory), str(link))
-        os.rename(str(aside), str(directory))
-
-    raced(swap, directory / "socket")
+    raced(directory, link, directory / "socket")
     assert label_of(theirs) == SECRET
 
 
