@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import closing
 from typing import Any, List, Optional, Tuple
 
 from ..doors import selinuxlib
@@ -31,11 +32,8 @@ def _run(run: Run) -> Done:
         inode = pathfacts.look_at(host.root, path, False)
         document.update(exists=inode is not None, file_type=arguments.kind or (inode.kind if inode else SOCKET))
         return Done(document, text)
-    policies = Policies(host)
-    try:
+    with closing(Policies(host)) as policies:
         return Done(_Explanation(run, policies, document).tell(), text)
-    finally:
-        policies.close()
 
 
 def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:

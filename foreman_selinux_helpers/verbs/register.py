@@ -7,6 +7,8 @@ from . import text as shown
 from .context import DRY_RUN, PROFILE_NAMES, Done, Run, Verb, on_host
 from .documents import Document
 
+text = shown.decided
+
 
 @on_host
 def _run(run: Run) -> Done:
@@ -20,11 +22,6 @@ def document(outcome: Outcome) -> Document:
     made = documents.envelope("register", not any(one.outcome == plan.FAILED for one in outcome.results),
                               outcome.changed, parts.looked(outcome.observation.host))
     return dict(made, rules=parts.decisions(outcome.observation.decisions), results=parts.results(outcome.results))
-
-
-def text(document: Document, colour: bool = False) -> str:
-    """Return the document as lines for a terminal."""
-    return shown.joined(shown.decisions(document) + shown.notes(document))
 
 
 VERB = Verb("register the rules only", _run, [PROFILE_NAMES, DRY_RUN], changes=True)

@@ -7,6 +7,8 @@ from . import text as shown
 from .context import Done, Run, Verb, argument, on_host
 from .documents import Document
 
+text = shown.acted
+
 
 @on_host
 def _run(run: Run) -> Done:
@@ -20,13 +22,6 @@ def _run(run: Run) -> Done:
 def document(outcome: Outcome) -> Document:
     """Return the document."""
     return dict(parts.acted("restart", outcome), sockets=parts.sockets_of(outcome))
-
-
-def text(document: Document, colour: bool = False) -> str:
-    """Return the document as lines for a terminal."""
-    return shown.joined(
-        shown.acted(document) + shown.table(document["sockets"], colour)
-        + shown.label_cache(document["label_cache"]) + shown.notes(document))
 
 
 VERB = Verb("restart or relabel the sockets of one unit if they are wrong", _run, [argument("unit", metavar="UNIT")],

@@ -17,11 +17,14 @@ def notes(document: Document) -> List[str]:
     return [line for note in document["notes"] for line in layout.wrap(note, 6, "note: ")]
 
 
-def acted(document: Document, dry_run: bool = False) -> List[str]:
-    """Return what was done, or the plan where nothing was."""
+def acted(document: Document, colour: bool = False, dry_run: bool = False) -> str:
+    """Return the text of a verb that acts: what was done, or the plan where nothing was, and what there is now."""
     # A dry run that a guard refuses has a result, and no plan.
     planned = (dry_run or not document["results"]) and (document["plan"] or not document["results"])
-    return (_plan(document["plan"], dry_run) if planned else []) + _results(document["results"])
+    return joined(
+        (_plan(document["plan"], dry_run) if planned else []) + _results(document["results"])
+        + (table(document["sockets"], colour) if "sockets" in document else [])
+        + label_cache(document["label_cache"]) + notes(document))
 
 
 def _plan(steps: Sequence[Document], dry_run: bool) -> List[str]:
@@ -44,8 +47,8 @@ def _results(found: Sequence[Document]) -> List[str]:
     return lines
 
 
-def decisions(document: Document) -> List[str]:
-    """Return what is done about each rule."""
+def decided(document: Document, colour: bool = False) -> str:
+    """Return the text of a verb for the rules alone: what is done about each."""
     failed = {one["target"]: one["detail"] for one in document["results"] if one["outcome"] == plan.FAILED}
     lines = []
     for one in document["rules"]:
@@ -53,7 +56,7 @@ def decisions(document: Document) -> List[str]:
         why = failed.get(target)
         lines += layout.wrap(target, 8, "%-6s  " % ("failed" if why else one["action"]))
         lines += layout.wrap("%s: %s" % (one["unit"], why or one["reason"]), 8)
-    return lines or ["no rules"]
+    return joined((lines or ["no rules"]) + notes(document))
 
 
 def table(found: Sequence[Document], colour: bool) -> List[str]:

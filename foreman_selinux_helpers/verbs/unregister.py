@@ -9,6 +9,8 @@ from . import text as shown
 from .context import DRY_RUN, PROFILE_NAMES, Done, Run, Verb, on_host
 from .documents import Document, Looked
 
+text = shown.decided
+
 
 @on_host
 def _run(run: Run) -> Done:
@@ -27,11 +29,6 @@ def document(decisions: Sequence[rules.Decision], results: Sequence[plan.Result]
         "unregister", not any(one.outcome == plan.FAILED for one in results),
         any(one.outcome == plan.DONE for one in results), Looked(source, []))
     return dict(made, rules=parts.decisions(decisions), results=parts.results(results))
-
-
-def text(document: Document, colour: bool = False) -> str:
-    """Return the document as lines for a terminal."""
-    return shown.joined(shown.decisions(document) + shown.notes(document))
 
 
 VERB = Verb("remove the rules that register added", _run, [PROFILE_NAMES, DRY_RUN], changes=True)
