@@ -8,7 +8,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any, Collection, Dict, List, Optional, Sequence, Tuple
 
-from ..model import equivalence, filecontexts
+from ..model import filecontexts
 from ..model.equivalence import Equivalences
 from ..model.errors import HelperError
 from ..model.filecontexts import NONE_CONTEXT, SOCKET, Rule
@@ -102,15 +102,9 @@ class LabelDatabase:
 
     def equivalences(self) -> Equivalences:
         """Return the substitutions that libselinux applies to a path before it looks it up."""
-        def read(suffix: str) -> List[equivalence.Substitution]:
-            file = self.file(suffix)
-            text = labelfiles.read_text(file) or ""
-            piece = _substitution_piece() if equivalence.has_long_line(text) else equivalence.SHORT_PIECE
-            fault = equivalence.fault(text, file, piece)
-            if fault:
-                raise HelperError(fault)
-            return equivalence.parse(text, file, piece)
-        return Equivalences(read(".subs"), read(".subs_dist"), _first_substitution_counts)
+        local, dist = (labelfiles.substitutions(self.file(suffix), _substitution_piece)
+                       for suffix in (".subs", ".subs_dist"))
+        return Equivalences(local, dist, _first_substitution_counts)
 
     def rules(self, suffixes: Sequence[str] = ALL_RULES,
               types: Optional[Collection[str]] = None) -> List[Rule]:

@@ -1,8 +1,10 @@
 """The files of a label database on disk, and how the files that a process has mapped compare with them."""
 
 import os
-from typing import Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
+from ..model import equivalence
+from ..model.equivalence import Substitution
 from ..model.errors import HelperError
 from ..model.labelcache import (
     COMPILED,
@@ -62,16 +64,13 @@ def changed_at(directory: str) -> Optional[float]:
 
     EL 7 has them as text alone.
     """
-    found = _statuses(TEXTS, "", directory) + _statuses(TEXTS, COMPILED, directory) \
-        + _statuses(SUBSTITUTIONS, "", directory)
-    return max((status.st_ctime for status in found if status), default=None)
+    return max((status.st_ctime for status in _all_statuses(directory) if status), default=None)
 
 
 def generation(directory: str) -> str:
     """Return a text that changes whenever the rules or the substitutions on disk do."""
-    found = _statuses(TEXTS, "", directory) + _statuses(TEXTS, COMPILED, directory) \
-        + _statuses(SUBSTITUTIONS, "", directory)
-    return " ".join("%d:%d:%d" % (one.st_ino, one.st_size, one.st_ctime_ns) if one else "-" for one in found)
+    return " ".join("%d:%d:%d" % (one.st_ino, one.st_size, one.st_ctime_ns) if one else "-"
+                    for one in _all_statuses(directory))
 
 
 def outdated_since(held: Sequence[HeldFile], directory: str) -> Optional[int]:
@@ -89,6 +88,12 @@ def outdated_since(held: Sequence[HeldFile], directory: str) -> Optional[int]:
     return min((int(one) for one in times), default=None)
 
 
+def _all_statuses(directory: str) -> List[Optional[os.stat_result]]:
+    """Return those of all that libselinux reads of a label database."""
+    return _statuses(TEXTS, "", directory) + _statuses(TEXTS, COMPILED, directory) \
+        + _statuses(SUBSTITUTIONS, "", directory)
+
+
 def _statuses(names: Sequence[str], suffix: str, directory: str) -> List[Optional[os.stat_result]]:
     found: List[Optional[os.stat_result]] = []
     for name in names:
@@ -97,6 +102,19 @@ def _statuses(names: Sequence[str], suffix: str, directory: str) -> List[Optiona
         except OSError:
             found.append(None)
     return found
+
+
+def substitutions(file: str, long_piece: Callable[[], int] = lambda: equivalence.SHORT_PIECE) -> List[Substitution]:
+    """Return the substitutions of a file; none if there is no such file.  Raises HelperError for one with a fault.
+
+    ``long_piece`` is asked how much of a line is read at a time where that matters; see equivalence.has_long_line().
+    """
+    text = read_text(file) or ""
+    piece = long_piece() if equivalence.has_long_line(text) else equivalence.SHORT_PIECE
+    fault = equivalence.fault(text, file, piece)
+    if fault:
+        raise HelperError(fault)
+    return equivalence.parse(text, file, piece)
 
 
 def read_text(file: str) -> Optional[str]:

@@ -111,7 +111,7 @@ class Systemd:
             return {}
         try:
             blocks = parse_show(self._ask("show", "--property=%s,%s" % (SOCKET_PROPERTIES, OF_SERVICES),
-                                          "--", *sockets, *services, silent=True))
+                                          "--", *sockets, *services))
         except TimedOut:
             raise
         except CommandFailed:

@@ -6,6 +6,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Set
 from .causes import NO_RULE, NO_SUCH_TYPE, SHADOWED
 from .equivalence import Equivalences
 from .filecontexts import ALL_FILES, SOCKET, Rule, candidates, context_for, escape, literal, may_overlap, type_of
+from .plan import REPAIR_COMMAND, UNREGISTER_COMMAND
 from .record import Key, Owned, Record
 from .rules import (
     ADD,
@@ -21,9 +22,6 @@ from .rules import (
     explain_expected,
     literal_directories,
 )
-
-_UNREGISTER = "foreman-selinux-helpers unregister"
-_REPAIR = "foreman-selinux-helpers repair"
 
 # Hardly a file's name anywhere: what the rules say of it they say of any name in its directory.
 _ANY_NAME = "a-name-that-no-rule-names"
@@ -132,9 +130,10 @@ class _Deciding:
         cause, why = explain_expected(path, want.type, self._policy) if path else (NO_RULE, "no rule has this regex")
         added = added._replace(cause=cause, reason=why)
         if key in self._given_up or (path and added.rule._replace(file_type=SOCKET).key in self._given_up):
+            commands = (UNREGISTER_COMMAND, REPAIR_COMMAND)
             return added._replace(
                 action=SKIP, reason="the administrator deleted the rule that was added for %s" % want.unit,
-                commands=tuple("%s %s" % (command, shlex.quote(want.unit)) for command in (_UNREGISTER, _REPAIR)))
+                commands=tuple("%s %s" % (command, shlex.quote(want.unit)) for command in commands))
         return _effective(added, mine, self._policy) if path else added
 
 

@@ -2,6 +2,7 @@
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
+from .. import PROGRAM
 from . import rules, sockets
 from .facts import Observation
 from .labelcache import STALE, UNKNOWN
@@ -23,9 +24,11 @@ NOT_NEEDED = "not-needed"
 REFUSED = "refused"
 FAILED = "failed"
 
-REPAIR_COMMAND = "foreman-selinux-helpers repair"
-RESTART_COMMAND = "foreman-selinux-helpers restart"
-REEXEC_COMMAND = "foreman-selinux-helpers reexec"
+# What is typed to have a verb do its work.
+REPAIR_COMMAND = PROGRAM + " repair"
+UNREGISTER_COMMAND = PROGRAM + " unregister"
+RESTART_COMMAND = PROGRAM + " restart"
+REEXEC_COMMAND = PROGRAM + " reexec"
 
 # What comes before a re-exec, and is for PID 1 alone.
 MILDER = (LOOK_A_LABEL_UP, DAEMON_RELOAD)

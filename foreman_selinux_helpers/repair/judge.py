@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import closing
 from typing import List, Optional, Sequence, Tuple
 
 from ..doors import labeldatabase
@@ -53,11 +54,8 @@ class Judge:
         if client is None or denied is None:
             return SocketReport(view, None, None)  # where there is no such domain, nobody is kept out
         # Only now is it worth to know which label each directory should have.
-        database = labeldatabase.LabelDatabase(self._host.root, self._host.policy or "")
-        try:
+        with closing(labeldatabase.LabelDatabase(self._host.root, self._host.policy or "")) as database:
             checks = clients.connecting(client, view, database.directory_label)
-        finally:
-            database.close()
         denied = access.denied(checks) or denied
         if denied.right_allowed is False and view.idle and view.own_word is None:
             return SocketReport(view, causes.NO_SUCH_TYPE, *self._remedy(view, causes.NO_SUCH_TYPE, seen))

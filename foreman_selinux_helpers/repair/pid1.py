@@ -1,5 +1,6 @@
 """The remedies for PID 1's label cache, from the mildest to the guarded re-exec."""
 
+from contextlib import closing
 from typing import Callable, Dict, List, Optional, Sequence
 
 from ..doors import labeldatabase, labelfiles, ownership, procfs, systemd
@@ -42,12 +43,9 @@ class Pid1:
         """Return what libselinux answers for the paths of all sockets, with a profile or without."""
         if self.host.offline or self.host.policy is None:
             return {}
-        database = labeldatabase.LabelDatabase(self.host.root, self.host.policy)
-        try:
+        with closing(labeldatabase.LabelDatabase(self.host.root, self.host.policy)) as database:
             answers = {path: database.lookup(path) for paths in self.systemd.listening_paths().values()
                        for path in paths}
-        finally:
-            database.close()
         return {path: context for path, context in answers.items() if context}
 
     def refresh(self, seen: Observation, steps: Sequence[Step]) -> List[Result]:
@@ -170,7 +168,7 @@ class Pid1:
         return Result(plan.DAEMON_REEXEC, plan.INIT, DONE, None, "PID 1 was re-executed")
 
     def _refused(self, refusal: guards.Refusal) -> Result:
-        detail = refusal.why if refusal.needless else "%s; later: foreman-selinux-helpers repair" % refusal.why
+        detail = refusal.why if refusal.needless else "%s; later: %s" % (refusal.why, plan.REPAIR_COMMAND)
         return Result(plan.DAEMON_REEXEC, plan.INIT, NOT_NEEDED if refusal.needless else REFUSED, refusal.guard, detail)
 
     def _facts(self, directory: str, milder: Optional[str]) -> Facts:

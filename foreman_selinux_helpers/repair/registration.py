@@ -1,5 +1,6 @@
 """Rules of ours in the policy store: committed in one transaction, and taken back."""
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
 
 from ..doors import labeldatabase, ownership, policystore
@@ -118,16 +119,13 @@ class Registration:
         added = [one for one in due if one.action != rules.REMOVE and one.path]
         if not added:
             return []
-        database = labeldatabase.LabelDatabase(store.root, store.policy)
-        try:
-            dead = []
+        dead = []
+        with closing(labeldatabase.LabelDatabase(store.root, store.policy)) as database:
             for one in added:
                 found = database.lookup(one.given)
                 if found is None or not self._same(type_of(found), type_of(one.rule.context)):
                     dead.append((one, "it had no effect: libselinux answers %s for %s%s" % (
                         found, one.given, _why(database.verdict(one.given, SOCKET)))))
-        finally:
-            database.close()
         if dead:
             keys = {one.rule.key for one, _ in dead}
             record = ownership.load(store.root, store.policy)

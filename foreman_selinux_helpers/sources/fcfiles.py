@@ -2,13 +2,13 @@
 
 import os
 import re
-from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Set, Tuple
 
 from ..doors import labelfiles, trust
 from ..doors.policydb import CompiledPolicy
-from ..model import equivalence, unitfiles
-from ..model.equivalence import Equivalences, Substitution
-from ..model.errors import HelperError, Refused, UsageError
+from ..model import unitfiles
+from ..model.equivalence import Equivalences
+from ..model.errors import Refused, UsageError
 
 # Three times what the whole of Fedora's policy has.
 MAX_SIZE = 2 * 1024 * 1024
@@ -50,14 +50,8 @@ def read(file: str) -> str:
 
 def equivalences(root: str, policy: str) -> Equivalences:
     """Return the substitutions that are on disk below a root directory."""
-    def substitutions(suffix: str) -> Sequence[Substitution]:
-        file = os.path.join(root, "etc/selinux", policy, "contexts/files/file_contexts" + suffix)
-        content = labelfiles.read_text(file) or ""
-        fault = equivalence.fault(content, file)
-        if fault:
-            raise HelperError(fault)
-        return equivalence.parse(content, file)
-    return Equivalences(substitutions(".subs"), substitutions(".subs_dist"))
+    base = os.path.join(root, "etc/selinux", policy, "contexts/files/file_contexts")
+    return Equivalences(labelfiles.substitutions(base + ".subs"), labelfiles.substitutions(base + ".subs_dist"))
 
 
 def converts_var_run(root: str) -> bool:

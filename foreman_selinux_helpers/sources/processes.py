@@ -2,9 +2,11 @@
 
 import os
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..doors import labeldatabase, labelfiles, procfs
+from ..doors.policydb import CompiledPolicy
 from ..model import labelcache, processes
 from ..model.errors import HelperError
 from ..model.processes import Process, Seen
@@ -31,6 +33,7 @@ class Sockets:
         self._root, self._policy, self._paths = root, policy, paths
         self._expected: Optional[Dict[str, Optional[str]]] = None
         self._fault: Optional[str] = None
+        self._same_type = CompiledPolicy(root, policy).same
         self._asked = 0
         self._end = 0.0
 
@@ -57,18 +60,10 @@ class Sockets:
             self._fault = "only root may ask its copy"
             return
         try:
-            database = labeldatabase.LabelDatabase(self._root, self._policy)
-            try:
+            with closing(labeldatabase.LabelDatabase(self._root, self._policy)) as database:
                 self._expected = {path: database.lookup(path) for path in self._paths()}
-            finally:
-                database.close()
         except HelperError as error:
             self._fault = str(error)
-
-    def _same_type(self, one: str, other: str) -> bool:
-        from ..doors.policydb import CompiledPolicy
-
-        return CompiledPolicy(self._root, self._policy).same(one, other)
 
 
 def look(directory: str, running: Callable[[], "Build"],
