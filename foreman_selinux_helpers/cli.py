@@ -144,7 +144,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         log = Log(1 if arguments.verbose else -1 if arguments.quiet else 0)
         if argv is None:
             from .doors.run import forget_the_caller
-            from .sources.host import HEEDED
+            from .sources.hostkind import HEEDED
 
             forget_the_caller(HEEDED + _TERMINAL)
         return run(arguments, log, output)

@@ -137,7 +137,7 @@ def _work(arguments: List[str], output: int) -> None:
         from . import cli
         from .doors.run import forget_the_caller
         from .model.errors import HelperError
-        from .sources.host import HEEDED
+        from .sources.hostkind import HEEDED
 
         forget_the_caller(HEEDED)
 

@@ -25,8 +25,8 @@ from . import procfs, trust
 _LARGEST = 64 * 1024 * 1024
 
 
-def look(pid: int, directory: str, held: Optional[Sequence[HeldFile]] = None) -> LabelCache:
-    """Look at the label cache of a process; ``held`` is what it holds, where that is known."""
+def read(pid: int, directory: str, held: Optional[Sequence[HeldFile]] = None) -> LabelCache:
+    """Return the state of the label cache of a process; ``held`` is what it holds, where that is known."""
     if held is None:
         held = procfs.held_label_files(pid)
     if not held:

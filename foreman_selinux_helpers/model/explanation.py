@@ -9,7 +9,7 @@ from .filecontexts import ALL_FILES, LETTERS, NONE_CONTEXT, SOCKET, Rule, escape
 from .labelcache import LabelCache
 from .pathfacts import PathFacts, UnitSocket
 from .rules import Policy
-from .sockets import SocketView
+from .sockets import Seen, SocketView, Wanted
 from .winner import Verdict
 
 _ON_THE_WAY = "%s may not connect: a label on the way is not what it should be."
@@ -61,7 +61,7 @@ def judge(facts: PathFacts, socket: Optional[UnitSocket], policy: Policy) -> Jud
         return Judgement()
     command = socket.command
     if socket.problem == causes.SHADOWED:  # for the administrator alone to decide, or beyond a rule of ours
-        command = command or _fcontext(facts, socket.view.type, policy)
+        command = command or _fcontext(facts, socket.view.wanted.type, policy)
     return Judgement(socket.problem, _why(facts, socket, policy), socket.remedy, command)
 
 
@@ -110,16 +110,16 @@ def _why(facts: PathFacts, socket: UnitSocket, policy: Policy) -> str:
     if cause == causes.POLICY_DENIES or (cause in (causes.MADE_BEFORE_RULE, causes.SOCKET_LABEL)
                                           and not view.path_wrong(same) and not view.socket_wrong(same)):
         return _ON_THE_WAY % "The client"
-    wrong = _types("it is", view.path_label, view.wanted)
+    wrong = _types("it is", view.seen.path_label, view.wanted.context)
     if cause == causes.NO_SUCH_TYPE:
-        return "The profile %s wants the type %s, which the policy does not have." % (view.profile, view.type)
-    if view.decided and view.decided.commands:
-        return _sentence(view.decided.reason)
+        return "The profile %s wants the type %s, which the policy does not have." % (view.profile, view.wanted.type)
+    if view.wanted.decided and view.wanted.decided.commands:
+        return _sentence(view.wanted.decided.reason)
     if cause in (causes.NO_RULE, causes.WRONG_FILE_TYPE, causes.ALIASED_PATH, causes.SHADOWED):
         decided = (one for one in socket.decisions if one.path == facts.verdict.path)
         admins = next((one.reason for one in decided if one.cause == causes.SHADOWED and one.action != rules.ADD), None)
         return _sentence(admins) if admins else _because(
-            rules.reason_for(facts.verdict.path, view.type, policy), facts.verdict, view.type)
+            rules.reason_for(facts.verdict.path, view.wanted.type, policy), facts.verdict, view.wanted.type)
     if cause == causes.LABEL_CACHE_STALE:
         return "The rules are right, but PID 1 labels new sockets by an outdated copy of them%s." % (
             ": " + wrong if view.path_wrong(same) else ", and the next one will be wrong")
@@ -131,7 +131,7 @@ def _why(facts: PathFacts, socket: UnitSocket, policy: Policy) -> str:
     if cause == causes.SOCKET_LABEL:
         return "The path is labelled right; but the socket object that listens is %s, and a new one would be %s: " \
             "that comes from the label of the service's program, when the socket is made." % (
-                view.socket_label, view.expected_socket_label)
+                view.seen.socket_label, view.wanted.socket_label)
     return "The rules are right and %s, but %s: it was made before, or labelled by hand." % (
         _what_init_knows(socket.cache), wrong)
 
@@ -160,11 +160,11 @@ def view_of(facts: PathFacts, socket: Optional[UnitSocket], wanted: Optional[str
             socket_label: Optional[str]) -> SocketView:
     """Return the view of a socket, of no unit if none has it; ``wanted`` is what a rule means it to have, if any."""
     if socket:
-        return socket.view._replace(wanted=wanted or socket.view.wanted)
-    return SocketView(
-        "", "", facts.path, "", False, facts.own is not None, None, facts.expected, wanted or facts.expected,
-        facts.own.label if facts.own else None, socket_label, None, None, "auto", False,
-        False, False, bool(facts.listeners))
+        view = socket.view
+        return view._replace(wanted=view.wanted._replace(context=wanted or view.wanted.context))
+    seen = Seen(False, facts.own is not None, None, facts.own.label if facts.own else None, socket_label,
+                foreign=bool(facts.listeners))
+    return SocketView("", "", facts.path, facts.expected, seen, Wanted(context=wanted or facts.expected))
 
 
 def _because(reason: rules.Reason, verdict: Verdict, type_name: str) -> str:

@@ -64,7 +64,7 @@ def needless(need: Need) -> Optional[Refusal]:
     return None
 
 
-class Facts(NamedTuple):
+class Conditions(NamedTuple):
     """What the other guards ask about; ``free_inodes`` is None where there is no limit."""
 
     milder: Optional[str]
@@ -78,40 +78,40 @@ class Facts(NamedTuple):
     binary_failure: Optional[str]
 
 
-def _busy(facts: Facts) -> Optional[str]:
-    if facts.manager_state not in _SETTLED_STATES:
-        return "the manager is %s" % (facts.manager_state or "in a state that it does not tell")
-    return "jobs are queued for %s" % ", ".join(facts.target_jobs) if facts.target_jobs else None
+def _busy(conditions: Conditions) -> Optional[str]:
+    if conditions.manager_state not in _SETTLED_STATES:
+        return "the manager is %s" % (conditions.manager_state or "in a state that it does not tell")
+    return "jobs are queued for %s" % ", ".join(conditions.target_jobs) if conditions.target_jobs else None
 
 
-def _full(facts: Facts) -> Optional[str]:
-    if facts.free_bytes < RUN_SPACE_NEEDED:
+def _full(conditions: Conditions) -> Optional[str]:
+    if conditions.free_bytes < RUN_SPACE_NEEDED:
         return "only %d KiB are free on /run/systemd; PID 1 needs %d MiB for its state" % (
-            facts.free_bytes // 1024, RUN_SPACE_NEEDED >> 20)
-    if facts.free_inodes is not None and facts.free_inodes < RUN_INODES_NEEDED:
+            conditions.free_bytes // 1024, RUN_SPACE_NEEDED >> 20)
+    if conditions.free_inodes is not None and conditions.free_inodes < RUN_INODES_NEEDED:
         return "only %d inodes are free on /run/systemd; PID 1 may need %d for its state" % (
-            facts.free_inodes, RUN_INODES_NEEDED)
+            conditions.free_inodes, RUN_INODES_NEEDED)
     return None
 
 
 # The guards of a re-exec that is needed, in the order in which they are asked: each says why it refuses, or None.
-GUARDS: Sequence[Tuple[str, Callable[[Facts], Optional[str]]]] = (
-    (MILDER_REMEDY_WORKS, lambda facts: facts.milder),
-    (ALREADY_DONE, lambda facts: "PID 1 was re-executed already, and its label cache is stale still"
-     if facts.already_done else None),
-    (SWITCHED_OFF, lambda facts: facts.switched_off),
-    (CONTAINER, lambda facts: "this is a container (%s); PID 1 may forget its services" % facts.container
-     if facts.container else None),
+GUARDS: Sequence[Tuple[str, Callable[[Conditions], Optional[str]]]] = (
+    (MILDER_REMEDY_WORKS, lambda conditions: conditions.milder),
+    (ALREADY_DONE, lambda conditions: "PID 1 was re-executed already, and its label cache is stale still"
+     if conditions.already_done else None),
+    (SWITCHED_OFF, lambda conditions: conditions.switched_off),
+    (CONTAINER, lambda conditions: "this is a container (%s); PID 1 may forget its services" % conditions.container
+     if conditions.container else None),
     (MANAGER_BUSY, _busy),
     (RUN_FULL, _full),
-    (SYSTEMD_BROKEN, lambda facts: facts.binary_failure),
+    (SYSTEMD_BROKEN, lambda conditions: conditions.binary_failure),
 )
 
 
-def refuse(facts: Facts) -> Optional[Refusal]:
+def refuse(conditions: Conditions) -> Optional[Refusal]:
     """Return the first guard that refuses a re-exec that is needed, or None if it may go ahead."""
     for guard, refuses in GUARDS:
-        why = refuses(facts)
+        why = refuses(conditions)
         if why:
             return Refusal(guard, why)
     return None

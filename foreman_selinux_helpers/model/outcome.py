@@ -3,7 +3,7 @@
 from typing import NamedTuple, Optional, Sequence
 
 from . import plan, sockets
-from .facts import Observation
+from .facts import Facts
 from .plan import DONE, FAILED, REFUSED, Result, Step
 
 
@@ -17,13 +17,16 @@ class SocketReport(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a verb found and did; ``error``: why what was done could not be looked at."""
+    """What a verb found and did.
 
-    observation: Observation
+    ``by_hand``: what is left for the administrator; ``error``: why the result could not be read.
+    """
+
+    facts: Facts
     plan: Sequence[Step]
     results: Sequence[Result]
     sockets: Sequence[SocketReport]
-    rest: Sequence[str]
+    by_hand: Sequence[str]
     error: Optional[str] = None
 
     @property
@@ -39,5 +42,5 @@ class Outcome(NamedTuple):
     @property
     def ok(self) -> bool:
         """Tell whether nothing is wrong any more."""
-        return not any(one.problem for one in self.sockets) and not self.rest and self.error is None \
+        return not any(one.problem for one in self.sockets) and not self.by_hand and self.error is None \
             and not any(one.outcome in (REFUSED, FAILED) for one in self.results if one.step != plan.LOOK_A_LABEL_UP)

@@ -3,14 +3,12 @@
 import shlex
 from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .. import PROGRAM
 from .filecontexts import type_of
 from .labelcache import Wrong
+from .plan import DAEMON_REEXEC, DAEMON_RELOAD, LOAD_POLICY
+from .processfacts import ProcessFacts, Seen
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
-
-_LOAD_POLICY = "load_policy"
-_DAEMON_RELOAD = "systemctl daemon-reload"
-_REEXEC = "%s reexec" % PROGRAM
+from .remedies import command
 
 
 class Process(NamedTuple):
@@ -39,18 +37,17 @@ class Process(NamedTuple):
     assumed: Optional[str] = None
 
 
-class Seen(NamedTuple):
-    """What is known of a process before it is judged: who it is, and what it runs.
-
-    ``systemd``: it is one of systemd's programs, and still the one on disk; ``manager``: it is a manager of units.
-    """
-
-    pid: int
-    unit: Optional[str]
-    user: str
-    user_id: int
-    systemd: bool
-    manager: bool
+def judge(facts: ProcessFacts, same_type: Callable[[str, str], bool]) -> List[Process]:
+    """Judge every outdated process."""
+    found = []
+    for holder in facts.outdated:
+        refresh = facts.build.refresh if facts.build and holder.seen.systemd else None
+        itself, renew = renewal(holder.seen, refresh, facts.policy_load_due)
+        process = Process(holder.seen.pid, holder.comm, holder.seen.unit, holder.cache.state, holder.held,
+                          holder.since, itself, renew, holder.cache.evidence, unseen=holder.unasked)
+        found.append(process if holder.answers is None else judged(
+            process, holder.answers, facts.expected, same_type)._replace(assumed=holder.assumed))
+    return found
 
 
 def renewal(seen: Seen, refresh: Optional[str], policy_load_due: bool) -> Tuple[bool, Optional[str]]:
@@ -60,10 +57,10 @@ def renewal(seen: Seen, refresh: Optional[str], policy_load_due: bool) -> Tuple[
     loaded a policy since the rules changed, which is what they notice.
     """
     if seen.systemd and refresh == ON_POLICY_LOAD and policy_load_due:
-        return False, _LOAD_POLICY
+        return False, command(LOAD_POLICY)
     itself = seen.systemd and refresh == ON_POLICY_LOAD
     if seen.pid == 1:
-        return itself, _DAEMON_RELOAD if refresh == ON_DAEMON_RELOAD else _REEXEC
+        return itself, command(DAEMON_RELOAD if refresh == ON_DAEMON_RELOAD else DAEMON_REEXEC)
     if seen.manager:
         # A user's own manager is told by the user (systemctl(1)); -M USER@ came with 248.
         return itself, "runuser -u %s -- env XDG_RUNTIME_DIR=/run/user/%d systemctl --user daemon-reexec" % (

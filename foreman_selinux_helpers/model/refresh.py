@@ -41,6 +41,47 @@ class Prediction(NamedTuple):
     evidence: List[str]
 
 
+class Build(NamedTuple):
+    """One systemd: its version as it says itself, its package (None: not known), its refresh behaviour."""
+
+    version: Optional[str]
+    evr: Optional[str]
+    refresh: str
+    evidence: List[str]
+
+
+class SystemdFacts(NamedTuple):
+    """The systemd that runs and the one on disk.
+
+    ``replaced``: the program that PID 1 runs is no longer on disk; ``libselinux``: the EVR of its package, or None;
+    ``own``: PID 1 is this host's.
+    """
+
+    running: Build
+    installed: Build
+    libselinux: Optional[str]
+    replaced: bool
+    own: bool
+
+
+_NOT_READ = Build(None, None, UNKNOWN, ["not read"])
+NOT_READ = SystemdFacts(_NOT_READ, _NOT_READ, None, False, False)
+
+
+def reexec_due(systemd: SystemdFacts) -> Optional[str]:
+    """Say what shows that the running PID 1 is not the systemd on disk, or None."""
+    if not systemd.own:
+        return None
+    if systemd.replaced:
+        return "the program that PID 1 runs is no longer on disk"
+    running, installed = systemd.running, systemd.installed
+    ours, theirs = parse_version(running.version or ""), parse_version(installed.version or "")
+    if ours is None or theirs is None:
+        return None
+    same = ours.package == theirs.package if ours.package and theirs.package else ours.number == theirs.number
+    return None if same else "PID 1 is systemd %s, and %s is on disk" % (running.version, installed.version)
+
+
 class SystemdVersion(NamedTuple):
     """A version as systemd writes it: the upstream part and, where it has one, the package's."""
 

@@ -29,58 +29,83 @@ class Executable(NamedTuple):
     expected: Optional[str]
 
 
-class SocketView(NamedTuple):
-    """One path of a socket unit, as it is (``None``: not there, or not to be seen).
+class Seen(NamedTuple):
+    """A socket as it is; None: it is not there, or may not be seen.
 
-    ``expected`` is what libselinux answers now; ``wanted`` what it will answer once the rules
-    are registered; ``expected_socket_label`` the label a new socket object would get.
-    ``made_after_rules``: the inode is younger than the rules on disk.  ``foreign``: the unit does not
-    listen, but another program does; ``keeps_labels``: the file system there does; ``datagram``:
-    it is no stream; ``decided``: what was decided about the rule for the path.
+    ``listening``: systemd says that the unit listens there; ``foreign``: the unit does not, but another program does;
+    ``held_by_init``: PID 1 has the listening socket open; ``in_use``: the loaded unit names the path;
+    ``made_after_rules``: the inode is younger than the rules on disk; ``keeps_labels``: the file system stores labels.
     """
 
-    unit: str
-    profile: str
-    path: str
-    type: str
-    listening: bool
-    exists: Optional[bool]
-    held_by_init: Optional[bool]
-    expected: Optional[str]
-    wanted: Optional[str]
-    path_label: Optional[str]
-    socket_label: Optional[str]
-    expected_socket_label: Optional[str]
-    rule_cause: Optional[str]
-    restart: str
-    service_active: bool
-    in_use: bool
+    listening: bool = False
+    exists: Optional[bool] = False
+    held_by_init: Optional[bool] = None
+    path_label: Optional[str] = None
+    socket_label: Optional[str] = None
+    service_active: bool = False
+    in_use: bool = False
     made_after_rules: bool = False
     foreign: bool = False
     keeps_labels: bool = True
     datagram: bool = False
+
+
+class Wanted(NamedTuple):
+    """What a socket should be.
+
+    ``type``: the type that its profile, or the policy's own word, gives the path; ``context``: what libselinux
+    answers once the rules are registered; ``socket_label``: what a new socket object would get; ``cause``: what is
+    wrong with the rules; ``decided``: what was decided about the rule for the path.
+    """
+
+    type: str = ""
+    context: Optional[str] = None
+    socket_label: Optional[str] = None
+    cause: Optional[str] = None
+    restart: str = "auto"
     decided: Optional[Decision] = None
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether the profile does nothing, as the policy does not have the type."""
+        return self.cause == NO_SUCH_TYPE
+
+
+class SocketView(NamedTuple):
+    """One path of a socket unit: what libselinux answers for it now (``expected``), what is there, what should be."""
+
+    unit: str
+    profile: str
+    path: str
+    expected: Optional[str]
+    seen: Seen
+    wanted: Wanted
 
     @property
     def own_word(self) -> Optional[str]:
         """The context that the policy itself gives the path, where that counts for more than the profile."""
-        return self.decided.own_word if self.decided else None
+        return self.wanted.decided.own_word if self.wanted.decided else None
 
     @property
     def idle(self) -> bool:
         """Tell whether its profile does nothing, as the policy does not have the type."""
-        return self.rule_cause == NO_SUCH_TYPE
+        return self.wanted.idle
+
+    @property
+    def present(self) -> bool:
+        """Tell whether somebody listens there: the unit or another program."""
+        return self.seen.listening or self.seen.foreign
 
     def path_wrong(self, same: SameType) -> bool:
         """Tell whether the inode has another label than it should have."""
-        if self.idle or not (self.listening or self.foreign) or not self.exists or self.wanted is None:
+        if self.idle or not self.present or not self.seen.exists or self.wanted.context is None:
             return False
-        return self.path_label is None or not same(type_of(self.path_label), type_of(self.wanted))
+        return self.seen.path_label is None or not same(type_of(self.seen.path_label), type_of(self.wanted.context))
 
     def socket_wrong(self, same: SameType) -> bool:
         """Tell whether the listening socket object has another label than a new one would get."""
-        return self.listening and self.socket_label is not None and self.expected_socket_label is not None \
-            and not same(type_of(self.socket_label), type_of(self.expected_socket_label))
+        now, new = self.seen.socket_label, self.wanted.socket_label
+        return self.seen.listening and now is not None and new is not None and not same(type_of(now), type_of(new))
 
 
 def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated: bool = False) -> Optional[str]:
@@ -90,17 +115,17 @@ def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated:
     ``cache_outdated``: it holds one, and should renew it.  A socket that it made wrong after the
     rules had changed shows that it does not.
     """
-    if view.rule_cause is not None and not view.idle:
-        return view.rule_cause
+    if view.wanted.cause is not None and not view.idle:
+        return view.wanted.cause
     if view.path_wrong(same):
-        if view.path_label is None or not view.keeps_labels:
+        if view.seen.path_label is None or not view.seen.keeps_labels:
             return NO_LABEL_SUPPORT
-        if view.held_by_init is False or view.foreign:
+        if view.seen.held_by_init is False or view.seen.foreign:
             return NOT_MADE_BY_SYSTEMD
-        return LABEL_CACHE_STALE if cache_stale or (cache_outdated and view.made_after_rules) else MADE_BEFORE_RULE
+        return LABEL_CACHE_STALE if cache_stale or (cache_outdated and view.seen.made_after_rules) else MADE_BEFORE_RULE
     if view.socket_wrong(same):
         return SOCKET_LABEL
-    return LABEL_CACHE_STALE if cache_stale and view.in_use and not view.idle else None
+    return LABEL_CACHE_STALE if cache_stale and view.seen.in_use and not view.idle else None
 
 
 class Action(NamedTuple):
@@ -113,7 +138,7 @@ class Action(NamedTuple):
 
 def actions(views: Sequence[SocketView], executable: Optional[Executable], same: SameType,
             cache_stale: bool = False) -> Tuple[List[Action], List[str]]:
-    """Return what mends the sockets of one unit, and what is left for somebody to do.
+    """Return what mends the sockets of one unit, and what is left for the administrator.
 
     ``cache_stale``: PID 1 would give a new socket the wrong label again, so paths are relabelled in place.
     """
@@ -124,37 +149,38 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
             and not same(type_of(executable.label), type_of(executable.expected)):
         found.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
                             % (executable.label, executable.expected)))
-    found += [relabelling(view, "another program than systemd made it") for view in wrong_paths if view.foreign]
-    wrong_paths = [view for view in wrong_paths if not view.foreign]
+    found += [relabelling(view, "another program than systemd made it") for view in wrong_paths if view.seen.foreign]
+    wrong_paths = [view for view in wrong_paths if not view.seen.foreign]
     if not wrong_paths and not wrong_sockets:
         return found, []
     unit = views[0].unit
-    policy = views[0].restart
+    allowed = views[0].wanted.restart
     reasons = [_socket_object(view) for view in wrong_sockets]
-    if policy == "never":
+    if allowed == "never":
         found += [relabelling(view, "the profile forbids a restart") for view in wrong_paths]
         return found, ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
                        % (one, unit) for one in reasons]
     if cache_stale:
         if reasons:
             found.append(Action(RESTART, unit, "; ".join(reasons)))
-            wrong_paths = [view for view in views if view.listening and view.wanted and labelled(view)]
+            wrong_paths = [view for view in views if view.seen.listening and view.wanted.context and labelled(view)]
         return found + [relabelling(view, "PID 1 would give it the wrong label again") for view in wrong_paths], []
-    if policy == "auto" and not wrong_sockets and any(view.service_active for view in views):
+    if allowed == "auto" and not wrong_sockets and any(view.seen.service_active for view in views):
         return found + [relabelling(view, "no service is interrupted") for view in wrong_paths], []
-    reasons = ["%s is %s, should be %s" % (view.path, view.path_label, view.wanted) for view in wrong_paths] + reasons
+    reasons = ["%s is %s, should be %s" % (view.path, view.seen.path_label, view.wanted.context)
+               for view in wrong_paths] + reasons
     return [*found, Action(RESTART, unit, "; ".join(reasons))], []
 
 
 def labelled(view: SocketView) -> bool:
     """Tell whether the inode has a label that can be changed."""
-    return view.path_label is not None and view.keeps_labels
+    return view.seen.path_label is not None and view.seen.keeps_labels
 
 
 def relabelling(view: SocketView, why: str) -> Action:
     """Return the step that relabels a path in place."""
-    return Action(RELABEL, view.path, "%s should be %s; %s" % (view.path_label, view.wanted, why))
+    return Action(RELABEL, view.path, "%s should be %s; %s" % (view.seen.path_label, view.wanted.context, why))
 
 
 def _socket_object(view: SocketView) -> str:
-    return "the socket object of %s is %s, should be %s" % (view.path, view.socket_label, view.expected_socket_label)
+    return "the socket object of %s is %s, should be %s" % (view.path, view.seen.socket_label, view.wanted.socket_label)

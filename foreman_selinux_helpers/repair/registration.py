@@ -1,19 +1,19 @@
 """Rules of ours in the policy store: committed in one transaction, and taken back."""
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
+from typing import TYPE_CHECKING, List, Sequence, Tuple
 
 from ..doors import labeldatabase, ownership, policystore
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..model import plan, rules
 from ..model.errors import CommitFailed, HelperError, RulesChanged, RulesRefused
-from ..model.facts import Host, Observation
+from ..model.facts import Facts
 from ..model.filecontexts import SOCKET, type_of
 from ..model.plan import DONE, FAILED, Result
 from ..model.record import Owned, Record
-from ..model.sockets import SameType
-from ..sources import host as hosts
+from ..sources import hostkind
+from ..sources.host import HostSource
 from .trace import tell
 
 if TYPE_CHECKING:
@@ -24,41 +24,41 @@ CHANCES = 10
 
 
 class Registration:
-    """The rules for one host's sockets; ``look`` observes the rules again."""
+    """The rules for one host's sockets."""
 
-    def __init__(self, host: Host, same: SameType, look: Callable[[], Observation], runner: Runner, log: Log) -> None:
-        self._host = host
-        self._same = same
-        self._look = look
+    def __init__(self, source: HostSource, runner: Runner, log: Log) -> None:
+        self._host = source.host
+        self._source = source
         self._runner = runner
         self._log = log
 
-    def register(self, seen: Observation) -> List[Result]:
+    def register(self, facts: Facts) -> List[Result]:
         """Commit all rule changes at once; leave out, and report, what the policy refuses."""
-        store = hosts.store(self._host)
+        store = hostkind.store(self._host)
         if store is None:
-            return [self._rule_result(one, FAILED, "there is no policy store") for one in _due(seen)]
-        if not _due(seen) and not seen.record.pending:
+            return [self._rule_result(one, FAILED, "there is no policy store") for one in _due(facts)]
+        if not _due(facts) and not facts.rules.record.pending:
             return []
         with ownership.locked(store.root, self._runner.deadline):
             for chances in range(CHANCES, 0, -1):
                 try:
                     finish(store, self._host.offline is None, self._runner)
-                    if (ownership.load(store.root, store.policy), store.local_rules()) != (seen.record, seen.local):
-                        seen = self._look()  # another run, or somebody else, was faster
-                    return self._register_locked(store, seen)
+                    now = ownership.load(store.root, store.policy), store.local_rules()
+                    if now != (facts.rules.record, facts.rules.local):
+                        facts = self._source.read_rules()  # another run, or somebody else, was faster
+                    return self._register_locked(store, facts)
                 except RulesChanged as error:
                     if chances == 1:
-                        return [self._rule_result(one, FAILED, str(error)) for one in _due(seen)]
+                        return [self._rule_result(one, FAILED, str(error)) for one in _due(facts)]
                 except HelperError as error:
-                    return [self._rule_result(one, FAILED, str(error)) for one in _due(seen)]
+                    return [self._rule_result(one, FAILED, str(error)) for one in _due(facts)]
         return []
 
-    def _register_locked(self, store: policystore.Store, seen: Observation) -> List[Result]:
-        due = _due(seen)
+    def _register_locked(self, store: policystore.Store, facts: Facts) -> List[Result]:
+        due = _due(facts)
         if not due:
             return []
-        due, refused = self._commit(store, seen, due)
+        due, refused = self._commit(store, facts, due)
         results = [self._rule_result(one, FAILED, "the policy does not accept this context or this regex")
                    for one in refused]
         dead = self._drop_dead_rules(store, due)
@@ -72,12 +72,12 @@ class Registration:
         tell(self._log, result)
         return result
 
-    def _commit(self, store: policystore.Store, seen: Observation,
+    def _commit(self, store: policystore.Store, facts: Facts,
                 due: List[rules.Decision]) -> Tuple[List[rules.Decision], List[rules.Decision]]:
         """Make the changes in one transaction; return what was done and what the policy refused."""
         refused: List[rules.Decision] = []
         policy = self._host.policy or ""
-        committed = seen.record.settled(seen.local)
+        committed = facts.rules.record.settled(facts.rules.local)
         while due:
             # What is to be removed is pending as well: once it is gone, nobody else has taken it away.
             intended = {one.rule.key: Owned(one.rule, one.unit) for one in due}
@@ -86,7 +86,7 @@ class Registration:
             ownership.save(self._host.root, policy, Record(others, intended))
             try:
                 store.apply([rules.Change(one.action, one.rule) for one in due],
-                            self._host.offline is None, self._runner, seen.local)
+                            self._host.offline is None, self._runner, facts.rules.local)
             except RulesRefused:
                 refusable = [one.rule for one in due if one.action != rules.REMOVE]
                 keys = {rule.key for rule in store.refused(refusable, self._runner)}
@@ -123,7 +123,7 @@ class Registration:
         with closing(labeldatabase.LabelDatabase(store.root, store.policy)) as database:
             for one in added:
                 found = database.lookup(one.given)
-                if found is None or not self._same(type_of(found), type_of(one.rule.context)):
+                if found is None or not self._source.same_type(type_of(found), type_of(one.rule.context)):
                     dead.append((one, "it had no effect: libselinux answers %s for %s%s" % (
                         found, one.given, _why(database.verdict(one.given, SOCKET)))))
         if dead:
@@ -151,8 +151,8 @@ def _why(verdict: "Verdict") -> str:
     return "%s; the rule of %s:%d wins: %s" % (moved, verdict.rule.file, verdict.rule.line, verdict.rule)
 
 
-def _due(seen: Observation) -> List[rules.Decision]:
-    return [one for one in seen.decisions if one.action in (rules.ADD, rules.MODIFY, rules.REMOVE)]
+def _due(facts: Facts) -> List[rules.Decision]:
+    return [one for one in facts.rules.decisions if one.action in (rules.ADD, rules.MODIFY, rules.REMOVE)]
 
 
 def finish(store: policystore.Store, load: bool, runner: Runner) -> None:

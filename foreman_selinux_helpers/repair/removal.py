@@ -18,7 +18,7 @@ from ..model import profiles
 from ..model.errors import HelperError, NeedsRoot
 from ..model.filecontexts import type_of
 from ..model.record import Owned
-from ..sources import host as hosts
+from ..sources import hostkind
 
 # This package's own profile: where that goes, every profile and module on the host is named, and none of them goes.
 _OURS = "/" + profilefiles.VENDOR_DIR + "/foreman.conf"
@@ -76,7 +76,7 @@ def run(arguments: Sequence[str], log: Log, deadline: Deadline, root: str = "/")
         runner = Runner(deadline)
         choice = Choice(what, root, runner, log)
         if what.profiles or choice.has_any():
-            unregister(hosts.look(root), choice, runner, log, False)
+            unregister(hostkind.read(root), choice, runner, log, False)
 
 
 class Choice:

@@ -8,10 +8,10 @@ time limit, which is a few seconds once a signal is pending.  Then they are hear
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set
 
 from ..doors import interrupts
+from ..doors.restartjournal import Journal
 from ..doors.systemd import Systemd
 from ..model.errors import CommandFailed, HelperError, TimedOut
 from ..model.units import SocketUnit
-from . import stopped
 
 
 class Started(NamedTuple):
@@ -22,11 +22,11 @@ class Started(NamedTuple):
 
 
 class Restarts:
-    """The restarts of one run, which has the lock of the notes."""
+    """The restarts of one run, which has the lock of the journal."""
 
-    def __init__(self, systemd: Systemd, notes: stopped.Notes) -> None:
+    def __init__(self, systemd: Systemd, journal: Journal) -> None:
         self._systemd = systemd
-        self._notes = notes
+        self._journal = journal
         # Units whose stop job has not ended within its time limit.
         self._stopping: Set[str] = set()
 
@@ -45,7 +45,7 @@ class Restarts:
             return
         self._systemd.check_time()
         with interrupts.held():
-            self._notes.note([unit.unit, service.unit] if service.active else [unit.unit])
+            self._journal.note([unit.unit, service.unit] if service.active else [unit.unit])
             try:
                 self._stop(unit.unit)
                 self._stop(service.unit)
@@ -70,7 +70,7 @@ class Restarts:
         for one in results:
             try:
                 if one.failure and not self._systemd.may_start(one.unit):
-                    self._notes.forget(one.unit)  # systemd tells who looks; to try for ever helps nobody
+                    self._journal.forget(one.unit)  # systemd tells who looks; to try for ever helps nobody
             except CommandFailed:
                 pass  # the next run tries again
         return results
@@ -88,7 +88,7 @@ class Restarts:
         """Start one unit; return why it failed, or None.  It must not raise: other units are to be started after it."""
         try:
             if blocking:
-                self._notes.note([blocking])
+                self._journal.note([blocking])
                 self._stop(blocking)
             self._start(unit)
         except (HelperError, OSError) as error:
@@ -110,9 +110,9 @@ class Restarts:
         """
         if not self._stopping:
             self._systemd.order("start", unit, surely=True)
-            self._notes.forget(unit)
+            self._journal.forget(unit)
             return
         self._systemd.queue("restart" if unit in self._stopping else "start", unit)
-        self._notes.forget(unit)
+        self._journal.forget(unit)
         raise CommandFailed("systemd will start %s as soon as %s has stopped, which takes long"
                             % (unit, " and ".join(sorted(self._stopping))))

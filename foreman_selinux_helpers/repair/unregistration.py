@@ -11,7 +11,7 @@ from ..model.facts import Host
 from ..model.filecontexts import Rule
 from ..model.plan import DONE, FAILED, Result
 from ..model.record import NOTHING, Owned, Record
-from ..sources import host as hosts
+from ..sources import hostkind
 from .registration import CHANCES, finish
 from .trace import tell
 
@@ -28,7 +28,7 @@ def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
     decisions: List[rules.Decision] = []
     results: List[Result] = []
     failures: List[HelperError] = []
-    active = hosts.store(host)
+    active = hostkind.store(host)
     policies = list(dict.fromkeys(([active.policy] if active else []) + ownership.policies(host.root)))
     for policy in policies:
         store = policystore.Store(host.root, policy, apart=len(policies) > 1)

@@ -9,7 +9,7 @@ import os
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from ..doors import labels, procfs, selinuxlib
-from ..model.access import SOCKET_OBJECT, Check, ClientFacts, denied_for_good
+from ..model.access import SOCKET_OBJECT, Check, ClientFacts, denied, denied_for_good
 from ..model.sockets import SocketView
 
 
@@ -37,22 +37,35 @@ def connecting(client: str, view: SocketView, right_label: Callable[[str], Optio
         except OSError:
             label = None
         checks.append(_check(client, (directory, "dir", "search"), label, right_label(directory) or label))
-    checks.append(_check(client, (view.path, "sock_file", "write"), view.path_label if view.exists else None,
-                         view.wanted or view.path_label))
-    connect = ("unix_dgram_socket", "sendto") if view.datagram else ("unix_stream_socket", "connectto")
-    checks.append(_check(client, (SOCKET_OBJECT, *connect), view.socket_label,
-                         view.expected_socket_label or view.socket_label))
+    checks.append(_check(client, (view.path, "sock_file", "write"), view.seen.path_label if view.seen.exists else None,
+                         view.wanted.context or view.seen.path_label))
+    connect = ("unix_dgram_socket", "sendto") if view.seen.datagram else ("unix_stream_socket", "connectto")
+    checks.append(_check(client, (SOCKET_OBJECT, *connect), view.seen.socket_label,
+                         view.wanted.socket_label or view.seen.socket_label))
     return checks
+
+
+def read(domain: str, view: SocketView, right_label: Callable[[str], Optional[str]]) -> Optional[ClientFacts]:
+    """Ask whether a domain may connect; None: the loaded policy has no such domain, so nobody is kept out.
+
+    What each directory should be labelled, and why something is denied, is asked only where it matters.
+    """
+    context = context_of(domain)
+    if context is None:
+        return None
+    checks = connecting(context, view, lambda path: None)
+    return client_facts(domain, context, view, right_label) if denied(checks) else ClientFacts(
+        domain, context, checks, [])
 
 
 def client_facts(domain: str, context: str, view: SocketView,
                  right_label: Callable[[str], Optional[str]]) -> ClientFacts:
     """Ask what connecting to a socket takes of a domain, and why the policy denies what no label can cure."""
     checks = connecting(context, view, right_label)
-    return ClientFacts(domain, context, checks, why_denied(context, denied_for_good(checks)))
+    return ClientFacts(domain, context, checks, _why_denied(context, denied_for_good(checks)))
 
 
-def why_denied(client: str, refused: Sequence[Check]) -> List[Optional[selinuxlib.Why]]:
+def _why_denied(client: str, refused: Sequence[Check]) -> List[Optional[selinuxlib.Why]]:
     """Ask why each of these is denied to a client (a context)."""
     return [selinuxlib.why_denied(client, one.right_label or "", one.file_class, one.permission) for one in refused]
 

@@ -1,78 +1,210 @@
-"""What kind of host this is, and what may be done on it."""
+"""Where the facts come from that this host, or an image of one, shows.  Nothing is changed."""
 
 import os
-from typing import List, Optional
+from contextlib import closing
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..doors import procfs, selinuxlib, systemd, trust
-from ..doors.policystore import Store
-from ..model.facts import Host
+from ..doors import attempts, labelfiles, ownership, procfs, restartjournal, selinuxlib, unixsockets
+from ..doors.labeldatabase import LabelDatabase
+from ..doors.policydb import CompiledPolicy
+from ..doors.run import Runner
+from ..doors.systemd import Systemd
+from ..model import decisions, evidence, labelcache, plan, wants
+from ..model.facts import Dates, Facts, Host, InitFacts, RuleFacts
+from ..model.filecontexts import type_of
+from ..model.labelcache import LabelCache, Wrong
+from ..model.profiles import SocketProfile
+from ..model.rules import Policy
+from ..model.sockets import SameType
+from . import sockets
+from .policies import Policies
 
-CONFIG = "etc/foreman-selinux-helpers/foreman-selinux-helpers.conf"
-# Set to forbid the re-exec for one run; a configuration file forbids it for good.
-NO_REEXEC = "FOREMAN_SELINUX_HELPERS_NO_REEXEC"
-_SYSTEMD_OFFLINE = "SYSTEMD_OFFLINE"
-# The only variables of the caller's environment that count.
-HEEDED = (NO_REEXEC, _SYSTEMD_OFFLINE)
-_TRUE = ("1", "yes", "true", "on", "y", "t")
+if TYPE_CHECKING:
+    from ..model.access import ClientFacts
+    from .systemdbuild import Detection
 
-
-def look(root: str) -> Host:
-    """Look at the host below ``root`` (an absolute path)."""
-    elsewhere = _elsewhere(root)
-    return Host(root, selinuxlib.policy_type(root), elsewhere is None and selinuxlib.enabled(),
-                elsewhere is None and systemd.booted(), elsewhere)
-
-
-def store(host: Host) -> Optional[Store]:
-    """Return the policy store, or None where there is none to change."""
-    found = Store(host.root, host.policy) if host.policy else None
-    return found if found and found.exists else None
+_NOT_LOOKED_AT = LabelCache(labelcache.UNKNOWN, ["not looked at: PID 1 is not ours here"])
 
 
-def notes(host: Host) -> List[str]:
-    """Return what is not done on this host, and why, in words."""
-    found = []
-    if host.policy is None:
-        found.append("no SELinux policy is installed (%s names none that is there)"
-                     % os.path.join(host.root, selinuxlib.CONFIG))
-    elif store(host) is None:
-        directory = Store(host.root, host.policy).directory
-        if os.access(directory if os.path.isdir(directory) else os.path.dirname(directory), os.X_OK):
-            found.append("there is no policy store %s" % directory)
-    if host.offline:
-        found.append("%s (%s): only rules are registered; PID 1 and sockets are left alone"
-                     % (host.why_offline, host.offline))
-    return found
+class HostSource:
+    """One host, and the profiles that are asked about.
 
-
-def _elsewhere(root: str) -> Optional[str]:
-    if root != "/":
-        return "%s is an image" % root
-    if os.environ.get(_SYSTEMD_OFFLINE, "").lower() in _TRUE:
-        return "%s is set" % _SYSTEMD_OFFLINE
-    if not procfs.shares_root(1):
-        return "this is a chroot or a sandbox: / is not seen to be PID 1's root directory"
-    return None
-
-
-def reexec_switched_off(root: str) -> Optional[str]:
-    """Say what forbids a re-exec of PID 1 here, or None.
-
-    A configuration that cannot be read forbids it too: who wrote one meant to be careful.
+    ``known_units`` are the units of all profiles of the host, so that rules for others are known to be abandoned;
+    None where a profile is broken and that cannot be told.
     """
-    if os.environ.get(NO_REEXEC, "").lower() in _TRUE:
-        return "%s is set" % NO_REEXEC
-    import configparser
 
-    file = trust.inside(root, CONFIG)
-    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
-    try:
-        with open(file, encoding="utf-8") as stream:
-            parser.read_file(stream, file)
-        if not parser.getboolean("daemon-reexec", "allowed", fallback=True):
-            return "%s says so" % file
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, configparser.Error) as error:
-        return "%s cannot be read: %s" % (file, str(error).split("\n")[0])
-    return None
+    def __init__(self, host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],
+                 runner: Runner) -> None:
+        self.host = host
+        self.systemd = Systemd(runner)
+        self._profiles = profiles
+        self._known_units = known_units
+        self._runner = runner
+        self._detection: "Optional[Detection]" = None
+        self.same_type = CompiledPolicy(host.root, host.policy or "").same
+
+    def of(self, profiles: Sequence[SocketProfile]) -> "HostSource":
+        """Return the same host as a source of facts about other profiles' sockets, and no rules."""
+        return HostSource(self.host, profiles, None, self._runner)
+
+    @property
+    def detection(self) -> "Detection":
+        """What tells which systemd runs and is installed; loaded only where that matters."""
+        if self._detection is None:
+            from .systemdbuild import Detection
+
+            self._detection = Detection(self.host.root, self.systemd, self._runner)
+        return self._detection
+
+    def read(self) -> Facts:
+        """Read everything about the sockets of the profiles."""
+        if self.host.policy is None:
+            return self._nothing()
+        with closing(Policies(self.host)) as policies:
+            facts, policy = self._read_rules(policies)
+            return self._read_build(self._read_sockets(facts, policies, policy))
+
+    def read_rules(self) -> Facts:
+        """Read only what concerns the rules."""
+        if self.host.policy is None:
+            return self._nothing()
+        with closing(Policies(self.host)) as policies:
+            return self._read_rules(policies)[0]
+
+    def read_cache(self, facts: Facts, others: Mapping[str, str] = {}) -> Facts:
+        """Return the facts with PID 1's label cache as it is now.
+
+        ``others``: the contexts that PID 1 should give to further sockets, by path.
+        """
+        if self.host.offline:
+            return facts
+        directory = facts.init.directory
+        wanted = dict(others, **facts.wanted_contexts)
+        cache = read_cache(directory, wanted, self.same_type)
+        return self._read_build(facts._replace(init=facts.init._replace(cache=cache, dates=_dates(directory))))
+
+    def read_expected(self, paths: Sequence[str]) -> Dict[str, str]:
+        """Return what libselinux answers for sockets at these paths; those without a label are left out."""
+        if self.host.policy is None or not paths:
+            return {}
+        with closing(LabelDatabase(self.host.root, self.host.policy)) as database:
+            answers = {path: database.lookup(path) for path in paths}
+        return {path: context for path, context in answers.items() if context}
+
+    def read_build(self, facts: Facts) -> Facts:
+        """Return the facts with the running systemd, and with what was tried for its label cache before."""
+        directory = facts.init.directory
+        return facts._replace(init=facts.init._replace(
+            build=self.detection.running(self.host.offline), generation=labelfiles.generation(directory),
+            attempts=attempts.load(procfs.mapped_at(1))))
+
+    def read_systemd(self, facts: Facts) -> Facts:
+        """Return the facts with the systemd that runs, and the one that is installed."""
+        return facts._replace(systemd=self.detection.facts(self.host.offline))
+
+    def read_processes(self) -> Facts:
+        """Return facts about the processes that label by rules, and nothing else."""
+        facts = self._nothing()
+        if self.host.offline or self.host.policy is None:
+            return facts
+        from . import processes
+
+        directory = selinuxlib.label_directory(self.host.root, self.host.policy)
+        found = processes.read(directory, processes.Sockets(self.host.root, self.host.policy, self._all_paths))
+        if found.outdated:
+            found = found._replace(policy_load_due=_dates(directory).policy_load_due)
+        if any(holder.seen.systemd for holder in found.outdated):
+            found = found._replace(build=self.detection.running(self.host.offline))
+        return facts._replace(processes=found)
+
+    def _all_paths(self) -> List[str]:
+        listened = [path for paths in self.systemd.listening_paths().values() for path in paths]
+        return list(dict.fromkeys(listened + [path for profile in self._profiles for path in profile.paths]))
+
+    def _read_build(self, facts: Facts) -> Facts:
+        """Read about systemd only where a remedy may be needed: it takes another program, and the package database."""
+        needed = self.host.offline is None and (not facts.cache.harmless or plan.rule_steps(facts.rules.decisions))
+        return self.read_build(facts) if needed else facts
+
+    def _nothing(self) -> Facts:
+        return Facts(self.host, RuleFacts(), InitFacts(_NOT_LOOKED_AT), self.same_type, os.geteuid() == 0,
+                     stopped=self.read_stopped())
+
+    def read_stopped(self) -> List[str]:
+        """Return the units that an interrupted restart has left down."""
+        return [] if self.host.offline else restartjournal.units()
+
+    def _read_rules(self, policies: Policies) -> Tuple[Facts, Policy]:
+        """Read the units, and the rules for their sockets."""
+        host = self.host
+        record = ownership.load(host.root, host.policy or "")
+        local = policies.store.local_rules()
+        units = self.systemd.socket_units([profile.unit for profile in self._profiles]) \
+            if host.own_root and host.booted else {}
+        policy = policies.view(local, record.ours(local))
+        wanted = wants.wanted(self._profiles, units, record, local, policy.equivalences)
+        loaded = {name for name, unit in units.items() if unit.load == "loaded"}
+        decided = decisions.decide(
+            wanted, policy, record,
+            abandoned=lambda unit: self._known_units is not None and unit not in self._known_units,
+            complete=lambda unit: unit in loaded)
+        return self._nothing()._replace(
+            rules=RuleFacts(record, local, decided), units=units,
+            init=InitFacts(_NOT_LOOKED_AT, policies.database.directory)), policy
+
+    def _read_sockets(self, facts: Facts, policies: Policies, policy: Policy) -> Facts:
+        """Read the sockets, and PID 1's label cache."""
+        live = self.host.offline is None  # elsewhere labels mean nothing
+        units, directory = facts.units, facts.init.directory
+        listeners = unixsockets.Listeners(1) if units and live else None
+        by_context = {name: sockets.labelled_by_context(unit, self.systemd) for name, unit in units.items()}
+        programs = {name: sockets.program_of(unit, policies) for name, unit in units.items()
+                    if by_context[name] is False}
+        executables = {name: found for name, found in programs.items() if found}
+        labels = {name: sockets.expected_socket_label(unit, by_context[name], executables.get(name))
+                  for name, unit in units.items()}
+        dates = _dates(directory) if live else Dates()
+        context = sockets.Context(policy, facts.rules.decisions, listeners, dates.rules_in_force_since, live)
+        views = [sockets.unless_from_net(view, self.systemd) for profile in self._profiles for view in sockets.read(
+            profile, units.get(profile.unit), labels.get(profile.unit), context)]
+        facts = facts._replace(sockets=views, executables=executables)
+        if not live:
+            return facts
+        cache = read_cache(directory, facts.wanted_contexts, policy.same_type)
+        return facts._replace(clients=self._read_clients(facts, policies),
+                              init=facts.init._replace(cache=cache, dates=dates))
+
+    def _read_clients(self, facts: Facts, policies: Policies) -> "Dict[str, ClientFacts]":
+        """Ask the policy whether the clients that profiles name may connect."""
+        domains = {profile.unit: profile.client for profile in self._profiles if profile.client}
+        found = {}
+        for view in facts.sockets:
+            if view.unit in domains and view.seen.exists and view.present:
+                from . import clients
+
+                found[view.path] = clients.read(domains[view.unit], view, policies.database.directory_label)
+        return {path: client for path, client in found.items() if client}
+
+
+def read_cache(directory: str, wanted: Mapping[str, str], same_type: SameType) -> LabelCache:
+    """Compare PID 1's label cache with the disk; where it is not fresh, ask it about sockets.
+
+    ``wanted``: the contexts that they should have, by path.
+    """
+    mapped = procfs.held_label_files(1)
+    cache = labelfiles.read(1, directory, mapped)
+    if cache.state == labelcache.FRESH or not mapped or os.geteuid() != 0:
+        return cache
+    from ..doors import heldcopy
+
+    held = heldcopy.ask(1, list(wanted), directory)
+    if held.unseen:
+        return cache._replace(unasked=held.unseen, evidence=[*cache.evidence, "%s" % held.unseen])
+    wrong = [Wrong(path, held.answers[path], context) for path, context in wanted.items()
+             if not same_type(type_of(held.answers[path] or ""), type_of(context))]
+    return cache._replace(answers=held.answers, wrong=wrong, evidence=[
+        *map(evidence.would_label, wrong), *cache.evidence, *([held.assumed] if held.assumed else [])])
+
+
+def _dates(directory: str) -> Dates:
+    return Dates(labelfiles.changed_at(directory), selinuxlib.policy_loaded_at(), procfs.booted_at())

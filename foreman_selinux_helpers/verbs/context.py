@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..model.facts import Host
     from ..model.profiles import Profiles, SocketProfile
     from ..repair.converge import Converge
+    from ..sources.host import HostSource
 
 
 class Argument(NamedTuple):
@@ -107,11 +108,17 @@ class Run(NamedTuple):
                              % ", ".join(sorted(unknown)))
         return chosen
 
+    def source(self, chosen: "Sequence[SocketProfile]") -> "HostSource":
+        """Return the source of facts about the sockets of some profiles."""
+        from ..sources.host import HostSource
+
+        return HostSource(self.host, chosen, self.known_units, self.runner)
+
     def flow(self, chosen: "Sequence[SocketProfile]") -> "Converge":
         """Return the flow for the sockets of some profiles."""
         from ..repair.converge import Converge
 
-        return Converge(self.host, chosen, self.known_units, self.runner, self.log)
+        return Converge(self.source(chosen), self.runner, self.log)
 
 
 def on_host(work: Callable[[Run], Done]) -> Callable[[Request], Done]:
@@ -119,13 +126,13 @@ def on_host(work: Callable[[Run], Done]) -> Callable[[Request], Done]:
     def run(request: Request) -> Done:
         from ..doors import profilefiles
         from ..doors.run import Runner
-        from ..sources import host as hosts
+        from ..sources import hostkind
 
         os.umask(0o022)  # the record and the label database are for everybody to read
         root = request.root()
         if request.changes:
             os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
-        host = hosts.look(root)
+        host = hostkind.read(root)
         found = profilefiles.load(root)
         for one in found.broken:
             request.log.error("profile refused: %s" % str(one))

@@ -1,46 +1,31 @@
 """The verb ``detect``: says when systemd renews its label cache, and how that is known."""
 
-from typing import TYPE_CHECKING, List, NamedTuple, Optional
+from typing import List, Optional
 
-from ..model import layout
-from ..model.facts import Host
-from ..model.labelcache import LabelCache
+from ..model import layout, refresh
+from ..model.facts import Facts
 from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, on_host
 from .documents import Document
 
-if TYPE_CHECKING:
-    from ..sources.detection import Build
-
-
-class Found(NamedTuple):
-    """What was found; ``reexec_due`` says why the running PID 1 is not the installed one."""
-
-    running: "Build"
-    installed: "Build"
-    libselinux: Optional[str]
-    reexec_due: Optional[str]
-    cache: LabelCache
-
 
 @on_host
 def _run(run: Run) -> Done:
-    flow, offline = run.flow(run.profiles.sockets), run.host.offline
-    systemd = flow.detection
-    found = Found(systemd.running(offline), systemd.installed(), systemd.libselinux(), systemd.reexec_due(offline),
-                  flow.look().cache)
-    return Done(document(found, run.host), text)
+    source = run.source(run.profiles.sockets)
+    facts = source.read_systemd(source.read())
+    return Done(document(facts), text)
 
 
-def document(found: Found, host: Host) -> Document:
+def document(facts: Facts) -> Document:
     """Return the document."""
-    upgraded = ["%s: systemd was upgraded, and PID 1 was not re-executed since" % found.reexec_due] \
-        if found.reexec_due else []
+    systemd = facts.systemd or refresh.NOT_READ
+    due = refresh.reexec_due(systemd)
+    upgraded = ["%s: systemd was upgraded, and PID 1 was not re-executed since" % due] if due else []
     return dict(
-        documents.envelope("detect", True, False, parts.looked(host, upgraded, parts.unseen_of(host, found.cache))),
-        running=dict(found.running._asdict()), installed=dict(found.installed._asdict()),
-        libselinux=found.libselinux, reexec_due=bool(found.reexec_due), label_cache=parts.label_cache(found.cache))
+        documents.envelope("detect", True, False, parts.looked(facts.host, upgraded, facts.unseen_cache)),
+        running=dict(systemd.running._asdict()), installed=dict(systemd.installed._asdict()),
+        libselinux=systemd.libselinux, reexec_due=bool(due), label_cache=parts.label_cache(facts.cache))
 
 
 def text(document: Document, colour: bool = False) -> str:

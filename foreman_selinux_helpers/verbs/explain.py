@@ -6,15 +6,15 @@ from contextlib import closing
 from typing import Any, List, Optional, Tuple
 
 from ..doors import selinuxlib
-from ..model import access, explanation, labelcache, layout
+from ..model import access, explanation, judgement, labelcache, layout
 from ..model.access import ClientFacts
 from ..model.errors import UsageError
 from ..model.explanation import Judgement
+from ..model.facts import Facts
 from ..model.filecontexts import SOCKET, Rule, type_of
 from ..model.outcome import SocketReport
 from ..model.pathfacts import Listener, PathFacts, UnitSocket, plain_path
 from ..model.profiles import unprofiled
-from ..repair.converge import Converge
 from ..sources import clients, pathfacts
 from ..sources.policies import Policies
 from . import documents, parts
@@ -56,7 +56,15 @@ class _Explanation:
         self.policy = pathfacts.policy_of(run.host, policies)
         self.document = document
         self.live = run.host.offline is None
-        self.flow = run.flow(run.profiles.sockets)
+        self.source = run.source(run.profiles.sockets)
+        self._facts: Optional[Facts] = None
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the sockets of the profiles, or of the one unit that has the path."""
+        if self._facts is None:
+            self._facts = self.source.read()
+        return self._facts
 
     def tell(self) -> Document:
         """Look, judge, and return the document."""
@@ -74,7 +82,7 @@ class _Explanation:
             self._describe_socket(report)
         if file_type == SOCKET and self.live:
             self._systemd()
-        socket = self._unit_socket(report) if report else None
+        socket = UnitSocket(*report, self.facts.rules.decisions, self.facts.cache) if report else None
         judged = explanation.judge(facts, socket, self.policy)
         self.document["notes"] += judged.notes
         judged = self._client(judged, facts, socket)
@@ -95,22 +103,17 @@ class _Explanation:
         found = self._of_path(path)
         if found or not (host.own_root and host.booted):
             return found, found.view.unit if found else None
-        for unit, paths in self.flow.systemd.listening_paths().items():
-            if any(canonical(one) == canonical(path) for one in paths):
+        for unit, paths in self.source.systemd.listening_paths().items():
+            if any(canonical(listened) == canonical(path) for listened in paths):
                 # A profile that gives only a regex has its unit's paths among its own already.
-                self.flow = Converge(host, [unprofiled(unit)], None, self.run.runner, self.run.log)
+                self.source, self._facts = self.source.of([unprofiled(unit)]), None
                 return self._of_path(path), unit
         return None, None
 
     def _of_path(self, path: str) -> Optional[SocketReport]:
-        self.outcome = self.flow.status()
         canonical = self.policy.equivalences.canonical
-        found = [one for one in self.outcome.sockets if canonical(one.view.path) == canonical(path)]
-        return next((one for one in found if one.view.listening), next(iter(found), None))
-
-    def _unit_socket(self, report: SocketReport) -> UnitSocket:
-        seen = self.outcome.observation
-        return UnitSocket(report.view, report.problem, report.remedy, report.command, seen.decisions, seen.cache)
+        found = [report for report in judgement.reports(self.facts) if canonical(report.view.path) == canonical(path)]
+        return next((report for report in found if report.view.seen.listening), next(iter(found), None))
 
     def _client(self, judged: Judgement, facts: PathFacts, socket: Optional[UnitSocket]) -> Judgement:
         """Ask the policy whether the client may connect; a denial counts where nothing else is wrong."""
@@ -134,10 +137,10 @@ class _Explanation:
         if not selinuxlib.enforcing():
             self._note("SELinux is permissive: what the policy denies is logged, and happens all the same")
         judged = explanation.judge_client(judged, asked)
-        if judged.cause is None and view.exists and (view.listening or view.foreign):
-            later = self.flow.judge_client(wanted, view, self.outcome.observation)
-            if later.problem:
-                return Judgement(later.problem, explanation.on_the_way(wanted), later.remedy, later.command)
+        if judged.cause is None and view.seen.exists and (view.seen.listening or view.seen.foreign):
+            report = judgement.client_report(self.facts, view, asked)
+            if report.problem:
+                return Judgement(report.problem, explanation.on_the_way(wanted), report.remedy, report.command)
         return judged
 
     def _denials(self, path: str) -> None:
@@ -168,15 +171,14 @@ class _Explanation:
 
     def _describe_socket(self, report: SocketReport) -> None:
         view = report.view
-        self.document.update(profile=view.profile or None, type=view.type or None, own_word=view.own_word,
-                             expected_socket_label=view.expected_socket_label,
-                             socket_label=view.socket_label or self.document["socket_label"])
+        self.document.update(profile=view.profile or None, type=view.wanted.type or None, own_word=view.own_word,
+                             expected_socket_label=view.wanted.socket_label,
+                             socket_label=view.seen.socket_label or self.document["socket_label"])
         self.document["notes"] += parts.profile_notes([view])
 
     def _systemd(self) -> None:
-        cache = self.outcome.observation.cache
-        running = self.flow.detection.running(self.run.host.offline)
-        self.document["unseen"] += parts.unseen_of(self.run.host, cache)
+        cache, running = self.facts.cache, self.source.detection.running(self.run.host.offline)
+        self.document["unseen"] += self.facts.unseen_cache
         self.document["label_cache"] = {"state": cache.state, "evidence": list(cache.evidence)}
         self.document["refresh"] = {"version": running.version, "refresh": running.refresh,
                                     "evidence": list(running.evidence)}

@@ -4,10 +4,9 @@ from typing import List, Sequence
 
 from ..model import rules, sockets
 from ..model.facts import Host
-from ..model.labelcache import UNKNOWN, LabelCache
+from ..model.labelcache import LabelCache
 from ..model.outcome import Outcome
 from ..model.plan import Result
-from ..sources import host as hosts
 from . import documents
 from .context import Run
 from .documents import Document, Looked
@@ -15,47 +14,38 @@ from .documents import Document, Looked
 
 def warn(run: Run, outcome: Outcome) -> None:
     """Say in the log what is still to be done."""
-    for line in outcome.rest:
+    for line in outcome.by_hand:
         run.log.warning(line)
 
 
 def envelope(command: str, outcome: Outcome) -> Document:
     """Return the beginning of a document about what the flow found and did."""
-    seen = outcome.observation
+    facts = outcome.facts
     return documents.envelope(command, outcome.ok, outcome.changed, looked(
-        seen.host, profile_notes(seen.views), unseen_of(seen.host, seen.cache) + [
-            "%s: permission denied" % view.path for view in seen.views if view.in_use and view.exists is None]))
+        facts.host, profile_notes(facts.sockets), facts.unseen))
 
 
 def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) -> Looked:
     """Return what a document says of the host that was looked at."""
-    return Looked(documents.source(host.root), hosts.notes(host) + list(notes), unseen)
-
-
-def unseen_of(host: Host, cache: LabelCache) -> List[str]:
-    """Say why PID 1's label cache could not be seen, or its copy not be asked; elsewhere it is not looked for."""
-    if host.offline:
-        return []
-    why = cache.unasked or ("; ".join(cache.evidence) if cache.state == UNKNOWN else None)
-    return ["PID 1's label cache: %s" % why] if why else []
+    return Looked(documents.source(host.root), [*host.notes, *notes], unseen)
 
 
 def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
     """Say which profiles do less than they say, for sockets that are in use."""
     notes = []
     for view in views:
-        if view.in_use and view.idle:
+        if view.seen.in_use and view.idle:
             notes.append("the profile %s does nothing for %s: the policy has no type %s"
-                         % (view.profile, view.path, view.type))
+                         % (view.profile, view.path, view.wanted.type))
         elif view.own_word:
             notes.append("the policy itself labels %s %s, which counts for more than the profile %s"
-                         % (view.path, view.type, view.profile))
+                         % (view.path, view.wanted.type, view.profile))
     return notes
 
 
 def acted(command: str, outcome: Outcome) -> Document:
     """Return the document of a verb that acts: all but its sockets."""
-    made = dict(envelope(command, outcome), label_cache=label_cache(outcome.observation.cache),
+    made = dict(envelope(command, outcome), label_cache=label_cache(outcome.facts.cache),
                 plan=[dict(one._asdict()) for one in outcome.plan], results=results(outcome.results))
     if outcome.error:
         made["error"] = outcome.error  # why what was done could not be looked at
@@ -64,13 +54,13 @@ def acted(command: str, outcome: Outcome) -> Document:
 
 def sockets_of(outcome: Outcome) -> List[Document]:
     """Return what is known of each socket."""
-    answers = outcome.observation.cache.answers or {}
+    answers = outcome.facts.cache.answers or {}
     return [{
         "unit": one.view.unit, "profile": one.view.profile, "path": one.view.path,
         "expected": one.view.expected, "held_answer": answers.get(one.view.path),
-        "path_label": one.view.path_label,
-        "socket_label": one.view.socket_label, "problem": one.problem, "remedy": one.remedy,
-        "in_use": one.view.in_use, "exists": one.view.exists,
+        "path_label": one.view.seen.path_label,
+        "socket_label": one.view.seen.socket_label, "problem": one.problem, "remedy": one.remedy,
+        "in_use": one.view.seen.in_use, "exists": one.view.seen.exists,
     } for one in outcome.sockets]
 
 

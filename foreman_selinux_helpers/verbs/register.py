@@ -20,8 +20,8 @@ def _run(run: Run) -> Done:
 def document(outcome: Outcome) -> Document:
     """Return the document."""
     made = documents.envelope("register", not any(one.outcome == plan.FAILED for one in outcome.results),
-                              outcome.changed, parts.looked(outcome.observation.host))
-    return dict(made, rules=parts.decisions(outcome.observation.decisions), results=parts.results(outcome.results))
+                              outcome.changed, parts.looked(outcome.facts.host))
+    return dict(made, rules=parts.decisions(outcome.facts.rules.decisions), results=parts.results(outcome.results))
 
 
 VERB = Verb("register the rules only", _run, [PROFILE_NAMES, DRY_RUN], changes=True)

@@ -1,57 +1,37 @@
 """The verb ``stale``: says which processes label by outdated rules, and what brings each up to date."""
 
-import os
 import time
-from typing import TYPE_CHECKING, Callable, List, Optional, Sequence
+from typing import List, Optional
 
-from ..doors import selinuxlib
-from ..model import layout
-from ..model.facts import Host
+from ..model import layout, processes
+from ..model.facts import Facts
 from ..model.filecontexts import type_of
 from ..model.processes import Process
-from ..sources.processes import Sockets, look
+from ..model.processfacts import ProcessFacts
 from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, on_host
 from .documents import Document
 
-if TYPE_CHECKING:
-    from ..sources.detection import Build
-
 
 @on_host
 def _run(run: Run) -> Done:
-    from ..doors.systemd import Systemd
-
-    def paths() -> List[str]:
-        found = Systemd(run.runner).listening_paths().values()
-        return list(dict.fromkeys([path for one in found for path in one]
-                                  + [path for one in run.profiles.sockets for path in one.paths]))
-
-    flow = run.flow(())
-    return Done(stale(run.host, lambda: flow.detection.running(run.host.offline), paths), text)
+    return Done(document(run.source(run.profiles.sockets).read_processes()), text)
 
 
-def stale(host: Host, running: Callable[[], "Build"], paths: Callable[[], Sequence[str]] = tuple) -> Document:
-    """Return the document: look at every process of this host.
-
-    ``running``: the systemd that is PID 1; ``paths``: where the sockets of this host are.
-    """
-    found: List[Process] = []
-    fresh = unseen = 0
-    unknown: List[str] = []
-    if host.offline is None and host.policy is not None:
-        directory = selinuxlib.label_directory(host.root, host.policy)
-        found, fresh, unseen = look(directory, running, Sockets(host.root, host.policy, paths), unknown)
+def document(facts: Facts) -> Document:
+    """Return the document."""
+    seen = facts.processes or ProcessFacts()
+    found = processes.judge(seen, facts.same_type)
     hidden: List[str] = []
-    if unknown:
+    if seen.unknown:
         hidden.append("whether %d process%s outdated is unknown: %s" % (
-            len(unknown), " is" if len(unknown) == 1 else "es are", "; ".join(dict.fromkeys(unknown))))
-    if unseen and os.geteuid() != 0:
-        hidden.append("%d processes may only be looked at by root" % unseen)
-    return dict(documents.envelope("stale", all(one.renews_itself for one in found), False,
-                                   parts.looked(host, hidden, hidden)),
-                processes=[_shown(one) for one in found], fresh=fresh)
+            len(seen.unknown), " is" if len(seen.unknown) == 1 else "es are", "; ".join(dict.fromkeys(seen.unknown))))
+    if seen.unseen and not facts.privileged:
+        hidden.append("%d processes may only be looked at by root" % seen.unseen)
+    return dict(documents.envelope("stale", all(process.renews_itself for process in found), False,
+                                   parts.looked(facts.host, hidden, hidden)),
+                processes=[_shown(process) for process in found], fresh=seen.fresh)
 
 
 def _shown(process: Process) -> Document:

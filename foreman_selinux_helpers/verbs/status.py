@@ -1,5 +1,7 @@
 """The verb ``status``: judges every socket, and changes nothing."""
 
+from ..model import judgement, plan
+from ..model.facts import Facts
 from ..model.outcome import Outcome
 from . import parts
 from . import text as shown
@@ -9,15 +11,21 @@ from .documents import Document
 
 @on_host
 def _run(run: Run) -> Done:
-    outcome = run.flow(run.chosen()).status()
-    parts.warn(run, outcome)
-    return Done(document(outcome), text)
+    found = outcome(run.source(run.chosen()).read())
+    parts.warn(run, found)
+    return Done(document(found), text)
 
 
-def document(outcome: Outcome) -> Document:
+def outcome(facts: Facts) -> Outcome:
+    """Judge every socket."""
+    return Outcome(facts, [], [], judgement.reports(facts), [
+        "%s: %s; repair starts it again" % (step.target, step.reason) for step in plan.start_steps(facts.stopped)])
+
+
+def document(found: Outcome) -> Document:
     """Return the document."""
-    return dict(parts.envelope("status", outcome), label_cache=parts.label_cache(outcome.observation.cache),
-                sockets=parts.sockets_of(outcome))
+    return dict(parts.envelope("status", found), label_cache=parts.label_cache(found.facts.cache),
+                sockets=parts.sockets_of(found))
 
 
 def text(document: Document, colour: bool = False) -> str:

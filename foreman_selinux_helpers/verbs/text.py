@@ -88,7 +88,7 @@ def _socket(one: Document, colour: bool) -> List[str]:
     if not one["in_use"] and not one["problem"] and not one["expected"]:
         return lines
     if one["problem"]:
-        lines += layout.wrap(causes.MEANINGS.get(one["problem"], ""), 4)
+        lines += layout.wrap(causes.named(one["problem"]).meaning, 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
         lines += layout.entry(name, one[key] or "-")
     if one["problem"] == causes.LABEL_CACHE_STALE and one["held_answer"]:

@@ -1,4 +1,4 @@
-"""Looks at every process as ``stale`` does, with the database of a directory."""
+"""Reads every process as ``stale`` does, with the database of a directory."""
 
 import sys
 
@@ -7,6 +7,6 @@ sys.path.insert(0, top)
 
 from foreman_selinux_helpers.sources import processes  # noqa: E402
 
-found, fresh, _ = processes.look(directory, lambda: None)
-if (len(found), fresh) != (10, 0):
-    raise SystemExit("%d processes are stale, and %d are not" % (len(found), fresh))
+found = processes.read(directory)
+if (len(found.outdated), found.fresh) != (10, 0):
+    raise SystemExit("%d processes are stale, and %d are not" % (len(found.outdated), found.fresh))

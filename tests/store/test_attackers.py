@@ -16,7 +16,7 @@ import pytest
 from foreman_selinux_helpers.doors import labels, profilefiles
 from foreman_selinux_helpers.model.errors import HelperError
 from foreman_selinux_helpers.model.units import Service, SocketUnit
-from foreman_selinux_helpers.sources import socketviews
+from foreman_selinux_helpers.sources import sockets as socketsource
 
 from ..policyroot import TOP
 from . import steps
@@ -268,7 +268,7 @@ def executable(path):
     """Return what is seen of a service's program."""
     unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",),
                       Service("foo.service", True, False, str(path)))
-    return socketviews.program_of(unit, SimpleNamespace(database=SimpleNamespace(lookup=lambda path, kind: LABEL)))
+    return socketsource.program_of(unit, SimpleNamespace(database=SimpleNamespace(lookup=lambda path, kind: LABEL)))
 
 
 def test_links_of_root_are_followed_on_the_way(place):

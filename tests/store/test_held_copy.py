@@ -122,7 +122,7 @@ def ask(holder, small, paths=PATHS):
 
 
 def state(holder, small):
-    return labelfiles.look(holder.pid, str(small.files)).state
+    return labelfiles.read(holder.pid, str(small.files)).state
 
 
 def rule(regex, context=FOO, file_type=ALL_FILES):
@@ -231,14 +231,14 @@ def test_local_rules_that_were_edited_by_hand(small, start, change):
     time.sleep(LATER)
     after = start()
     assert not any("local" in one.path for one in procfs.held_label_files(after.pid))
-    found = labelfiles.look(after.pid, str(small.files))
+    found = labelfiles.read(after.pid, str(small.files))
     assert (found.state, "read as text" in found.evidence[-1]) == (labelcache.FRESH, True)
     assert ask(after, small).answers == after.answers()
     assert after.answers()["/run/2.sock"] == FOO
     # Once it is edited again nobody knows what the process has read.
     with local.open("a") as text:
         text.write("/run/3\\.sock\t%s\n" % FOO)
-    found = labelfiles.look(after.pid, str(small.files))
+    found = labelfiles.read(after.pid, str(small.files))
     assert (found.state, "may have changed" in found.evidence[0]) == (labelcache.UNKNOWN, True)
     assert "file_contexts.local" in ask(after, small).unseen
     # A commit writes over it; it is then taken for granted that there was nothing.

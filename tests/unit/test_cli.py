@@ -7,7 +7,8 @@ import pytest
 
 from foreman_selinux_helpers import cli, verbs
 from foreman_selinux_helpers.model import errors
-from foreman_selinux_helpers.sources import host, observe
+from foreman_selinux_helpers.sources import hostkind
+from foreman_selinux_helpers.sources.host import HostSource
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUTPUT = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % TOP
@@ -76,7 +77,7 @@ def test_a_broken_profile_is_said_and_the_rest_is_served(root, capsys):
 def test_bugs_are_one_line(monkeypatch, root, capsys):
     def broken(*_):
         raise ZeroDivisionError("bug")
-    monkeypatch.setattr(host, "look", broken)
+    monkeypatch.setattr(hostkind, "read", broken)
     assert cli.main(["--root", root, "status"]) == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1
@@ -86,7 +87,7 @@ def test_bugs_are_one_line(monkeypatch, root, capsys):
 def test_interrupting_is_no_traceback(monkeypatch, root, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
-    monkeypatch.setattr(observe, "observe", interrupted)
+    monkeypatch.setattr(HostSource, "read", interrupted)
     assert cli.main(["--root", root, "status"]) == 130
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -221,7 +222,7 @@ def test_a_run_that_is_cut_short_is_a_document(accident, status, verb, changed, 
 
     def cut_short(*_):
         raise accident
-    monkeypatch.setattr(observe, "observe", cut_short)
+    monkeypatch.setattr(HostSource, "read", cut_short)
     found, document = failed(["--root", root, *verb.split(), "--json", "-q"], capsys)
     assert (found, document["command"], document["changed"]) == (status, verb.split()[0], changed)
     assert cli.main(["--root", root, *verb.split()]) == status

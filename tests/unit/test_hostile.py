@@ -94,11 +94,11 @@ def test_regexes_that_only_repeat_are_taken():
 def test_a_regex_that_takes_for_ever_is_cut_at_the_deadline(monkeypatch, tmp_path, capsys):
     """Whichever it is: the end of the time is heard in the middle of a match."""
     from foreman_selinux_helpers.model import filecontexts
-    from foreman_selinux_helpers.sources import host
+    from foreman_selinux_helpers.sources import hostkind
 
     def forever(_):
         filecontexts.Rule("/run/(a|a)*b", "all", "x").matches("/run/" + "a" * 99)
-    monkeypatch.setattr(host, "look", forever)
+    monkeypatch.setattr(hostkind, "read", forever)
     start = time.monotonic()
     assert cli.main(["--root", str(tmp_path), "--timeout", "0.5", "status"]) == 1
     assert time.monotonic() - start < 10

@@ -28,7 +28,7 @@ def values(module, *but):
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("cause", set(causes.MEANINGS)),
+    ("cause", {cause.name for cause in causes.CAUSES}),
     ("guard", values(guards)),
     ("outcome", {plan.DONE, plan.NOT_NEEDED, plan.REFUSED, plan.FAILED}),
     ("step", {*plan.STEPS, *sockets.ACTIONS}),

@@ -45,7 +45,7 @@ for _ in range(rounds):
         del there[key]
     before = heldcopy.ask(1, paths, directory)
     Systemd(runner).look_a_label_up()
-    cache = labelfiles.look(1, directory)
+    cache = labelfiles.read(1, directory)
     held = heldcopy.ask(1, paths, directory)
     subprocess.check_call(["systemctl", "restart", "held.socket"])
     made = {path: labels.path_label(path) for path in [*paths, never]}

@@ -9,7 +9,7 @@ import pytest
 from foreman_selinux_helpers.doors import procfs, unixsockets
 from foreman_selinux_helpers.model import labelcache, shownunits
 from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, HeldFile
-from foreman_selinux_helpers.sources import socketviews
+from foreman_selinux_helpers.sources import sockets as socketsource
 
 DIRECTORY = "/etc/selinux/targeted/contexts/files"
 MAIN, HOMEDIRS, LOCAL = (DIRECTORY + "/file_contexts%s.bin" % part for part in ("", ".homedirs", ".local"))
@@ -134,10 +134,10 @@ def test_listen_lines_of_new_and_old_systemd():
 def test_a_socket_that_was_relabelled_says_nothing_of_who_made_it(tmp_path, monkeypatch):
     """That PID 1 made it wrong is proof of an outdated label cache; that somebody labelled it by hand is not."""
     path = str(tmp_path / "s")
-    monkeypatch.setattr(socketviews.labels, "path_label", lambda path: "u:r:t")
+    monkeypatch.setattr(socketsource.labels, "path_label", lambda path: "u:r:t")
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(path)
-        made = socketviews._look_at(path).made_at
+        made = socketsource._read_inode(path).made_at
         assert made == os.lstat(path).st_mtime
         os.utime(path, (made - 60, made - 60))  # it was made a minute before its last change
-        assert socketviews._look_at(path) == (True, None, "u:r:t")
+        assert socketsource._read_inode(path) == (True, None, "u:r:t")

@@ -8,7 +8,7 @@ import pytest
 
 from foreman_selinux_helpers.doors import packages, selinuxlib, trust
 from foreman_selinux_helpers.model.errors import OutsideImage
-from foreman_selinux_helpers.sources import host, pathfacts
+from foreman_selinux_helpers.sources import hostkind, pathfacts
 
 
 @pytest.fixture
@@ -173,16 +173,16 @@ def test_the_distribution_of_an_image(image):
 
 
 def test_the_configuration_of_an_image(image, monkeypatch):
-    monkeypatch.delenv(host.NO_REEXEC, raising=False)
+    monkeypatch.delenv(hostkind.NO_REEXEC, raising=False)
     (image / "srv").mkdir()
     (image / "srv/foreman-selinux-helpers.conf").write_text("[daemon-reexec]\nallowed = no\n")
     (image / "etc").mkdir()
     (image / "etc/foreman-selinux-helpers").symlink_to("/srv")
-    assert host.reexec_switched_off(str(image)) == "%s/srv/foreman-selinux-helpers.conf says so" % image
+    assert hostkind.reexec_switched_off(str(image)) == "%s/srv/foreman-selinux-helpers.conf says so" % image
     (image / "etc/foreman-selinux-helpers").unlink()
     (image / "etc/foreman-selinux-helpers").symlink_to("../../outside")
     (image.parent / "outside/foreman-selinux-helpers.conf").write_text("[daemon-reexec]\nallowed = no\n")
-    assert host.reexec_switched_off(str(image)) is None
+    assert hostkind.reexec_switched_off(str(image)) is None
 
 
 def test_what_explain_looks_at(image):

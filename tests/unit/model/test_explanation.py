@@ -12,7 +12,7 @@ from foreman_selinux_helpers.model.pathfacts import Inode, Listener, PathFacts, 
 from foreman_selinux_helpers.model.rules import Decision, Policy
 from foreman_selinux_helpers.model.winner import Verdict
 
-from .test_sockets import BAD, GOOD, RIGHT
+from .test_sockets import BAD, GOOD, RIGHT, changed
 
 PATH = "/run/foo.sock"
 HOST = Host("/", "targeted", True, True, None)
@@ -30,7 +30,7 @@ def policy(*known, file_type=ALL_FILES):
 
 
 def socket(problem=None, cache=FRESH, decisions=(), wrong=None, **change):
-    return UnitSocket(RIGHT._replace(**change), problem, "words" if problem else None, None, decisions,
+    return UnitSocket(changed(RIGHT, **change), problem, "words" if problem else None, None, decisions,
                       LabelCache(cache, ["why"], wrong=wrong))
 
 
@@ -92,7 +92,7 @@ def test_the_command_is_for_the_image():
     (socket(causes.NO_RULE), "No rule gives the type foo_t to /run/foo.sock. So the rule /run/.* (file_contexts:3) wins: var_run_t."),
     (socket(causes.SHADOWED, decisions=[Decision(WIDE, rules.SKIP, "a rule of yours wins", "foo.socket", PATH, causes.SHADOWED)]),
      "A rule of yours wins."),
-    (socket(causes.SHADOWED, decided=Decision(WIDE, rules.SKIP, "it was deleted", "foo.socket", commands=("x",))), "It was deleted."),
+    (socket(causes.SHADOWED, wanted_decided=Decision(WIDE, rules.SKIP, "it was deleted", "foo.socket", commands=("x",))), "It was deleted."),
     (socket(causes.LABEL_CACHE_STALE, path_label=BAD),
      "The rules are right, but PID 1 labels new sockets by an outdated copy of them: it is var_run_t, and the rules say foo_t."),
     (socket(causes.LABEL_CACHE_STALE),
@@ -136,11 +136,12 @@ def test_a_denial_counts_where_nothing_else_is_wrong(cause, right, judged):
 
 def test_the_view_of_a_socket():
     view = explanation.view_of(FACTS._replace(listeners=[SERVER]), None, GOOD, BAD)
-    assert (view.path, view.exists, view.wanted, view.expected, view.path_label, view.socket_label, view.foreign) == (
-        PATH, True, GOOD, BAD, BAD, BAD, True)
-    assert explanation.view_of(FACTS._replace(inode=None), None, None, None).wanted == BAD
+    seen = view.seen
+    assert (view.path, view.wanted.context, view.expected) == (PATH, GOOD, BAD)
+    assert (seen.exists, seen.path_label, seen.socket_label, seen.foreign) == (True, BAD, BAD, True)
+    assert explanation.view_of(FACTS._replace(inode=None), None, None, None).wanted.context == BAD
     assert explanation.view_of(FACTS, socket(), None, BAD) == RIGHT
-    assert explanation.view_of(FACTS, socket(), BAD, BAD).wanted == BAD
+    assert explanation.view_of(FACTS, socket(), BAD, BAD).wanted.context == BAD
 
 
 def test_what_is_unusual_is_noted():

@@ -1,18 +1,18 @@
 import pytest
 
 from foreman_selinux_helpers.model import guards
-from foreman_selinux_helpers.model.guards import Facts, Need, needless, refuse
+from foreman_selinux_helpers.model.guards import Conditions, Need, needless, refuse
 from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
 
-CLEAR = Facts(milder=None, switched_off=None, container=None, already_done=False, manager_state="running",
+CLEAR = Conditions(milder=None, switched_off=None, container=None, already_done=False, manager_state="running",
               target_jobs=(), free_bytes=1 << 30, free_inodes=100, binary_failure=None)
 
 
-@pytest.mark.parametrize("facts", [CLEAR, CLEAR._replace(manager_state="degraded"),
+@pytest.mark.parametrize("conditions", [CLEAR, CLEAR._replace(manager_state="degraded"),
                                    CLEAR._replace(manager_state="maintenance"), CLEAR._replace(free_bytes=16 << 20),
                                    CLEAR._replace(free_inodes=None)])
-def test_nothing_is_in_the_way(facts):
-    assert refuse(facts) is None
+def test_nothing_is_in_the_way(conditions):
+    assert refuse(conditions) is None
 
 
 @pytest.mark.parametrize(("change", "guard"), [

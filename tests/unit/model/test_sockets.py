@@ -1,13 +1,19 @@
 import pytest
 
 from foreman_selinux_helpers.model import causes
-from foreman_selinux_helpers.model.sockets import Executable, SocketView, actions, problem
+from foreman_selinux_helpers.model.sockets import Executable, Seen, SocketView, Wanted, actions, problem
 
 GOOD, BAD, INIT = ("system_u:object_r:%s:s0" % name for name in ("foo_t", "var_run_t", "initrc_t"))
 RIGHT = SocketView(
-    unit="foo.socket", profile="foo", path="/run/foo.sock", type="foo_t", listening=True, exists=True,
-    held_by_init=True, expected=GOOD, wanted=GOOD, path_label=GOOD, socket_label=INIT, expected_socket_label=INIT,
-    rule_cause=None, restart="auto", service_active=False, in_use=True)
+    "foo.socket", "foo", "/run/foo.sock", GOOD, Seen(True, True, True, GOOD, INIT, in_use=True),
+    Wanted("foo_t", GOOD, INIT))
+
+
+def changed(view, **change):
+    """Return another view of a socket; what is wanted is named so: ``wanted_context``."""
+    wanted = {name[len("wanted_"):]: change.pop(name) for name in list(change) if name.startswith("wanted_")}
+    seen = {name: change.pop(name) for name in list(change) if name in Seen._fields}
+    return view._replace(seen=view.seen._replace(**seen), wanted=view.wanted._replace(**wanted), **change)
 
 
 def steps(view, executable=None):
@@ -26,21 +32,21 @@ def steps(view, executable=None):
     ({"path_label": None, "exists": False}, False, None),
     ({"socket_label": BAD}, False, causes.SOCKET_LABEL),
     ({"socket_label": None}, False, None),
-    ({"expected_socket_label": None, "socket_label": BAD}, False, None),
+    ({"wanted_socket_label": None, "socket_label": BAD}, False, None),
     ({"path_label": BAD, "made_after_rules": True}, False, causes.MADE_BEFORE_RULE),
-    ({"rule_cause": causes.ALIASED_PATH, "path_label": BAD}, False, causes.ALIASED_PATH),
+    ({"wanted_cause": causes.ALIASED_PATH, "path_label": BAD}, False, causes.ALIASED_PATH),
     # Its profile is idle: whether the client gets in is all that counts.
-    ({"rule_cause": causes.NO_SUCH_TYPE}, False, None), ({"rule_cause": causes.NO_SUCH_TYPE}, True, None),
-    ({"rule_cause": causes.NO_SUCH_TYPE, "path_label": BAD}, False, None),
-    ({"rule_cause": causes.NO_SUCH_TYPE, "in_use": False}, False, None),
+    ({"wanted_cause": causes.NO_SUCH_TYPE}, False, None), ({"wanted_cause": causes.NO_SUCH_TYPE}, True, None),
+    ({"wanted_cause": causes.NO_SUCH_TYPE, "path_label": BAD}, False, None),
+    ({"wanted_cause": causes.NO_SUCH_TYPE, "in_use": False}, False, None),
     ({"path_label": "user_u:object_r:foo_t:s0"}, False, None),  # restorecon leaves the user alone, too
 ])
 def test_causes(change, stale, cause):
-    assert problem(RIGHT._replace(**change), stale, str.__eq__) == cause
+    assert problem(changed(RIGHT, **change), stale, str.__eq__) == cause
 
 
 def test_a_socket_made_wrong_after_the_rules_shows_that_the_cache_is_not_renewed():
-    wrong = RIGHT._replace(path_label=BAD, made_after_rules=True)
+    wrong = changed(RIGHT, path_label=BAD, made_after_rules=True)
     assert problem(wrong, False, str.__eq__, cache_outdated=True) == causes.LABEL_CACHE_STALE
     assert problem(RIGHT, False, str.__eq__, cache_outdated=True) is None
 
@@ -49,37 +55,37 @@ def test_a_socket_made_wrong_after_the_rules_shows_that_the_cache_is_not_renewed
     ({}, ([], 0)),
     ({"path_label": BAD}, (["restart"], 0)),
     ({"path_label": BAD, "service_active": True}, (["relabel"], 0)),
-    ({"path_label": BAD, "service_active": True, "restart": "always"}, (["restart"], 0)),
-    ({"path_label": BAD, "restart": "never"}, (["relabel"], 0)),
+    ({"path_label": BAD, "service_active": True, "wanted_restart": "always"}, (["restart"], 0)),
+    ({"path_label": BAD, "wanted_restart": "never"}, (["relabel"], 0)),
     ({"socket_label": BAD, "service_active": True}, (["restart"], 0)),
-    ({"socket_label": BAD, "restart": "never"}, ([], 1)),
-    ({"socket_label": BAD, "path_label": BAD, "restart": "never"}, (["relabel"], 1)),
+    ({"socket_label": BAD, "wanted_restart": "never"}, ([], 1)),
+    ({"socket_label": BAD, "path_label": BAD, "wanted_restart": "never"}, (["relabel"], 1)),
     ({"path_label": BAD, "listening": False}, ([], 0)),
-    ({"path_label": BAD, "wanted": None}, ([], 0)),
+    ({"path_label": BAD, "wanted_context": None}, ([], 0)),
 ])
 def test_the_mildest_thing_that_mends_it(change, expected):
-    assert steps(RIGHT._replace(**change)) == expected
+    assert steps(changed(RIGHT, **change)) == expected
 
 
 @pytest.mark.parametrize(("change", "expected"), [
     ({"path_label": BAD}, (["relabel"], 0)),
-    ({"path_label": BAD, "restart": "always"}, (["relabel"], 0)),
+    ({"path_label": BAD, "wanted_restart": "always"}, (["relabel"], 0)),
     ({"path_label": BAD, "socket_label": BAD}, (["restart", "relabel"], 0)),
     ({"socket_label": BAD}, (["restart", "relabel"], 0)),
-    ({"socket_label": BAD, "restart": "never"}, ([], 1)),
+    ({"socket_label": BAD, "wanted_restart": "never"}, ([], 1)),
     ({"socket_label": BAD, "keeps_labels": False}, (["restart"], 0)),
     ({}, ([], 0)),
 ])
 def test_nothing_is_made_anew_by_outdated_rules_without_being_relabelled(change, expected):
-    found, rest = actions([RIGHT._replace(**change)], None, str.__eq__, cache_stale=True)
+    found, rest = actions([changed(RIGHT, **change)], None, str.__eq__, cache_stale=True)
     assert ([one.step for one in found], len(rest)) == expected
 
 
 def test_the_executable_is_relabelled_before_the_restart():
     wrong = Executable("/usr/bin/foo", BAD, GOOD)
-    assert steps(RIGHT._replace(socket_label=BAD), wrong) == (["relabel-executable", "restart"], 0)
+    assert steps(changed(RIGHT, socket_label=BAD), wrong) == (["relabel-executable", "restart"], 0)
     assert steps(RIGHT, wrong._replace(label=GOOD)) == ([], 0)
 
 
 def test_aliases_count_as_the_same_type():
-    assert problem(RIGHT._replace(path_label=BAD), False, lambda one, other: True) is None
+    assert problem(changed(RIGHT, path_label=BAD), False, lambda one, other: True) is None

@@ -5,115 +5,36 @@ from contextlib import contextmanager
 
 import pytest
 
-from foreman_selinux_helpers.doors import labeldatabase, labelfiles, labels, ownership, procfs
+from foreman_selinux_helpers.doors import attempts, labeldatabase, ownership, restartjournal
 from foreman_selinux_helpers.doors import systemd as door
 from foreman_selinux_helpers.doors.deadline import Deadline
-from foreman_selinux_helpers.doors.log import Log
 from foreman_selinux_helpers.doors.run import Runner
 from foreman_selinux_helpers.model import causes, guards, plan, rules
+from foreman_selinux_helpers.model.attempts import Attempts
 from foreman_selinux_helpers.model.errors import CommandFailed, DeadlineExceeded, RulesRefused, TimedOut
-from foreman_selinux_helpers.model.facts import Host, Observation
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
-from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
-from foreman_selinux_helpers.model.record import Record
-from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, Prediction
+from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache
+from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
 from foreman_selinux_helpers.model.refresh import UNKNOWN as UNSURE
 from foreman_selinux_helpers.model.rules import Decision
-from foreman_selinux_helpers.model.units import Service, SocketUnit
+from foreman_selinux_helpers.model.units import Service
 from foreman_selinux_helpers.model.winner import Verdict, contradicted
-from foreman_selinux_helpers.repair import attempts, evidence, registration, socketunits, stopped
-from foreman_selinux_helpers.repair.converge import Converge
-from foreman_selinux_helpers.sources import observe
+from foreman_selinux_helpers.repair import registration, socketunits
+from foreman_selinux_helpers.repair.pid1 import Pid1
 
+from ..doors.test_restartjournal import left
+from ..fakes import World
 from ..model.test_guards import CLEAR
-from ..model.test_sockets import BAD, RIGHT
-from .test_stopped import left
+from ..model.test_sockets import BAD, RIGHT, changed
 
-HOST = Host("/", "targeted", True, True, None)
 ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"), rules.ADD, "no-rule: why",
                "foo.socket", "/run/foo.sock", causes.NO_RULE)
 
 
 @pytest.fixture(autouse=True)
 def notes(monkeypatch, tmp_path):
-    monkeypatch.setattr(stopped, "DIRECTORY", str(tmp_path / "notes"))
+    monkeypatch.setattr(restartjournal, "DIRECTORY", str(tmp_path / "notes"))
     monkeypatch.setattr(attempts, "DIRECTORY", str(tmp_path / "notes"))
-
-
-class World:
-    """A host that remembers what was done to it.
-
-    ``cure`` is the step that makes PID 1's cache fresh; ``changed``: when the rules on disk were changed,
-    where the host was booted at 1000.
-    """
-
-    def __init__(self, monkeypatch, cure=None, state=STALE, decisions=(), view=RIGHT, refresh=ON_POLICY_LOAD,
-                 load_due=False, service=None, facts=CLEAR, changed=2000.0):
-        self.done = []
-        self.cure, self.state, self.decisions, self.view, self.facts = cure, state, decisions, view, facts
-        self.failing = set()
-        self.unit = SocketUnit("foo.socket", "loaded", "active", ("/run/foo.sock",), service)
-        self.flow = Converge(HOST, [], None, Runner(Deadline(60)), Log(stderr=False))
-        patch = monkeypatch.setattr
-        patch(self.flow, "look", self.look)
-        patch(self.flow.pid1.evidence, "same", str.__eq__)
-        patch(self.flow.pid1.evidence, "prediction", lambda: Prediction(refresh, ["because"]))
-        original = self.flow.pid1._facts
-        patch(self.flow.pid1, "_facts", lambda directory, milder: self.facts._replace(
-            milder=milder, already_done=original(directory, milder).already_done))
-        patch(self.flow.pid1, "other_sockets", dict)
-        patch(self.flow.systemd, "manager", lambda: door.Manager("239", "running", ()))
-        patch(self.flow.systemd, "container", lambda: None)
-        patch(self.flow.systemd, "binary_version", lambda path: "239")
-        patch(door, "state_directory_space", lambda: (1 << 30, None))
-        self.executed = 0
-        patch(procfs, "mapped_at", lambda pid: "%d-f" % self.executed)
-        self.generation = "rules 1"
-        patch(labelfiles, "generation", lambda directory: self.generation)
-        patch(labelfiles, "changed_at", lambda directory: changed)
-        patch(procfs, "booted_at", lambda: 1000.0)
-        self.askable = True
-        patch(observe, "look_at_cache", lambda *_: self.cache())
-        patch(observe, "policy_load_due", lambda directory: load_due)
-        patch(door, "load_policy", lambda runner: self.do("load-policy"))
-        patch(labels, "relabel", lambda path, context, kind: self.do("relabel " + path))
-        for name, step in (("look_a_label_up", "look-a-label-up"), ("daemon_reload", "daemon-reload"),
-                           ("daemon_reexec", "daemon-reexec")):
-            patch(self.flow.systemd, name, lambda step=step: self.do(step))
-        self.labels_new_sockets = True
-        patch(self.flow.systemd, "order", lambda verb, unit, surely=False: self.order(verb, unit))
-        self.hopeless = set()
-        patch(self.flow.systemd, "may_start", lambda unit: unit not in self.hopeless)
-        patch(self.flow.systemd, "socket_units", lambda units: dict.fromkeys(units, self.unit))
-        patch(self.flow.systemd, "active_units", lambda: ["a.service"])
-
-    def do(self, what):
-        if what in self.failing:
-            raise CommandFailed(what + " failed")
-        self.done.append(what)
-        self.executed += what == "daemon-reexec"
-        if what == self.cure:
-            self.state = FRESH
-
-    def look(self, rules_alone=False):
-        return Observation(HOST, Record({}, {}), (), self.decisions, {"foo.socket": self.unit}, (self.view,), {},
-                           self.cache(), "/dir", True)
-
-    def cache(self):
-        wrong = [Wrong("/run/foo.sock", None, "system_u:object_r:foo_t:s0")]
-        return LabelCache(self.state, ["evidence"], wrong=wrong if self.state == STALE and self.askable else None)
-
-    def order(self, verb, unit):
-        self.do("%s %s" % (verb, unit))
-        if verb in ("restart", "start") and unit == "foo.socket" and self.labels_new_sockets:
-            self.view = RIGHT
-
-    def relabel(self, path):
-        self.do("relabel " + path)
-        self.view = RIGHT
-
-    def acts(self):
-        return [one for one in self.done if one != "look-a-label-up"]
 
 
 def outcomes(outcome):
@@ -176,7 +97,7 @@ def test_remedies_that_are_known_to_be_vain_are_not_tried(monkeypatch, refresh, 
 @pytest.mark.parametrize("verb", ["repair", "restart"])
 def test_where_pid1_stays_stale_an_idle_socket_is_relabelled_in_place(monkeypatch, verb):
     """Made anew it would be wrong again, in every run."""
-    world = World(monkeypatch, facts=CLEAR._replace(manager_state="starting"), view=RIGHT._replace(path_label=BAD))
+    world = World(monkeypatch, conditions=CLEAR._replace(manager_state="starting"), view=changed(RIGHT, path_label=BAD))
     outcome = world.flow.repair(False) if verb == "repair" else world.flow.restart()
     assert "restart foo.socket" not in world.done
     assert "relabel /run/foo.sock" in world.done
@@ -184,14 +105,15 @@ def test_where_pid1_stays_stale_an_idle_socket_is_relabelled_in_place(monkeypatc
 
 
 def test_what_another_run_has_mended_meanwhile_is_left_alone(monkeypatch):
-    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD))
+    world = World(monkeypatch, state=FRESH, view=changed(RIGHT, path_label=BAD))
     looked = []
+    read = world.source.read
 
-    def look(rules_alone=False):
+    def look():
         world.view = RIGHT if looked else world.view
         looked.append(1)
-        return World.look(world)
-    monkeypatch.setattr(world.flow, "look", look)
+        return read()
+    monkeypatch.setattr(world.source, "read", look)
     outcome = world.flow.repair(False)
     assert world.done == []
     assert outcomes(outcome) == [("restart", "not-needed", None)]
@@ -199,16 +121,16 @@ def test_what_another_run_has_mended_meanwhile_is_left_alone(monkeypatch):
 
 
 def test_who_mends_sockets_too_long_is_not_waited_for(monkeypatch):
-    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD))
+    world = World(monkeypatch, state=FRESH, view=changed(RIGHT, path_label=BAD))
     world.flow._runner = Runner(Deadline(0.5))
-    with stopped.alone(Deadline(5)):
+    with restartjournal.alone(Deadline(5)):
         outcome = world.flow.repair(False)
     assert outcomes(outcome) == [("restart", "failed", None)]
     assert "another run of foreman-selinux-helpers is mending sockets" in outcome.results[0].detail
 
 
 def test_a_refused_reexec_is_named_and_nothing_is_touched(monkeypatch):
-    world = World(monkeypatch, facts=CLEAR._replace(manager_state="starting"))
+    world = World(monkeypatch, conditions=CLEAR._replace(manager_state="starting"))
     outcome = world.flow.repair(False)
     assert "daemon-reexec" not in world.done
     assert outcomes(outcome)[-1] == ("daemon-reexec", "refused", guards.MANAGER_BUSY)
@@ -218,7 +140,7 @@ def test_a_refused_reexec_is_named_and_nothing_is_touched(monkeypatch):
 
 
 def test_dry_run_plans_the_same_and_does_nothing(monkeypatch):
-    world = World(monkeypatch, cure="daemon-reexec", view=RIGHT._replace(path_label=BAD))
+    world = World(monkeypatch, cure="daemon-reexec", view=changed(RIGHT, path_label=BAD))
     planned = world.flow.repair(True)
     assert (world.done, planned.results) == ([], [])
     assert world.flow.repair(False).plan == planned.plan
@@ -232,39 +154,39 @@ def test_dry_run_plans_the_same_and_does_nothing(monkeypatch):
      ["stop foo.socket", "stop foo.service", "start foo.socket", "start foo.service"]),
 ])
 def test_restart_in_the_order_that_is_safe(monkeypatch, service, orders):
-    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD), service=service)
+    world = World(monkeypatch, state=FRESH, view=changed(RIGHT, path_label=BAD), service=service)
     world.flow.restart()
     assert world.done == orders
 
 
 def test_the_socket_comes_back_when_stopping_the_service_fails(monkeypatch):
-    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD),
+    world = World(monkeypatch, state=FRESH, view=changed(RIGHT, path_label=BAD),
                   service=Service("foo.service", True, False, None))
     world.failing = {"stop foo.service"}
     outcome = world.flow.restart()
     assert world.done == ["stop foo.socket", "start foo.socket", "start foo.service"]
     assert outcomes(outcome) == [("restart", "failed", None)]
     assert not outcome.ok
-    assert stopped.units() == []
+    assert restartjournal.units() == []
 
 
 def test_the_service_comes_back_when_starting_the_socket_fails(monkeypatch):
-    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD),
+    world = World(monkeypatch, state=FRESH, view=changed(RIGHT, path_label=BAD),
                   service=Service("foo.service", True, False, None))
     world.failing = {"start foo.socket"}
     outcome = world.flow.restart()
     assert world.done == ["stop foo.socket", "stop foo.service", "start foo.service"]
     assert not outcome.ok
-    assert stopped.units() == ["foo.socket"]
+    assert restartjournal.units() == ["foo.socket"]
 
 
 @pytest.mark.parametrize("verb", ["repair", "restart"])
 def test_what_a_killed_run_had_stopped_is_started(monkeypatch, verb):
     world = World(monkeypatch, state=FRESH)
     left("foo.service", "foo.socket")
-    told = world.flow.status()
+    told = world.status()
     assert not told.ok
-    assert told.rest[0].startswith("foo.socket: a restart that was cut short had stopped it; repair")
+    assert told.by_hand[0].startswith("foo.socket: a restart that was cut short had stopped it; repair")
     if verb == "repair":
         assert outcomes(world.flow.repair(True)) == []
         outcome = world.flow.repair(False)
@@ -274,7 +196,7 @@ def test_what_a_killed_run_had_stopped_is_started(monkeypatch, verb):
     assert outcomes(outcome) == [("start", "done", None)] * 2
     assert [one.target for one in outcome.plan] == ["foo.socket", "foo.service"]
     assert outcome.changed
-    assert (stopped.units(), world.flow.status().ok) == ([], True)
+    assert (restartjournal.units(), world.status().ok) == ([], True)
 
 
 def test_a_service_that_keeps_the_stopped_socket_from_starting_makes_way(monkeypatch):
@@ -285,7 +207,7 @@ def test_a_service_that_keeps_the_stopped_socket_from_starting_makes_way(monkeyp
     outcome = world.flow.repair(False)
     assert world.done == ["stop foo.service", "start foo.socket", "start foo.service"]
     assert outcomes(outcome) == [("start", "done", None)] * 2
-    assert stopped.units() == []
+    assert restartjournal.units() == []
 
 
 def test_what_does_not_start_is_tried_again_by_the_next_run(monkeypatch):
@@ -295,10 +217,10 @@ def test_what_does_not_start_is_tried_again_by_the_next_run(monkeypatch):
     outcome = world.flow.repair(False)
     assert outcomes(outcome) == [("start", "failed", None)]
     assert not outcome.ok
-    assert stopped.units() == ["foo.socket"]
-    world.hopeless = {"foo.socket"}
+    assert restartjournal.units() == ["foo.socket"]
+    world.systemd.hopeless = {"foo.socket"}
     assert not world.flow.repair(False).ok
-    assert stopped.units() == [], "it is masked, gone, or systemd gave it up: not for ever"
+    assert restartjournal.units() == [], "it is masked, gone, or systemd gave it up: not for ever"
 
 
 @pytest.mark.parametrize(("refresh", "expected"), [
@@ -307,10 +229,9 @@ def test_what_does_not_start_is_tried_again_by_the_next_run(monkeypatch):
     (ON_POLICY_LOAD, ["restart foo.socket", "daemon-reexec", "relabel /run/foo.sock"])])
 def test_an_invisible_cache_is_judged_by_the_restarted_socket(monkeypatch, refresh, expected):
     """Nothing is mapped: the restarted socket's label says whether the next remedy is due."""
-    world = World(monkeypatch, state=UNKNOWN, view=RIGHT._replace(path_label=BAD, made_after_rules=True),
+    world = World(monkeypatch, state=UNKNOWN, view=changed(RIGHT, path_label=BAD, made_after_rules=True),
                   refresh=refresh)
     world.labels_new_sockets = False
-    monkeypatch.setattr(labels, "relabel", lambda path, *_: world.relabel(path))
     outcome = world.flow.repair(False)
     assert world.acts() == expected
     assert outcome.ok
@@ -320,9 +241,8 @@ def test_an_invisible_cache_is_judged_by_the_restarted_socket(monkeypatch, refre
 @pytest.mark.parametrize("state", [FRESH, UNKNOWN])
 def test_a_left_behind_file_that_systemd_does_not_label_is_relabelled_in_place(monkeypatch, state):
     """As 219 leaves it after each restart, whatever its label cache: no remedy for that is taken for it."""
-    world = World(monkeypatch, state=state, view=RIGHT._replace(path_label=BAD), refresh=NEVER, changed=500.0)
+    world = World(monkeypatch, state=state, view=changed(RIGHT, path_label=BAD), refresh=NEVER, changed=500.0)
     world.labels_new_sockets = False
-    monkeypatch.setattr(labels, "relabel", lambda path, *_: world.relabel(path))
     outcome = world.flow.repair(False)
     assert world.done == ["restart foo.socket", "relabel /run/foo.sock"]
     assert outcomes(outcome) == [("restart", "done", None), ("relabel", "done", None)]
@@ -331,28 +251,27 @@ def test_a_left_behind_file_that_systemd_does_not_label_is_relabelled_in_place(m
 
 
 def test_a_label_that_cannot_be_changed_is_not_tried_after_a_restart(monkeypatch):
-    view = RIGHT._replace(path_label=BAD)
+    view = changed(RIGHT, path_label=BAD)
     world = World(monkeypatch, state=FRESH, view=view)
-    monkeypatch.setattr(world.flow.systemd, "order", lambda verb, unit, surely=False: (
-        world.do("%s %s" % (verb, unit)), setattr(world, "view", view._replace(keeps_labels=False))))
+    monkeypatch.setattr(world.systemd, "order", lambda verb, unit, surely=False: (
+        world.do("%s %s" % (verb, unit)), setattr(world, "view", changed(view, keeps_labels=False))))
     assert outcomes(world.flow.repair(False)) == [("restart", "done", None)]
 
 
 def test_a_failed_question_after_the_deeds_does_not_keep_the_report_away(monkeypatch):
     world = World(monkeypatch, cure="daemon-reexec")
-    look = world.look
+    read = world.source.read
 
-    def fails(rules_alone=False):
+    def fails():
         if "daemon-reexec" in world.done:
             raise CommandFailed("systemctl show: exit status 1")
-        return look()
-    monkeypatch.setattr(world.flow, "look", fails)
+        return read()
+    monkeypatch.setattr(world.source, "read", fails)
     outcome = world.flow.repair(False)
     assert ("daemon-reexec", "done", None) in outcomes(outcome)
     assert (outcome.ok, outcome.error) == (False, "systemctl show: exit status 1")
-    monkeypatch.setattr(world.flow.systemd, "manager", lambda: (_ for _ in ()).throw(CommandFailed("no jobs")))
     world = World(monkeypatch, refresh=NEVER)
-    monkeypatch.setattr(world.flow.pid1, "_facts", lambda *_: (_ for _ in ()).throw(CommandFailed("no jobs")))
+    monkeypatch.setattr(Pid1, "_conditions", lambda *_: (_ for _ in ()).throw(CommandFailed("no jobs")))
     assert outcomes(world.flow.repair(False)) == [("daemon-reexec", "failed", None)]
 
 
@@ -394,7 +313,7 @@ def test_what_the_store_refuses_is_left_out_and_the_rest_is_made(monkeypatch, tm
             pass
 
     saved = []
-    monkeypatch.setattr(registration.hosts, "store", lambda host: Store())
+    monkeypatch.setattr(registration.hostkind, "store", lambda host: Store())
     monkeypatch.setattr(labeldatabase, "LabelDatabase", Database)
     monkeypatch.setattr(registration.ownership, "save", lambda root, policy, record: saved.append(record))
     outcome = world.flow.register(False)
@@ -431,7 +350,7 @@ def test_guards_are_asked_again_after_the_wait_for_another_run(monkeypatch):
 
     @contextmanager
     def waited(root, deadline):
-        world.facts = world.facts._replace(manager_state="stopping")
+        world.conditions = world.conditions._replace(manager_state="stopping")
         yield
 
     monkeypatch.setattr(ownership, "locked", waited)
@@ -450,7 +369,7 @@ def test_by_hand_a_cache_that_cannot_be_seen_needs_a_systemd_that_is_known(monke
 
 def test_an_unseen_cache_is_current_after_a_reexec_and_where_no_rule_changed_since_the_boot(monkeypatch):
     world = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
-    assert world.flow.status().sockets[0].problem == "label-cache-stale"
+    assert world.status().sockets[0].problem == "label-cache-stale"
     assert [one.step for one in world.flow.repair(True).plan] == ["daemon-reexec"]
     assert world.flow.repair(False).ok
     assert world.acts() == ["daemon-reexec"]
@@ -459,12 +378,12 @@ def test_an_unseen_cache_is_current_after_a_reexec_and_where_no_rule_changed_sin
     assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "not-needed", guards.CACHE_NOT_STALE)]
     # Rules change that are not about the socket: PID 1 gives it what it gave it then.
     world.generation = "rules 2"
-    assert (world.flow.status().ok, world.flow.repair(False).plan) == (True, [])
-    world.view = RIGHT._replace(wanted="system_u:object_r:new_t:s0", path_label="system_u:object_r:new_t:s0")
-    assert world.flow.status().sockets[0].problem == "label-cache-stale"
+    assert (world.status().ok, world.flow.repair(False).plan) == (True, [])
+    world.view = changed(RIGHT, wanted_context="system_u:object_r:new_t:s0", path_label="system_u:object_r:new_t:s0")
+    assert world.status().sockets[0].problem == "label-cache-stale"
     world = World(monkeypatch, state=UNKNOWN, refresh=NEVER, changed=500.0)
     world.generation = "rules 2"
-    assert (world.flow.status().ok, world.flow.repair(False).plan) == (True, [])
+    assert (world.status().ok, world.flow.repair(False).plan) == (True, [])
 
 
 def test_a_cache_that_only_looks_old_is_no_reason_to_reexecute(monkeypatch):
@@ -476,28 +395,28 @@ def test_a_cache_that_only_looks_old_is_no_reason_to_reexecute(monkeypatch):
     assert "daemon-reexec" not in world.done
     assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "not-needed", guards.NOT_PROVEN)]
     # A socket that it made wrong after the rules had changed is proof.
-    world.view = RIGHT._replace(path_label=BAD, made_after_rules=True)
+    world.view = changed(RIGHT, path_label=BAD, made_after_rules=True)
     assert outcomes(world.flow.reexec(False))[0] == ("daemon-reexec", "done", None)
 
 
 def test_a_cache_that_is_old_and_harmless_needs_nothing(monkeypatch):
     world = World(monkeypatch)
-    harmless = LabelCache(STALE, ["evidence"], {"/run/foo.sock": RIGHT.wanted}, [])
+    harmless = LabelCache(STALE, ["evidence"], {"/run/foo.sock": RIGHT.wanted.context}, [])
     monkeypatch.setattr(world, "cache", lambda: harmless)
-    assert world.flow.status().ok
+    assert world.status().ok
     outcome = world.flow.repair(False)
     assert (outcome.plan, outcome.ok, world.done) == ([], True, [])
     assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "not-needed", guards.CACHE_NOT_STALE)]
     # A socket to be made anew is restarted: PID 1 gives it the right label.
-    world.view = RIGHT._replace(path_label=BAD)
+    world.view = changed(RIGHT, path_label=BAD)
     assert outcomes(world.flow.repair(False)) == [("restart", "done", None)]
 
 
 def test_only_the_sockets_that_pid_1_would_label_wrongly_are_said_to_be(monkeypatch):
-    other = RIGHT._replace(path="/run/other.sock")
+    other = changed(RIGHT, path="/run/other.sock")
     world = World(monkeypatch, refresh=NEVER)
-    monkeypatch.setattr(world.flow, "look", lambda rules_alone=False: world.look()._replace(views=(RIGHT, other)))
-    assert [one.problem for one in world.flow.status().sockets] == ["label-cache-stale", None]
+    world.views = (RIGHT, other)
+    assert [one.problem for one in world.status().sockets] == ["label-cache-stale", None]
 
 
 def test_a_reexec_whose_end_is_not_seen_is_not_done_again(monkeypatch):
@@ -507,7 +426,7 @@ def test_a_reexec_whose_end_is_not_seen_is_not_done_again(monkeypatch):
     def sent():
         world.do("daemon-reexec")
         raise TimedOut("systemctl daemon-reexec did not end within 60 s")
-    monkeypatch.setattr(world.flow.systemd, "daemon_reexec", sent)
+    monkeypatch.setattr(world.systemd, "daemon_reexec", sent)
     assert outcomes(world.flow.repair(False)) == [("daemon-reexec", "failed", None)]
     again = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
     again.executed = world.executed
@@ -519,7 +438,7 @@ def test_a_reexec_that_pid_1_refused_is_tried_by_the_next_run(monkeypatch, heard
     world = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
     world.failing = {"daemon-reexec"} if heard else set()
     if not heard:  # killed before the order
-        monkeypatch.setattr(world.flow.systemd, "daemon_reexec", lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+        monkeypatch.setattr(world.systemd, "daemon_reexec", lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             world.flow.repair(False)
     else:
@@ -541,7 +460,7 @@ def test_without_a_record_pid_1_is_not_reexecuted(monkeypatch):
 
 @pytest.mark.parametrize("refresh", [ON_POLICY_LOAD, UNSURE, ON_DAEMON_RELOAD])
 def test_milder_remedies_that_did_not_help_are_not_taken_by_the_next_run(monkeypatch, refresh):
-    world = World(monkeypatch, refresh=refresh, facts=CLEAR._replace(switched_off="the file says so"))
+    world = World(monkeypatch, refresh=refresh, conditions=CLEAR._replace(switched_off="the file says so"))
     assert outcomes(world.flow.repair(False))[-1] == ("daemon-reexec", "refused", guards.SWITCHED_OFF)
     assert "daemon-reload" in world.done
     world.done.clear()
@@ -566,29 +485,31 @@ def test_a_database_that_cannot_be_seen_after_the_policy_load_is_no_reason_for_m
 
 
 def test_a_restart_is_told_though_nobody_can_look_at_it(monkeypatch):
-    world = World(monkeypatch, state=FRESH, view=RIGHT._replace(path_label=BAD))
-    look = world.look
+    world = World(monkeypatch, state=FRESH, view=changed(RIGHT, path_label=BAD))
+    read = world.source.read
 
-    def fails(rules_alone=False):
+    def fails():
         if "restart foo.socket" in world.done:
             raise DeadlineExceeded("the time limit is used up")
-        return look()
-    monkeypatch.setattr(world.flow, "look", fails)
+        return read()
+    monkeypatch.setattr(world.source, "read", fails)
     outcome = world.flow.repair(False)
     assert outcomes(outcome) == [("restart", "done", None)]
     assert (outcome.changed, outcome.ok, outcome.error) == (True, False, "the time limit is used up")
 
 
 def test_only_the_sockets_that_are_wrong_are_restarted_again(monkeypatch):
-    other = RIGHT._replace(unit="bar.socket", path="/run/bar.sock")
+    other = changed(RIGHT, unit="bar.socket", path="/run/bar.sock")
     world = World(monkeypatch, state=UNKNOWN, refresh=UNSURE)
-    views = {"foo.socket": RIGHT._replace(path_label=BAD, made_after_rules=True), "bar.socket": other._replace(path_label=BAD)}
-    monkeypatch.setattr(world.flow, "look", lambda rules_alone=False: world.look()._replace(
-        views=tuple(views.values()), units=dict.fromkeys(views, world.unit)))
+    views = {"foo.socket": changed(RIGHT, path_label=BAD, made_after_rules=True),
+             "bar.socket": changed(other, path_label=BAD)}
+    read = world.source.read
+    monkeypatch.setattr(world.source, "read", lambda: read()._replace(
+        sockets=tuple(views.values()), units=dict.fromkeys(views, world.unit)))
 
     def order(verb, unit, surely=False):
         world.do("%s %s" % (verb, unit))
-    monkeypatch.setattr(world.flow.systemd, "order", order)
+    monkeypatch.setattr(world.systemd, "order", order)
     monkeypatch.setattr(socketunits.Restarts, "restart", lambda self, unit: order("restart", "bar.socket") if not world.done
                         and views.update({"bar.socket": other}) is None else order("restart", "foo.socket"))
     world.flow.repair(False)
@@ -596,8 +517,8 @@ def test_only_the_sockets_that_are_wrong_are_restarted_again(monkeypatch):
 
 
 def test_proof_counts_for_more_than_a_reexec_that_was_done(monkeypatch):
-    attempts.save(attempts.Attempts("rules 1", True, "", {}))
-    world = World(monkeypatch, state=UNKNOWN, refresh=UNSURE, view=RIGHT._replace(path_label=BAD, made_after_rules=True))
+    attempts.save(Attempts("rules 1", True, "", {}))
+    world = World(monkeypatch, state=UNKNOWN, refresh=UNSURE, view=changed(RIGHT, path_label=BAD, made_after_rules=True))
     assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "refused", guards.ALREADY_DONE)]
 
 
@@ -608,12 +529,12 @@ def test_by_hand_a_policy_load_that_is_due_comes_first(monkeypatch):
 
 def test_a_user_who_may_not_look_is_not_told_that_the_cache_is_stale(monkeypatch):
     world = World(monkeypatch, state=UNKNOWN, refresh=NEVER)
-    monkeypatch.setattr(evidence.os, "geteuid", lambda: 1000)
-    assert world.flow.status().ok
+    world.privileged = False
+    assert world.status().ok
 
 
 def test_a_printed_command_survives_the_shell(monkeypatch):
     unit = "my\\x2dapp.socket"
-    world = World(monkeypatch, view=RIGHT._replace(unit=unit, path_label=BAD), state=FRESH)
-    command = world.flow.status().sockets[0].command
+    world = World(monkeypatch, view=changed(RIGHT, unit=unit, path_label=BAD), state=FRESH)
+    command = world.status().sockets[0].command
     assert shlex.split(command)[-1] == unit

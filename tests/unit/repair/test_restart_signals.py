@@ -15,13 +15,12 @@ import time
 import pytest
 
 import foreman_selinux_helpers
-from foreman_selinux_helpers.doors import interrupts, run
+from foreman_selinux_helpers.doors import interrupts, restartjournal, run
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Runner
 from foreman_selinux_helpers.doors.systemd import Systemd
 from foreman_selinux_helpers.model.errors import HelperError
 from foreman_selinux_helpers.model.units import Service, SocketUnit
-from foreman_selinux_helpers.repair import stopped
 from foreman_selinux_helpers.repair.restarts import Restarts
 
 PACKAGE = os.path.dirname(foreman_selinux_helpers.__file__)
@@ -174,7 +173,7 @@ def restart(door, notes):
 
 
 def start(door, notes):
-    Restarts(door, notes).start(stopped._noted(notes._descriptor))
+    Restarts(door, notes).start(restartjournal._noted(notes._descriptor))
 
 
 @pytest.fixture(autouse=True)
@@ -204,9 +203,9 @@ class Scene:
     def run(self, injection, number=None):
         """Do it once; return what was raised, and the units that are noted afterwards."""
         place = str(self.directory / str(next(self.runs)))
-        self.monkeypatch.setattr(stopped, "DIRECTORY", place)
+        self.monkeypatch.setattr(restartjournal, "DIRECTORY", place)
         deadline = Deadline(60)
-        with stopped.alone(deadline) as notes:
+        with restartjournal.alone(deadline) as notes:
             notes.note(self.noted)
 
         def send():
@@ -217,7 +216,7 @@ class Scene:
         injection.send = send
         raised = None
         try:
-            with interrupts.heard(deadline), injection, stopped.alone(deadline) as notes:
+            with interrupts.heard(deadline), injection, restartjournal.alone(deadline) as notes:
                 self.what(Systemd(Runner(deadline)), notes)
         except (KeyboardInterrupt, HelperError) as error:
             raised = error
@@ -290,13 +289,13 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {top!r})
 from foreman_selinux_helpers.doors import interrupts, systemd
-from foreman_selinux_helpers.repair import stopped
+from foreman_selinux_helpers.doors import restartjournal
 from tests.unit.repair.test_restart_signals import Deadline, Restarts, Runner, Systemd, UNIT
 systemd.SYSTEMCTL = {directory!r} + "/systemctl"
 systemd._SURELY = {patience}
-stopped.DIRECTORY = {directory!r} + "/notes"
+restartjournal.DIRECTORY = {directory!r} + "/notes"
 deadline = Deadline(60)
-with interrupts.heard(deadline), stopped.alone(deadline) as notes:
+with interrupts.heard(deadline), restartjournal.alone(deadline) as notes:
     Restarts(Systemd(Runner(deadline)), notes).restart(UNIT)
 """
 

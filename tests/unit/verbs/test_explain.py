@@ -11,7 +11,7 @@ from foreman_selinux_helpers.model.errors import UsageError
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.sources import clients
 
-from ..model.test_sockets import BAD, RIGHT
+from ..model.test_sockets import BAD, RIGHT, changed
 
 LABEL = "system_u:object_r:var_run_t:s0"
 
@@ -34,7 +34,7 @@ def test_what_is_denied_now(checks, first):
 def test_connecting_takes_every_directory_the_inode_and_the_socket(monkeypatch, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
-    view = RIGHT._replace(path=str(tmp_path / "link" / "s"), path_label=BAD)
+    view = changed(RIGHT, path=str(tmp_path / "link" / "s"), path_label=BAD)
     monkeypatch.setattr(labels, "path_label", lambda path: "d:d:%s" % path)
     asked = []
 
@@ -51,7 +51,7 @@ def test_connecting_takes_every_directory_the_inode_and_the_socket(monkeypatch, 
     assert [(one.file_class, one.permission, one.allowed, one.right_allowed) for one in found[-2:]] == [
         ("sock_file", "write", False, True), ("unix_stream_socket", "connectto", True, True)]
     assert len(asked) == len(found) + 1  # a label that is right is asked for once
-    datagram = clients.connecting("client", view._replace(datagram=True, socket_label=None), lambda path: None)[-1]
+    datagram = clients.connecting("client", changed(view, datagram=True, socket_label=None), lambda path: None)[-1]
     assert (datagram.file_class, datagram.permission, datagram.allowed, datagram.right_allowed) == (
         "unix_dgram_socket", "sendto", None, True)
 

@@ -62,9 +62,9 @@ def test_what_may_not_be_looked_at_is_not_called_right():
 def test_every_cause_has_its_words():
     names = ("no-rule wrong-file-type aliased-path shadowed label-cache-stale made-before-rule not-made-by-systemd"
              " no-such-type no-label-support socket-label policy-denies").split()
-    assert sorted(causes.MEANINGS) == sorted(names)
+    assert sorted(cause.name for cause in causes.CAUSES) == sorted(names)
     for cause in names:
-        assert causes.MEANINGS[cause] in " ".join(text(status(socket("a.socket", cause))).split())
+        assert causes.named(cause).meaning in " ".join(text(status(socket("a.socket", cause))).split())
 
 
 def test_colour_never_says_what_words_do_not():

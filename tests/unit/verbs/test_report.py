@@ -3,37 +3,29 @@
 import pytest
 
 from foreman_selinux_helpers.model import causes, plan, rules
-from foreman_selinux_helpers.model.facts import Host, Observation
-from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.model.facts import Host
 from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache
+from foreman_selinux_helpers.model.outcome import Outcome, SocketReport
 from foreman_selinux_helpers.model.plan import Result, Step
 from foreman_selinux_helpers.model.profiles import BrokenProfile
-from foreman_selinux_helpers.model.record import Record
-from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
-from foreman_selinux_helpers.model.refresh import UNKNOWN as UNSURE
-from foreman_selinux_helpers.model.rules import Decision
-from foreman_selinux_helpers.repair.converge import Outcome, SocketReport
-from foreman_selinux_helpers.sources.detection import Build
+from foreman_selinux_helpers.model.refresh import ON_POLICY_LOAD, Build, SystemdFacts
 from foreman_selinux_helpers.verbs import detect, documents, reexec, register, repair, restart, status, unregister
 
 from ... import schema
-from ..model.test_sockets import BAD, RIGHT
+from ..model.test_remedies import ADD, HOST, RULE, STALE_CACHE, facts
+from ..model.test_sockets import BAD, RIGHT, changed
 
-HOST = Host("/", "targeted", True, True, None)
-RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")
-ADD = Decision(RULE, rules.ADD, "no-rule: why", "foo.socket", "/run/foo.sock", causes.NO_RULE)
 STEP = Step("register", str(RULE), "no-rule: why")
 SOCKET_KEYS = {"unit", "profile", "path", "expected", "path_label", "socket_label", "problem", "remedy"}
 COMMON = {"schema", "command", "ok", "changed", "source", "notes", "unseen"}
 
 
-def observation(**change):
-    return Observation(HOST, Record({}, {}), (), (ADD,), {}, (RIGHT,), {}, LabelCache(STALE, ["inode 1 is held"]), "/d",
-                       True)._replace(**change)
+def observed(cache=STALE_CACHE, host=HOST, **change):
+    return facts(cache, (ADD,), host=host, **change)
 
 
 def outcome(problem=None, results=(), steps=(), **change):
-    return Outcome(observation(**change), steps, results, [SocketReport(RIGHT, problem, problem and "do this")], ())
+    return Outcome(observed(**change), steps, results, [SocketReport(RIGHT, problem, problem and "do this")], ())
 
 
 VERBS = {"status": status, "repair": repair, "register": register, "unregister": unregister, "detect": detect,
@@ -58,7 +50,7 @@ def test_status():
     made = document("status", problem="no-rule")
     assert COMMON | {"label_cache", "sockets"} <= set(made)
     assert (made["schema"], made["ok"], made["changed"]) == (1, False, False)
-    assert made["label_cache"] == {"state": "stale", "harmless": None, "evidence": ["inode 1 is held"]}
+    assert made["label_cache"] == {"state": "stale", "harmless": None, "evidence": ["why"]}
     (socket,) = made["sockets"]
     assert set(socket) >= SOCKET_KEYS
     assert (socket["problem"], socket["remedy"]) == ("no-rule", "do this")
@@ -110,8 +102,10 @@ def test_register_and_unregister():
 
 def test_detect():
     build = Build("252.39-1", "252.39-1", ON_POLICY_LOAD, ["because"])
-    made = detect.document(detect.Found(build, Build(None, None, "UNKNOWN", ["none"]), "3.4-1", None,
-                                        LabelCache(FRESH, ["held"])), Host("/x", "targeted", False, False, "a note"))
+    image = Host("/x", "targeted", False, False, "an image", ("a note",))
+    none = Build(None, None, "UNKNOWN", ["none"])
+    made = detect.document(observed(LabelCache(FRESH, ["held"]), image, systemd=SystemdFacts(
+        build, none, "3.4-1", False, True)))
     assert COMMON | {"running", "installed", "label_cache"} <= set(made)
     assert made["reexec_due"] is False
     assert set(made["running"]) == {"version", "evr", "refresh", "evidence"}
@@ -119,16 +113,16 @@ def test_detect():
     shown = text(made)
     for part in ("systemd running: 252.39-1\n", "systemd installed: unknown", "because", "fresh", "libselinux: package 3.4-1", "note: a note"):
         assert part in shown
-    late = detect.document(detect.Found(build, build, None, "another is on disk", LabelCache(FRESH, [])), HOST)
+    late = detect.document(observed(systemd=SystemdFacts(build, build, None, True, True)))
     assert late["reexec_due"] is True
-    assert "note: another is on disk: systemd was upgraded" in text(late)
+    assert "note: the program that PID 1 runs is no longer on disk: systemd was upgraded" in " ".join(text(late).split())
 
 
 def test_profiles_that_do_less_than_they_say_are_noted():
     decided = ADD._replace(action=rules.SKIP, cause=None, own_word=BAD)
-    views = (RIGHT._replace(rule_cause=causes.NO_SUCH_TYPE), RIGHT._replace(decided=decided, type="var_run_t"),
-             RIGHT._replace(rule_cause=causes.NO_SUCH_TYPE, in_use=False), RIGHT)
-    made = outcome_document("status", Outcome(observation(views=views), (), (), (), ()))
+    views = (changed(RIGHT, wanted_cause=causes.NO_SUCH_TYPE), changed(RIGHT, wanted_decided=decided, wanted_type="var_run_t"),
+             changed(RIGHT, wanted_cause=causes.NO_SUCH_TYPE, in_use=False), RIGHT)
+    made = outcome_document("status", Outcome(observed(sockets=views), (), (), (), ()))
     assert made["notes"][-2:] == [
         "the profile foo does nothing for /run/foo.sock: the policy has no type foo_t",
         "the policy itself labels /run/foo.sock var_run_t, which counts for more than the profile foo"]
@@ -142,7 +136,7 @@ def test_nothing_is_well_while_a_profile_is_refused():
 
 
 def test_a_host_without_profiles():
-    empty = Outcome(observation(views=()), (), (), (), ())
+    empty = Outcome(observed(sockets=()), (), (), (), ())
     assert "no profiles are installed" in text(outcome_document("status", empty))
 
 
@@ -150,8 +144,8 @@ def test_where_facts_are_from_and_what_could_not_be_seen():
     assert (document("status")["source"], document("status")["unseen"]) == ("host", [])
     image = HOST._replace(root="/image", elsewhere="/image is an image")
     assert document("repair", host=image)["source"] == "image"
-    hidden = (RIGHT._replace(exists=None), RIGHT._replace(exists=None, in_use=False), RIGHT)
-    made = document("status", views=hidden, cache=LabelCache(UNKNOWN, ["/proc/1/maps may only be read by root"]))
+    hidden = (changed(RIGHT, exists=None), changed(RIGHT, exists=None, in_use=False), RIGHT)
+    made = document("status", sockets=hidden, cache=LabelCache(UNKNOWN, ["/proc/1/maps may only be read by root"]))
     assert made["unseen"] == ["PID 1's label cache: /proc/1/maps may only be read by root",
                               "/run/foo.sock: permission denied"]
     unasked = LabelCache(STALE, ["inode 1 is held", "no"], unasked="its copy cannot be asked: no")
@@ -161,55 +155,9 @@ def test_where_facts_are_from_and_what_could_not_be_seen():
     assert document("status", host=image, cache=LabelCache(UNKNOWN, ["PID 1 is not ours"]))["unseen"] == []
 
 
-# -- the plan ----------------------------------------------------------------------------------
-
-
-def remedies(load_due=False, refresh=ON_POLICY_LOAD, **change):
-    return [one.step for one in plan.cache_steps(observation(**change), load_due, refresh)]
-
-
-STALE_CACHE, FRESH_CACHE, NO_CACHE = (LabelCache(state, ["why"]) for state in (STALE, FRESH, UNKNOWN))
-LADDER = ["look-a-label-up", "daemon-reload", "daemon-reexec"]
-
-
-@pytest.mark.parametrize(("cache", "decisions", "load_due", "refresh", "expected"), [
-    (FRESH_CACHE, (), False, ON_POLICY_LOAD, []),
-    (STALE_CACHE, (), False, ON_POLICY_LOAD, LADDER),
-    (STALE_CACHE, (), True, ON_POLICY_LOAD, [LADDER[0], "load-policy"] + LADDER[1:]),
-    (FRESH_CACHE, (ADD,), False, ON_POLICY_LOAD, LADDER),
-    (STALE_CACHE, (ADD,), True, ON_POLICY_LOAD, LADDER),  # the commit loads the policy
-    (FRESH_CACHE, (ADD._replace(action=rules.KEEP), ADD._replace(action=rules.SKIP)), False, ON_POLICY_LOAD, []),
-    (NO_CACHE, (), False, NEVER, []),
-    (NO_CACHE, (ADD,), False, NEVER, ["daemon-reexec"]),
-    (NO_CACHE, (ADD,), False, ON_DAEMON_RELOAD, ["daemon-reload"]),
-    (NO_CACHE, (ADD,), False, ON_POLICY_LOAD, []),
-])
-def test_remedies_that_are_planned(cache, decisions, load_due, refresh, expected):
-    assert remedies(load_due, refresh, cache=cache, decisions=decisions) == expected
-    assert remedies(load_due, refresh, cache=cache, decisions=decisions, relevant=False) == []
-
-
-@pytest.mark.parametrize(("cache", "decisions", "load_due", "refresh", "outdated", "expected"), [
-    # What is known to be vain is left out.
-    (STALE_CACHE, (), False, NEVER, True, ["daemon-reexec"]),
-    (STALE_CACHE, (), True, NEVER, True, ["load-policy", "daemon-reexec"]),
-    (FRESH_CACHE, (ADD,), False, NEVER, False, ["daemon-reexec"]),
-    (STALE_CACHE, (), False, ON_DAEMON_RELOAD, True, ["daemon-reload", "daemon-reexec"]),
-    (STALE_CACHE, (), False, UNSURE, True, LADDER),
-    # Where it cannot be seen, what is known besides counts.
-    (NO_CACHE, (), False, NEVER, True, ["daemon-reexec"]),
-    (NO_CACHE, (), False, NEVER, False, []),
-    (NO_CACHE, (), True, NEVER, False, ["load-policy"]),
-    (NO_CACHE, (), True, ON_POLICY_LOAD, None, ["load-policy"]),
-    (NO_CACHE, (), False, UNSURE, None, []),
-])
-def test_remedies_follow_what_is_known_of_this_systemd(cache, decisions, load_due, refresh, outdated, expected):
-    seen = observation(cache=cache, decisions=decisions)
-    assert [one.step for one in plan.cache_steps(seen, load_due, refresh, outdated)] == expected
-
 
 def test_a_dry_run_that_a_guard_refuses_says_that_alone():
-    refused = Outcome(observation(views=()), (), [Result("daemon-reexec", "PID 1", "refused", "run-full", "why")], (), ())
+    refused = Outcome(observed(sockets=()), (), [Result("daemon-reexec", "PID 1", "refused", "run-full", "why")], (), ())
     shown = text(outcome_document("reexec", refused), dry_run=True)
     assert "nothing to do" not in shown
     assert shown.startswith("refused     daemon-reexec PID 1 (run-full)")
@@ -222,6 +170,6 @@ def test_rules_are_registered_before_others_are_taken_back():
 
 
 def test_labels_that_are_not_there_are_dashes():
-    made = outcome_document("status", Outcome(observation(), (), (), [SocketReport(
-        RIGHT._replace(expected=None, path_label=None, socket_label=BAD), "no-rule", None)], ()))
+    made = outcome_document("status", Outcome(observed(), (), (), [SocketReport(
+        changed(RIGHT, expected=None, path_label=None, socket_label=BAD), "no-rule", None)], ()))
     assert "path label    -" in text(made)

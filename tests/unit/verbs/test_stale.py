@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,12 +11,14 @@ from foreman_selinux_helpers.doors import heldcopy, labeldatabase, procfs
 from foreman_selinux_helpers.doors.heldcopy import HeldAnswers
 from foreman_selinux_helpers.model import labelcache
 from foreman_selinux_helpers.model.errors import CommandFailed
-from foreman_selinux_helpers.model.labelcache import Wrong
-from foreman_selinux_helpers.model.processes import Process, Seen
+from foreman_selinux_helpers.model.facts import Dates, Host
+from foreman_selinux_helpers.model.labelcache import LabelCache, Wrong
+from foreman_selinux_helpers.model.processes import Process, judge
 from foreman_selinux_helpers.model.processes import renewal as renewal_of
+from foreman_selinux_helpers.model.processfacts import Holder, ProcessFacts, Seen
 from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
-from foreman_selinux_helpers.sources import observe, processes
-from foreman_selinux_helpers.sources.detection import Build
+from foreman_selinux_helpers.sources import host as hosts
+from foreman_selinux_helpers.sources import processes
 from foreman_selinux_helpers.verbs import stale
 
 SERVICE = Seen(7, "puppet.service", "root", 0, False, False)
@@ -75,13 +78,13 @@ def replace(file):
 
 
 def test_a_process_is_found_and_lost(directory, holder):
-    def look():
-        return processes.look(str(directory), lambda: pytest.fail("the systemd that runs is nobody's concern here"))
+    def read():
+        found = processes.read(str(directory))
+        return judge(found, str.__eq__), found.fresh
 
-    found, fresh, _ = look()
-    assert (found, fresh) == ([], 1)
+    assert read() == ([], 1)
     replace(directory / "file_contexts.bin")
-    (one,), fresh, _ = look()
+    (one,), fresh = read()
     assert (one.pid, one.comm, fresh) == (holder.pid, procfs.comm(holder.pid), 0)
     assert (one.state, one.held) == (labelcache.STALE, [str(directory / "file_contexts.bin")])
     assert one.since == int(os.stat(str(directory / "file_contexts.bin")).st_ctime)
@@ -89,17 +92,17 @@ def test_a_process_is_found_and_lost(directory, holder):
     assert "is held" in one.evidence[0]
     holder.stdin.close()
     holder.wait()
-    assert look()[:2] == ([], 0)
+    assert read() == ([], 0)
 
 
 def test_a_database_that_came_later(directory, holder):
     (directory / "file_contexts.local.bin").write_bytes(b"rules")
-    (one,), _, _ = processes.look(str(directory), lambda: Build("252", None, ON_POLICY_LOAD, []))
-    assert one.pid == holder.pid
-    assert "file_contexts.local.bin" in one.evidence[-1]
+    (one,) = processes.read(str(directory)).outdated
+    assert one.seen.pid == holder.pid
+    assert "file_contexts.local.bin" in one.cache.evidence[-1]
     os.unlink(str(directory / "file_contexts.local.bin"))
     os.unlink(str(directory / "file_contexts.bin"))
-    (one,), _, _ = processes.look(str(directory), lambda: Build("252", None, ON_POLICY_LOAD, []))
+    (one,) = processes.read(str(directory)).outdated
     assert one.since is None
 
 
@@ -108,7 +111,8 @@ def test_a_hostile_file_name_is_nobodys_database(directory, tmp_path, holder):
     other = tmp_path / "other/contexts/files"
     other.mkdir(parents=True)
     (other / "file_contexts.bin").write_bytes(b"x")
-    assert processes.look(str(other), lambda: pytest.fail("nobody is outdated"))[:2] == ([], 0)
+    found = processes.read(str(other))
+    assert (found.outdated, found.fresh) == ([], 0)
 
 
 def document(*found, ok, notes=(), fresh=1):
@@ -129,15 +133,24 @@ def test_the_text():
     assert stale.text(document(ok=True, notes=["chroot-or-image"])) == "note: chroot-or-image\n"
 
 
-def test_policy_loads_are_asked_for_once_it_matters(monkeypatch, directory):
-    monkeypatch.setattr(observe, "policy_load_due", lambda _: pytest.fail("nobody is outdated"))
-    processes.look(str(directory), lambda: pytest.fail("nobody is outdated"))
+@pytest.mark.parametrize(("holders", "asked"), [([], []), ([False], ["load"]), ([True, True], ["load", "build"])])
+def test_systemd_is_asked_about_once_it_matters(monkeypatch, holders, asked):
+    """Who is outdated tells whether the policy load and the running systemd matter."""
+    found = []
+    outdated = [OUTDATED._replace(seen=OUTDATED.seen._replace(systemd=systemd)) for systemd in holders]
+    monkeypatch.setattr(processes, "read", lambda *_: ProcessFacts(outdated))
+    monkeypatch.setattr(hosts, "_dates", lambda _: found.append("load") or Dates())
+    source = hosts.HostSource(Host("/", "targeted", True, True, None), [], None, None)
+    source._detection = SimpleNamespace(running=lambda _: found.append("build"))
+    assert len(source.read_processes().processes.outdated) == len(holders)
+    assert found == asked
 
 
 # -- what those who are outdated would do ----------------------------------------------------------
 
 FOO, VAR = "system_u:object_r:foo_t:s0", "system_u:object_r:var_run_t:s0"
-OUTDATED = Process(412, "x", "x.service", "stale", ["/x"], None, False, None, [])
+OUTDATED = Holder(SERVICE._replace(pid=412, unit="x.service"), "x", LabelCache(labelcache.STALE, []), ["/x"], None)
+PROCESS = Process(412, "x", "x.service", "stale", ["/x"], None, False, None, [])
 
 
 @pytest.fixture
@@ -179,57 +192,61 @@ def test_who_would_label_which_socket_wrongly(monkeypatch, rules, answers, wrong
     rules.update({"/run/a": FOO, "/run/b": None})
     asked = held(monkeypatch, answers)
     sockets = processes.Sockets(str(tmp_path), "targeted", lambda: ["/run/a", "/run/b"])
-    found = sockets.judged(OUTDATED, "/d")
+    asking = sockets.ask(OUTDATED, "/d")
+    (found,) = judge(ProcessFacts([asking], expected=sockets.expected), str.__eq__)
     assert (found.harmless, list(found.wrong), found.unseen) == (not wrong, wrong, None)
     assert (asked[0][:3], asked[0][3] <= 20) == ((412, ["/run/a", "/run/b"], "/d"), True)
-    sockets.judged(OUTDATED, "/d")
+    sockets.ask(OUTDATED, "/d")
     assert (rules["opened"], rules["closed"]) == ([str(tmp_path)], True)  # once for all processes
 
 
 def test_what_cannot_be_asked_is_neither_right_nor_wrong(monkeypatch, rules):
     rules["/run/a"] = FOO
     held(monkeypatch, HeldAnswers({}, "its copy cannot be asked: no"))
-    found = processes.Sockets("/", "targeted", lambda: ["/run/a"]).judged(OUTDATED, "/d")
-    assert (found.harmless, found.wrong, found.unseen) == (None, (), "its copy cannot be asked: no")
+    found = processes.Sockets("/", "targeted", lambda: ["/run/a"]).ask(OUTDATED, "/d")
+    assert (found.answers, found.unasked) == (None, "its copy cannot be asked: no")
+    (process,) = judge(ProcessFacts([found]), str.__eq__)
+    assert (process.harmless, process.wrong, process.unseen) == (None, (), "its copy cannot be asked: no")
     asked = held(monkeypatch, {})
 
     def fails():
         raise CommandFailed("systemctl: failed")
-    found = processes.Sockets("/", "targeted", fails).judged(OUTDATED, "/d")
-    assert (found.harmless, found.unseen, asked) == (None, "systemctl: failed", [])
+    found = processes.Sockets("/", "targeted", fails).ask(OUTDATED, "/d")
+    assert (found.answers, found.unasked, asked) == (None, "systemctl: failed", [])
     monkeypatch.setattr(os, "geteuid", lambda: 12)
-    found = processes.Sockets("/", "targeted", lambda: pytest.fail("it is of no use")).judged(OUTDATED, "/d")
-    assert (found.harmless, "only root" in found.unseen, asked) == (None, True, [])
+    found = processes.Sockets("/", "targeted", lambda: pytest.fail("it is of no use")).ask(OUTDATED, "/d")
+    assert (found.answers, "only root" in found.unasked, asked) == (None, True, [])
 
 
 def test_not_more_are_asked_than_there_is_time_for(monkeypatch, rules):
     rules["/run/a"] = FOO
     asked = held(monkeypatch, {"/run/a": FOO})
     sockets = processes.Sockets("/", "targeted", lambda: ["/run/a"])
-    found = [sockets.judged(OUTDATED, "/d") for _ in range(1000)]
-    assert (len(asked), [one.harmless for one in found[98:102]]) == (100, [True, True, None, None])
-    assert "not asked" in found[-1].unseen
+    found = [sockets.ask(OUTDATED, "/d") for _ in range(1000)]
+    assert (len(asked), [one.answers is None for one in found[98:102]]) == (100, [False, False, True, True])
+    assert "not asked" in found[-1].unasked
     monkeypatch.setattr(processes, "_ASKING", 0.0)
-    assert processes.Sockets("/", "targeted", lambda: ["/run/a"]).judged(OUTDATED, "/d").harmless is None
+    assert processes.Sockets("/", "targeted", lambda: ["/run/a"]).ask(OUTDATED, "/d").answers is None
 
 
 def test_nobody_is_asked_who_is_not_outdated(directory, holder):
     sockets = processes.Sockets("/", "targeted", lambda: pytest.fail("nobody is outdated"))
-    assert processes.look(str(directory), lambda: None, sockets)[:2] == ([], 1)
+    found = processes.read(str(directory), sockets)
+    assert (found.outdated, found.fresh) == ([], 1)
 
 
 def test_who_may_have_read_an_edited_text_is_not_passed_over(directory, holder):
     """It maps nothing of it: so nobody can tell, and that is said."""
     (directory / "file_contexts.local").write_text("/run/x u:r:t\n")
-    unknown = []
-    assert processes.look(str(directory), lambda: None, None, unknown)[:2] == ([], 0)
-    assert len(unknown) == 1
-    assert "file_contexts.local: read as text" in unknown[0]
+    found = processes.read(str(directory))
+    assert (found.outdated, found.fresh) == ([], 0)
+    (unknown,) = found.unknown
+    assert "file_contexts.local: read as text" in unknown
 
 
 def test_the_text_says_who_is_wrong():
-    one = OUTDATED._replace(harmless=False, wrong=[Wrong("/run/a", VAR, FOO), Wrong("/run/b", None, FOO)])
-    shown = stale.text(document(one, OUTDATED._replace(harmless=True), OUTDATED._replace(unseen="it is so"), ok=False))
+    one = PROCESS._replace(harmless=False, wrong=[Wrong("/run/a", VAR, FOO), Wrong("/run/b", None, FOO)])
+    shown = stale.text(document(one, PROCESS._replace(harmless=True), PROCESS._replace(unseen="it is so"), ok=False))
     assert "would label   /run/a var_run_t, and the rules say foo_t\n" in shown
     assert "would label   /run/b by no rule, and the rules say foo_t\n" in shown
     assert "labels        all sockets of this host rightly all the same\n" in shown

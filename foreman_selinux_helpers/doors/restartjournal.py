@@ -1,12 +1,15 @@
-"""Units that are down only while a restart lasts: noted, so that the next run starts them if this one is killed."""
+"""The journal of restarts: units that are down only while a restart lasts.
+
+What it names was left down by a run that was killed; the next run starts it.
+"""
 
 import fcntl
 import os
 from contextlib import contextmanager
 from typing import Iterator, List, Optional, Sequence
 
-from ..doors import interrupts
-from ..doors.deadline import Deadline
+from . import interrupts
+from .deadline import Deadline
 
 # Gone with the next boot, which starts everything anyway.  A file in it that is named like a unit notes that unit.
 DIRECTORY = "/run/foreman-selinux-helpers"
@@ -37,8 +40,8 @@ def _noted(descriptor: int) -> List[str]:
     return sorted(units, key=lambda unit: (not unit.endswith(".socket"), unit))
 
 
-class Notes:
-    """What the one run that restarts sockets now has noted."""
+class Journal:
+    """The journal, for the one run that restarts sockets now."""
 
     def __init__(self, descriptor: Optional[int], failure: Optional[OSError]) -> None:
         self._descriptor = descriptor
@@ -67,7 +70,7 @@ class Notes:
 
 
 @contextmanager
-def alone(deadline: Deadline) -> Iterator[Notes]:
+def alone(deadline: Deadline) -> Iterator[Journal]:
     """Keep other runs of ours from mending sockets meanwhile.
 
     Where /run is full nobody is kept out, and nothing can be noted.
@@ -78,7 +81,7 @@ def alone(deadline: Deadline) -> Iterator[Notes]:
     except OSError as error:
         failure = error
     try:
-        yield Notes(descriptor, failure)
+        yield Journal(descriptor, failure)
     finally:
         if descriptor is not None:
             try:

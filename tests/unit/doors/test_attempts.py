@@ -4,9 +4,8 @@ import os
 
 import pytest
 
-from foreman_selinux_helpers.doors import labelfiles
-from foreman_selinux_helpers.repair import attempts
-from foreman_selinux_helpers.repair.attempts import NOTHING, Attempts
+from foreman_selinux_helpers.doors import attempts, labelfiles
+from foreman_selinux_helpers.model.attempts import NOTHING, Attempts
 
 DONE = Attempts("1:2:3", True, "", {"/run/foo.sock": "u:r:foo_t"}, ("daemon-reload",))
 

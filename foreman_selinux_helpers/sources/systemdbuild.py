@@ -1,6 +1,6 @@
 """Which systemd runs, which is installed, and when each renews its label cache."""
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, Optional
 
 from ..doors import packages, procfs
 from ..doors.run import Runner
@@ -11,8 +11,10 @@ from ..model.refresh import (
     INSTALLED,
     RUNNING,
     UNKNOWN,
+    Build,
     Known,
     Prediction,
+    SystemdFacts,
     depends_on_libselinux,
     needs_changelog,
     parse_version,
@@ -20,15 +22,6 @@ from ..model.refresh import (
 )
 
 _BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
-
-
-class Build(NamedTuple):
-    """One systemd: its version as it says itself, its package (None: not known), its refresh behaviour."""
-
-    version: Optional[str]
-    evr: Optional[str]
-    refresh: str
-    evidence: List[str]
 
 
 class Detection:
@@ -105,18 +98,10 @@ class Detection:
         """Return the EVR of the installed libselinux."""
         return self._installed_evr("libselinux1" if self.family() == "debian" else "libselinux")
 
-    def reexec_due(self, offline: Optional[str]) -> Optional[str]:
-        """Say what shows that the running PID 1 is not the systemd on disk, or None."""
-        if offline:
-            return None
-        if procfs.program_replaced(1):
-            return "the program that PID 1 runs is no longer on disk"
-        running, installed = self.running(offline), self.installed()
-        ours, theirs = parse_version(running.version or ""), parse_version(installed.version or "")
-        if ours is None or theirs is None:
-            return None
-        same = ours.package == theirs.package if ours.package and theirs.package else ours.number == theirs.number
-        return None if same else "PID 1 is systemd %s, and %s is on disk" % (running.version, installed.version)
+    def facts(self, offline: Optional[str]) -> SystemdFacts:
+        """Return both, and what belongs to them."""
+        return SystemdFacts(self.running(offline), self.installed(), self.libselinux(), procfs.program_replaced(1),
+                            offline is None)
 
     def _installed_evr(self, name: str) -> Optional[str]:
         if name not in self._evr:

@@ -1,39 +1,13 @@
-"""The record of what was done for PID 1's label cache: for which rules, until the host boots.
-
-A remedy that did not help would not help the next run either; and where the label cache cannot be seen, this
-record alone tells that it was renewed, and what it has said since.
-"""
+"""The file that records what was done for PID 1's label cache: gone with the next boot."""
 
 import os
-from typing import Dict, NamedTuple, Optional, Tuple
 
-from .stopped import DIRECTORY
+from ..model.attempts import NOTHING, Attempts
+from .restartjournal import DIRECTORY
 
 # Beside the units that are noted there, and no name of a unit.
 _NAME = "reexecuted"
 _LARGEST = 1 << 20
-
-
-class Attempts(NamedTuple):
-    """What was done.
-
-    ``rules``: the rules on disk then (labelfiles.generation()); ``reexecuted``: PID 1 was re-executed for them;
-    ``before``: where PID 1 had itself mapped before that, as long as its end was not seen; ``answers``: the contexts
-    that it must have read for the wanted sockets; ``tried``: milder remedies that did not help.
-    """
-
-    rules: str = ""
-    reexecuted: bool = False
-    before: str = ""
-    answers: Optional[Dict[str, str]] = None
-    tried: Tuple[str, ...] = ()
-
-    def done_for(self, rules: str) -> "Attempts":
-        """Return what of it was done for these rules on disk (labelfiles.generation())."""
-        return self if self.rules == rules else self._replace(rules=rules, reexecuted=False, tried=())
-
-
-NOTHING = Attempts()
 
 
 def _file() -> str:

@@ -4,21 +4,21 @@ import pytest
 
 from foreman_selinux_helpers.model.facts import Host
 from foreman_selinux_helpers.model.guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
-from foreman_selinux_helpers.sources import host
+from foreman_selinux_helpers.sources import hostkind
 
 
 @pytest.fixture
 def ours(monkeypatch):
     """Let / be PID 1's, with systemd and SELinux."""
     monkeypatch.delenv("SYSTEMD_OFFLINE", raising=False)
-    monkeypatch.setattr(host.procfs, "shares_root", lambda pid: True)
-    monkeypatch.setattr(host.systemd, "booted", lambda: True)
-    monkeypatch.setattr(host.selinuxlib, "enabled", lambda: True)
+    monkeypatch.setattr(hostkind.procfs, "shares_root", lambda pid: True)
+    monkeypatch.setattr(hostkind.systemd, "booted", lambda: True)
+    monkeypatch.setattr(hostkind.selinuxlib, "enabled", lambda: True)
 
 
 def test_an_image_is_not_pid_1s(ours, tmp_path):
     """Whatever the host below it is."""
-    image = host.look(str(tmp_path))
+    image = hostkind.read(str(tmp_path))
     assert (image.offline, image.why_offline) == (CHROOT_OR_IMAGE, "%s is an image" % tmp_path)
     assert not any((image.own_root, image.booted, image.selinux_enabled))
 
@@ -27,7 +27,7 @@ def test_an_image_is_not_pid_1s(ours, tmp_path):
 def test_who_calls_may_say_that_it_is_offline(ours, monkeypatch, value, offline):
     """That is the reason it is told, not a chroot."""
     monkeypatch.setenv("SYSTEMD_OFFLINE", value)
-    found = host.look("/")
+    found = hostkind.read("/")
     assert found.offline == offline
     if offline:
         assert found.why_offline == "SYSTEMD_OFFLINE is set"
@@ -35,8 +35,8 @@ def test_who_calls_may_say_that_it_is_offline(ours, monkeypatch, value, offline)
 
 def test_a_chroot_is_not_pid_1s(ours, monkeypatch):
     """Nor a sandbox in which PID 1's root cannot be seen."""
-    monkeypatch.setattr(host.procfs, "shares_root", lambda pid: False)
-    found = host.look("/")
+    monkeypatch.setattr(hostkind.procfs, "shares_root", lambda pid: False)
+    found = hostkind.read("/")
     assert found.offline == CHROOT_OR_IMAGE
     assert "chroot" in found.why_offline
 
@@ -50,7 +50,7 @@ def test_a_host_that_has_no_systemd_or_no_selinux(booted, enabled, guard, words)
     found = Host("/", "targeted", enabled, booted, None)
     assert found.offline == guard
     assert words in found.why_offline
-    assert any(guard in note for note in host.notes(found))
+    assert any(guard in note for note in hostkind._notes(found))
 
 
 @pytest.mark.parametrize(("root", "line", "typed"), [

@@ -1,18 +1,18 @@
 """What is wanted for the sockets of profiles."""
 
+from foreman_selinux_helpers.model import wants
 from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 from foreman_selinux_helpers.model.profiles import SocketProfile
 from foreman_selinux_helpers.model.record import NOTHING
 from foreman_selinux_helpers.model.units import SocketUnit
-from foreman_selinux_helpers.sources import observe
 
 EQUIVALENCES = Equivalences((), parse("/var/run /run\n", "subs_dist"))
 
 
 def named(profile, *listened):
     unit = SocketUnit("foo.socket", "loaded", "active", listened, None)
-    wants = observe._wants([profile], {"foo.socket": unit}, NOTHING, (), EQUIVALENCES)
-    return {want.path: want.named for want in wants if want.path}
+    found = wants.wanted([profile], {"foo.socket": unit}, NOTHING, (), EQUIVALENCES)
+    return {want.path: want.named for want in found if want.path}
 
 
 def test_which_paths_a_profile_names_itself():

@@ -9,8 +9,8 @@ from foreman_selinux_helpers.doors import packages, procfs
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Runner
 from foreman_selinux_helpers.model.errors import CommandFailed
-from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
-from foreman_selinux_helpers.sources.detection import Detection
+from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN, reexec_due
+from foreman_selinux_helpers.sources.systemdbuild import Detection
 
 
 class Manager:
@@ -80,10 +80,10 @@ def test_libselinux_counts_where_it_matters(monkeypatch):
 def test_an_upgrade_without_a_reexec_is_seen(monkeypatch, running, installed, due):
     monkeypatch.setattr(procfs, "program_replaced", lambda pid: False)
     found = detection(monkeypatch, Manager(running, installed), "rhel", {})
-    assert (found.reexec_due(None) is not None) == due
-    assert found.reexec_due("container") is None
+    assert (reexec_due(found.facts(None)) is not None) == due
+    assert reexec_due(found.facts("container")) is None
     monkeypatch.setattr(procfs, "program_replaced", lambda pid: True)
-    assert "no longer on disk" in found.reexec_due(None)
+    assert "no longer on disk" in reexec_due(found.facts(None))
 
 
 def test_nothing_is_asked_of_a_manager_that_is_not_ours(monkeypatch):

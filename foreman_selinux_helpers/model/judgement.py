@@ -1,0 +1,89 @@
+"""What is wrong with each socket, and what mends it.  Pure: facts in, reports out."""
+
+import shlex
+from typing import List, Optional, Tuple
+
+from . import access, causes, evidence, plan, remedies, rules, sockets
+from .access import ClientFacts
+from .facts import Facts
+from .filecontexts import type_of
+from .labelcache import STALE, UNKNOWN
+from .outcome import SocketReport
+from .sockets import SocketView
+
+# A remedy in words, where a command does not say it all, and the command, where there is one.
+Remedy = Tuple[Optional[str], Optional[str]]
+
+
+def reports(facts: Facts) -> List[SocketReport]:
+    """Judge every socket."""
+    outdated = evidence.outdated(facts) is True
+    cache = facts.cache
+    looks_old = cache.state == STALE or (cache.state == UNKNOWN and not facts.host.offline and facts.privileged
+                                         and evidence.why_current(facts) is None)
+    wrong = None if cache.wrong is None else [one.path for one in cache.wrong]
+    found = []
+    for view in facts.sockets:
+        concerned = wrong is None or view.path in wrong
+        cause = sockets.problem(view, outdated and concerned, facts.same_type, looks_old and concerned)
+        client = facts.clients.get(view.path)
+        if cause:
+            found.append(_report(facts, view, cause))
+        elif client and view.seen.exists and view.present:
+            found.append(client_report(facts, view, client))
+        else:
+            found.append(SocketReport(view, None, None))
+    return found
+
+
+def client_report(facts: Facts, view: SocketView, client: ClientFacts) -> SocketReport:
+    """Judge whether a domain may connect to a socket with which nothing else is wrong."""
+    denied = access.denied(client.checks)
+    if denied is None:
+        return SocketReport(view, None, None)
+    if denied.right_allowed is False and view.idle and view.own_word is None:
+        return _report(facts, view, causes.NO_SUCH_TYPE)
+    if denied.right_allowed is False:
+        why = access.policy_denies(client.domain, access.denied_for_good(client.checks), client.whys)
+        return SocketReport(view, causes.POLICY_DENIES, "the policy has to allow %s to %s %s (%s); %s%s" % (
+            client.domain, denied.permission, type_of(denied.label or ""), denied.file_class, why.remedy,
+            ": " + why.command if why.command else ""), why.command)
+    if denied.target == access.SOCKET_OBJECT:
+        return _report(facts, view, causes.SOCKET_LABEL)
+    command = "restorecon -vF %s" % shlex.quote(denied.target)
+    return SocketReport(view, causes.MADE_BEFORE_RULE, command, command)
+
+
+def _report(facts: Facts, view: SocketView, cause: str) -> SocketReport:
+    words, command = _remedy(facts, view, cause)
+    return SocketReport(view, cause, words or command, command)
+
+
+def _remedy(facts: Facts, view: SocketView, cause: str) -> Remedy:
+    """Return the remedy for a cause: its own, or what the rule, the profile or PID 1 needs."""
+    own = causes.named(cause).remedy
+    if own:
+        return own.format(type=view.wanted.type, path=view.path), None
+    decided = view.wanted.decided
+    if decided and decided.commands:
+        command = " && ".join(facts.host.command(line) for line in decided.commands)
+        if decided.no_effect:
+            return decided.reason, command
+        return "%s; to have it back: %s" % (decided.reason, command), command
+    if decided and decided.cause == causes.SHADOWED and decided.action in (rules.SKIP, rules.REMOVE):
+        return "%s; change or delete it with semanage fcontext" % decided.reason, None
+    return _command(facts, view, cause)
+
+
+def _command(facts: Facts, view: SocketView, cause: str) -> Remedy:
+    """Return the command that mends a socket; without a profile there is no repair, but one step at a time."""
+    unit = shlex.quote(view.unit)
+    if view.wanted.restart == "never" and view.socket_wrong(facts.same_type):
+        command = "systemctl restart %s" % unit
+        return "%s (the profile forbids to do it for you)" % command, command
+    if view.profile:
+        return None, facts.host.command("%s %s" % (plan.REPAIR_COMMAND, unit))
+    if cause != causes.LABEL_CACHE_STALE:
+        return None, "%s %s" % (plan.RESTART_COMMAND, unit)
+    milder = remedies.milder(facts)
+    return None, milder.command if milder else plan.REEXEC_COMMAND
