@@ -4,7 +4,7 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..doors import attempts, labelfiles, ownership, procfs, restartjournal, selinuxlib, unixsockets
+from ..doors import labelfiles, ownership, procfs, restartjournal, selinuxlib, unixsockets
 from ..doors.labeldatabase import LabelDatabase
 from ..doors.policydb import CompiledPolicy
 from ..doors.run import Runner
@@ -93,6 +93,8 @@ class HostSource:
 
     def read_build(self, facts: Facts) -> Facts:
         """Return the facts with the running systemd, and with what was tried for its label cache before."""
+        from ..doors import attempts
+
         directory = facts.init.directory
         return facts._replace(init=facts.init._replace(
             build=self.detection.running(self.host.offline), generation=labelfiles.generation(directory),

@@ -8,11 +8,11 @@ from .test_story import assert_right
 LOADED = {
     "": "cli",
     "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
-             "run scratch selinuxlib stderr systemd trust unixsockets",
-    "model": "access causes decisions equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh "
-             "rules shownunits sockets units",
-    "repair": "attempts converge evidence judge stopped",
-    "sources": "clients host observe policies socketviews",
+             "restartjournal run scratch selinuxlib stderr systemd trust unixsockets",
+    "model": "access attempts causes decisions equivalence errors evidence facts filecontexts guards judgement labelcache "
+             "layout outcome plan profiles record refresh remedies rules shownunits sockets units wants",
+    "repair": "converge",
+    "sources": "clients host hostkind policies sockets",
     "verbs": "context documents parts repair text",
 }
 # What has been loaded without need before, or takes long.
