@@ -12,7 +12,8 @@ import mmap
 import os
 import re
 import struct
-from typing import Dict, List, NamedTuple, Optional, Sequence, Union
+
+from ..model.typed import Dict, List, Optional, Sequence, Union, Value
 
 _MAGIC = 0xf97cff8c
 _MLS = 1  # POLICYDB_CONFIG_MLS
@@ -102,7 +103,7 @@ def names_of_type(content: Union[bytes, mmap.mmap], name: str) -> List[str]:
     return list(names)
 
 
-class _Symbol(NamedTuple):
+class _Symbol(Value):
     start: int
     end: int
     name: str

@@ -1,7 +1,6 @@
 """What a transaction has to do about the rules that are wanted, and about ours that no longer are.  Pure."""
 
 import shlex
-from typing import Callable, Dict, List, Optional, Sequence, Set
 
 from .causes import NO_RULE, NO_SUCH_TYPE, SHADOWED
 from .equivalence import Equivalences
@@ -22,6 +21,7 @@ from .rules import (
     explain_expected,
     literal_directories,
 )
+from .typed import Callable, Dict, List, Optional, Sequence, Set
 
 # Hardly a file's name anywhere: what the rules say of it they say of any name in its directory.
 _ANY_NAME = "a-name-that-no-rule-names"

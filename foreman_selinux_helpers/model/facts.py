@@ -1,7 +1,6 @@
 """What is seen of a host, as values: what kind of host it is, and all that a judgement stands on."""
 
 import shlex
-from typing import Dict, NamedTuple, Optional, Sequence
 
 from .. import PROGRAM
 from .filecontexts import Rule
@@ -10,10 +9,11 @@ from .labelcache import LabelCache
 from .record import Record
 from .rules import Decision
 from .sockets import Executable, SocketView
+from .typed import Dict, Optional, Sequence, Value
 from .units import SocketUnit
 
 
-class Host(NamedTuple):
+class Host(Value):
     """The host, or the image, below one root directory; ``elsewhere`` says why it is not PID 1's, or is None."""
 
     root: str
@@ -52,7 +52,7 @@ class Host(NamedTuple):
         return "%s --root %s %s" % (program, root, rest) if program == PROGRAM else "chroot %s %s" % (root, line)
 
 
-class Observation(NamedTuple):
+class Observation(Value):
     """What was seen.  ``units`` is empty where the manager is not ours."""
 
     host: Host

@@ -2,7 +2,8 @@
 
 import re
 from functools import lru_cache
-from typing import Collection, Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
+
+from .typed import Collection, Dict, Iterable, Iterator, List, Match, Optional, Tuple, Value
 
 NONE_CONTEXT = "<<none>>"
 
@@ -36,7 +37,7 @@ _ODD = r"\\[A-Za-z]|\(\?[^:]|\(\*|\[[:.=]"
 _SPECIAL = re.compile(r"([.^$?*+|\[({\\)\]}])")
 
 
-class Rule(NamedTuple):
+class Rule(Value):
     """One specification; ``file`` and ``line`` are empty and 0 for one that is only wanted."""
 
     regex: str

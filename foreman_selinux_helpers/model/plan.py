@@ -1,13 +1,12 @@
 """What a repair will do, as a value: text, JSON and dry run all print the same.  Pure."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
-
 from .. import PROGRAM
 from . import rules, sockets
 from .facts import Observation
 from .labelcache import STALE, UNKNOWN
 from .refresh import NEVER, ON_DAEMON_RELOAD
 from .sockets import Action, SameType
+from .typed import List, Optional, Sequence, Tuple, Value
 
 REGISTER = "register"
 UNREGISTER = "unregister"
@@ -37,7 +36,7 @@ INIT = "PID 1"
 CUT_SHORT = "a restart that was cut short had stopped it"
 
 
-class Step(NamedTuple):
+class Step(Value):
     """One thing that is going to be done."""
 
     step: str
@@ -45,7 +44,7 @@ class Step(NamedTuple):
     reason: str
 
 
-class Result(NamedTuple):
+class Result(Value):
     """How a step ended."""
 
     step: str

@@ -1,19 +1,19 @@
 """Processes that label by outdated rules: what they would label wrongly, and what renews them.  Pure."""
 
 import shlex
-from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .. import PROGRAM
 from .filecontexts import type_of
 from .labelcache import Wrong
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
+from .typed import Callable, List, Mapping, Optional, Sequence, Tuple, Value
 
 _LOAD_POLICY = "load_policy"
 _DAEMON_RELOAD = "systemctl daemon-reload"
 _REEXEC = "%s reexec" % PROGRAM
 
 
-class Process(NamedTuple):
+class Process(Value):
     """A process whose label cache is outdated.
 
     ``held``: the outdated databases; ``since``: when the one was put on disk that it does not hold, in
@@ -39,7 +39,7 @@ class Process(NamedTuple):
     assumed: Optional[str] = None
 
 
-class Seen(NamedTuple):
+class Seen(Value):
     """What is known of a process before it is judged: who it is, and what it runs.
 
     ``systemd``: it is one of systemd's programs, and still the one on disk; ``manager``: it is a manager of units.

@@ -1,7 +1,5 @@
 """What is wrong with a socket, and the mildest thing that mends it.  Pure."""
 
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
-
 from .causes import (
     LABEL_CACHE_STALE,
     MADE_BEFORE_RULE,
@@ -12,6 +10,7 @@ from .causes import (
 )
 from .filecontexts import type_of
 from .rules import Decision
+from .typed import Callable, List, Optional, Sequence, Tuple, Value
 
 RELABEL = "relabel"
 RESTART = "restart"
@@ -21,7 +20,7 @@ ACTIONS = (RELABEL, RESTART, RELABEL_EXECUTABLE)
 SameType = Callable[[str, str], bool]
 
 
-class Executable(NamedTuple):
+class Executable(Value):
     """The program of the service: its label decides the label of the socket object."""
 
     path: str
@@ -29,7 +28,7 @@ class Executable(NamedTuple):
     expected: Optional[str]
 
 
-class SocketView(NamedTuple):
+class SocketView(Value):
     """One path of a socket unit, as it is (``None``: not there, or not to be seen).
 
     ``expected`` is what libselinux answers now; ``wanted`` what it will answer once the rules
@@ -103,7 +102,7 @@ def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated:
     return LABEL_CACHE_STALE if cache_stale and view.in_use and not view.idle else None
 
 
-class Action(NamedTuple):
+class Action(Value):
     """A step on one unit: relabel a path or the executable, or restart."""
 
     step: str

@@ -5,8 +5,8 @@ record alone tells that it was renewed, and what it has said since.
 """
 
 import os
-from typing import Dict, NamedTuple, Optional, Tuple
 
+from ..model.typed import Dict, Optional, Tuple, Value
 from .stopped import DIRECTORY
 
 # Beside the units that are noted there, and no name of a unit.
@@ -14,7 +14,7 @@ _NAME = "reexecuted"
 _LARGEST = 1 << 20
 
 
-class Attempts(NamedTuple):
+class Attempts(Value):
     """What was done.
 
     ``rules``: the rules on disk then (labelfiles.generation()); ``reexecuted``: PID 1 was re-executed for them;

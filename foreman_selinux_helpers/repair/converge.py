@@ -1,7 +1,5 @@
 """Look, plan, apply, verify: the whole flow.  Doing it again does nothing."""
 
-from typing import TYPE_CHECKING, List, Optional, Sequence
-
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..doors.systemd import Systemd
@@ -12,6 +10,7 @@ from ..model.labelcache import STALE
 from ..model.outcome import Outcome, SocketReport
 from ..model.plan import DONE, FAILED, NOT_NEEDED, Result, Step
 from ..model.profiles import SocketProfile
+from ..model.typed import TYPE_CHECKING, List, Optional, Sequence
 from ..sources import observe
 from . import stopped
 from .evidence import Evidence

@@ -1,7 +1,6 @@
 """What shows whether PID 1 labels sockets by older rules than those on disk."""
 
 import os
-from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
 from ..doors import labelfiles, procfs
 from ..doors.policydb import CompiledPolicy
@@ -13,6 +12,7 @@ from ..model.filecontexts import type_of
 from ..model.labelcache import STALE
 from ..model.plan import Step
 from ..model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, Prediction
+from ..model.typed import TYPE_CHECKING, List, Optional, Value
 from ..sources import observe
 from . import attempts
 
@@ -24,7 +24,7 @@ _SAME_ANSWERS = "the rules on disk have changed since PID 1 was re-executed, but
 _NOT_CHANGED = "the rules on disk have not changed since PID 1 started"
 
 
-class Milder(NamedTuple):
+class Milder(Value):
     """A remedy that is milder than a re-exec: why it is enough, and the command."""
 
     why: str

@@ -3,7 +3,6 @@
 import os
 import shlex
 from contextlib import closing
-from typing import List, Optional, Sequence, Tuple
 
 from ..doors import labeldatabase
 from ..model import causes, labelcache, plan, rules, sockets
@@ -12,6 +11,7 @@ from ..model.filecontexts import type_of
 from ..model.labelcache import STALE
 from ..model.outcome import SocketReport
 from ..model.profiles import SocketProfile
+from ..model.typed import List, Optional, Sequence, Tuple
 from .evidence import Evidence
 
 

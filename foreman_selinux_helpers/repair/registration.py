@@ -1,7 +1,6 @@
 """Rules of ours in the policy store: committed in one transaction, and taken back."""
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
 
 from ..doors import labeldatabase, ownership, policystore
 from ..doors.log import Log
@@ -13,6 +12,7 @@ from ..model.filecontexts import SOCKET, type_of
 from ..model.plan import DONE, FAILED, Result
 from ..model.record import Owned, Record
 from ..model.sockets import SameType
+from ..model.typed import TYPE_CHECKING, Callable, List, Sequence, Tuple
 from ..sources import host as hosts
 from .trace import tell
 

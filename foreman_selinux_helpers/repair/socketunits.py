@@ -1,7 +1,5 @@
 """Sockets: relabelled in place or restarted, and looked at again."""
 
-from typing import Callable, List, Sequence, Set
-
 from ..doors import labels
 from ..doors.log import Log
 from ..doors.run import Runner
@@ -11,6 +9,7 @@ from ..model.facts import Observation
 from ..model.labelcache import STALE
 from ..model.plan import DONE, FAILED, NOT_NEEDED, Result, Step
 from ..model.refresh import NEVER, ON_DAEMON_RELOAD, UNKNOWN
+from ..model.typed import Callable, List, Sequence, Set
 from . import stopped
 from .evidence import RENEWED
 from .pid1 import Pid1

@@ -3,10 +3,10 @@
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Sequence
 
 from ..doors import interrupts
 from ..doors.deadline import Deadline
+from ..model.typed import Iterator, List, Optional, Sequence
 
 # Gone with the next boot, which starts everything anyway.  A file in it that is named like a unit notes that unit.
 DIRECTORY = "/run/foreman-selinux-helpers"

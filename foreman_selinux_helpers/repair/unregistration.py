@@ -1,7 +1,5 @@
 """Rules of ours are taken back, in every policy that has some."""
 
-from typing import Callable, List, Optional, Sequence, Tuple
-
 from ..doors import ownership, policystore
 from ..doors.log import Log
 from ..doors.run import Runner
@@ -11,6 +9,7 @@ from ..model.facts import Host
 from ..model.filecontexts import Rule
 from ..model.plan import DONE, FAILED, Result
 from ..model.record import NOTHING, Owned, Record
+from ..model.typed import Callable, List, Optional, Sequence, Tuple
 from ..sources import host as hosts
 from .registration import CHANCES, finish
 from .trace import tell

@@ -1,7 +1,5 @@
 """Which systemd runs, which is installed, and when each renews its label cache."""
 
-from typing import Dict, List, NamedTuple, Optional
-
 from ..doors import packages, procfs
 from ..doors.run import Runner
 from ..doors.systemd import Systemd
@@ -18,11 +16,12 @@ from ..model.refresh import (
     parse_version,
     predict,
 )
+from ..model.typed import Dict, List, Optional, Value
 
 _BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
 
-class Build(NamedTuple):
+class Build(Value):
     """One systemd: its version as it says itself, its package (None: not known), its refresh behaviour."""
 
     version: Optional[str]

@@ -2,7 +2,6 @@
 
 import os
 from contextlib import closing
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..doors import labelfiles, ownership, procfs, selinuxlib, unixsockets
 from ..doors.systemd import Systemd
@@ -16,6 +15,7 @@ from ..model.record import Record
 from ..model.refresh import ON_POLICY_LOAD, Prediction
 from ..model.rules import Policy, Want
 from ..model.sockets import SocketView
+from ..model.typed import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from ..model.units import SocketUnit
 from . import socketviews
 from .policies import Policies

@@ -3,13 +3,13 @@
 import os
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..doors import labeldatabase, labelfiles, procfs
 from ..doors.policydb import CompiledPolicy
 from ..model import labelcache, processes
 from ..model.errors import HelperError
 from ..model.processes import Process, Seen
+from ..model.typed import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple
 from . import observe
 
 if TYPE_CHECKING:

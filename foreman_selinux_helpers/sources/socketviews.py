@@ -2,7 +2,6 @@
 
 import os
 import stat
-from typing import List, NamedTuple, Optional, Sequence
 
 from ..doors import labels, procfs, selinuxlib, trust, unixsockets
 from ..doors.systemd import Systemd
@@ -11,6 +10,7 @@ from ..model.filecontexts import type_of
 from ..model.profiles import SocketProfile
 from ..model.rules import Decision, Policy
 from ..model.sockets import Executable, SocketView
+from ..model.typed import List, Optional, Sequence, Value
 from ..model.units import SocketUnit
 from .policies import Policies
 
@@ -18,7 +18,7 @@ from .policies import Policies
 _MAKING = 10.0
 
 
-class Looking(NamedTuple):
+class Looking(Value):
     """What sockets are looked at with.
 
     ``listeners``: the sockets of PID 1, or None where it is not asked; ``changed_at``: since when it must have had the
@@ -79,7 +79,7 @@ def _wanted(path: str, expected: Optional[str], decided: Optional[Decision], pol
     return policy.lookup_without_ours(path) if decided and decided.action == rules.REMOVE else expected
 
 
-class _Listener(NamedTuple):
+class _Listener(Value):
     """Who listens at a path: the unit, whose socket PID 1 holds (None: we may not look) and its label, or another."""
 
     listening: bool
@@ -121,7 +121,7 @@ def _rule_cause(profile: SocketProfile, expected: Optional[str], decided: Option
     return rules.explain_expected(canonical, profile.type, policy)[0] if decided is None else causes.NO_RULE
 
 
-class _Inode(NamedTuple):
+class _Inode(Value):
     """The socket at a path: is there one (None: we may not look), its label, and since when it is as it was made.
 
     ``made_at`` is None where somebody has changed its label or mode since.

@@ -1,10 +1,9 @@
 """The verb ``detect``: says when systemd renews its label cache, and how that is known."""
 
-from typing import TYPE_CHECKING, List, NamedTuple, Optional
-
 from ..model import layout
 from ..model.facts import Host
 from ..model.labelcache import LabelCache
+from ..model.typed import TYPE_CHECKING, List, Optional, Value
 from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, on_host
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from ..sources.detection import Build
 
 
-class Found(NamedTuple):
+class Found(Value):
     """What was found; ``reexec_due`` says why the running PID 1 is not the installed one."""
 
     running: "Build"

@@ -2,13 +2,13 @@
 
 import os
 import time
-from typing import TYPE_CHECKING, Callable, List, Optional, Sequence
 
 from ..doors import selinuxlib
 from ..model import layout
 from ..model.facts import Host
 from ..model.filecontexts import type_of
 from ..model.processes import Process
+from ..model.typed import TYPE_CHECKING, Callable, List, Optional, Sequence
 from ..sources.processes import Sockets, look
 from . import documents, parts
 from . import text as shown

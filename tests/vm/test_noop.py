@@ -10,14 +10,14 @@ LOADED = {
     "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
              "run scratch selinuxlib stderr systemd trust unixsockets",
     "model": "access causes decisions equivalence errors facts filecontexts guards labelcache layout outcome plan profiles record refresh "
-             "rules shownunits sockets units",
+             "rules shownunits sockets typed units",
     "repair": "attempts converge evidence judge stopped",
     "sources": "clients host observe policies socketviews",
     "verbs": "context documents parts repair text",
 }
 # What has been loaded without need before, or takes long.
 NOT_LOADED = {"ctypes", "distro", "logging", "packaging", "random", "rpm", "semanage", "sepolgen", "socket", "tempfile",
-              "textwrap", "traceback"}
+              "textwrap", "traceback", "typing"}
 PROGRAM = """
 import json, sys
 from foreman_selinux_helpers.cli import main
