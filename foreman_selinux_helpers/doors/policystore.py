@@ -35,7 +35,8 @@ class Store(Value):
         trust.refuse_links_out(self.root, _CONFIG)
         try:
             with os.fdopen(trust.open_regular(os.path.realpath(file)), errors="replace") as stream:
-                configured = re.findall(_STORE_ROOT, stream.read())
+                text = stream.read()
+                configured = re.findall(_STORE_ROOT, text) if "store-root" in text else []
         except (FileNotFoundError, PermissionError):
             configured = []
         except OSError as error:  # libsemanage would end the process without a message

@@ -1,7 +1,5 @@
 """What a transaction has to do about the rules that are wanted, and about ours that no longer are.  Pure."""
 
-import shlex
-
 from .causes import NO_RULE, NO_SUCH_TYPE, SHADOWED
 from .equivalence import Equivalences
 from .filecontexts import ALL_FILES, SOCKET, Rule, candidates, context_for, escape, literal, may_overlap, type_of
@@ -130,6 +128,8 @@ class _Deciding:
         cause, why = explain_expected(path, want.type, self._policy) if path else (NO_RULE, "no rule has this regex")
         added = added._replace(cause=cause, reason=why)
         if key in self._given_up or (path and added.rule._replace(file_type=SOCKET).key in self._given_up):
+            import shlex
+
             commands = (UNREGISTER_COMMAND, REPAIR_COMMAND)
             return added._replace(
                 action=SKIP, reason="the administrator deleted the rule that was added for %s" % want.unit,

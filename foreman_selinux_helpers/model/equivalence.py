@@ -8,8 +8,6 @@ most once; within a file the *last* matching line counts, however long the other
 selabel_subs_init; commit b1802386 put it back).
 """
 
-import re
-
 from .typed import Callable, Iterator, List, Optional, Sequence, Tuple, Value
 
 # A longer line is read in pieces, each as a line of its own: fgets of 1,023 bytes with its NUL, and of 1,024 from
@@ -81,7 +79,8 @@ class Equivalences(Value):
 
     def explain(self, path: str) -> Tuple[str, List[Substitution]]:
         """Return the canonical path and the substitutions that led to it."""
-        path = re.sub("/{2,}", "/", path)
+        while "//" in path:
+            path = path.replace("//", "/")
         if len(path) > 1 and path.endswith("/"):
             path = path[:-1]
         used = []

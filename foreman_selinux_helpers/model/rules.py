@@ -1,7 +1,6 @@
 """Rules that are wanted, what is decided about each, and why a path does not get a type.  Pure."""
 
 import re
-import shlex
 
 from .causes import ALIASED_PATH, NO_RULE, SHADOWED, WRONG_FILE_TYPE
 from .equivalence import Equivalences
@@ -13,7 +12,6 @@ MODIFY = "modify"
 REMOVE = "remove"
 KEEP = "keep"
 SKIP = "skip"
-
 
 
 class Change(Value):
@@ -82,6 +80,8 @@ class Policy(Value):
 
 def equivalence_commands(path: str, type_name: str) -> Tuple[str, str]:
     """Return the commands that give sockets at a canonical path a type where no local rule for it has an effect."""
+    import shlex
+
     other = "%s-local" % path
     return ("semanage fcontext -a -f s -t %s %s" % (type_name, shlex.quote(escape(other))),
             "semanage fcontext -a -e %s %s" % (shlex.quote(other), shlex.quote(path)))
