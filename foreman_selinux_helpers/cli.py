@@ -3,11 +3,11 @@
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from . import PROGRAM, __version__, verbs
 from .doors.log import Log, one_line
 from .model.errors import HelperError, NeedsRoot, UsageError
+from .model.typed import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 from .verbs import documents
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import select
 import signal
 import sys
 import time
-from typing import List, Optional, Sequence, Tuple
 
 from . import PROGRAM
 from .doors.log import Log
+from .model.typed import List, Optional, Sequence, Tuple
 from .repair import transaction
 
 # The limit for everything.  The child gets less, so that it can stop by itself, and so that a commit that it

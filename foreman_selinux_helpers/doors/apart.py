@@ -6,9 +6,9 @@ import resource
 import select
 import signal
 import time
-from typing import Callable, NamedTuple, NoReturn, Tuple
 
 from ..model.errors import HelperError
+from ..model.typed import Callable, NoReturn, Tuple, Value
 from . import capabilities, interrupts
 
 # How long a signal that asks us to stop may wait.
@@ -19,7 +19,7 @@ _PIECE = 1 << 16
 _DONE, _FAILED = b"=", b"!"
 
 
-class Limits(NamedTuple):
+class Limits(Value):
     """What the process may use: seconds (by the clock, and of the processor); bytes of memory, a file, the answer."""
 
     seconds: float
@@ -28,7 +28,7 @@ class Limits(NamedTuple):
     answer: int
 
 
-class Ended(NamedTuple):
+class Ended(Value):
     """What came back, and in words why nothing did (empty if the process ended well)."""
 
     answer: bytes

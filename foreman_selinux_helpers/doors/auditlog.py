@@ -1,10 +1,10 @@
 """The only door to the audit system: changes of the policy store are recorded as semanage(8) records them."""
 
 import os
-from typing import Sequence
 
 from ..model.filecontexts import ALL_FILES, SOCKET
 from ..model.rules import Change
+from ..model.typed import Sequence
 
 _OPERATIONS = {"add": "add", "modify": "modify", "remove": "delete"}
 _FILE_TYPES = {ALL_FILES: "any", SOCKET: "socket"}

@@ -3,11 +3,11 @@
 import os
 import stat
 from functools import lru_cache
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 from ..model import equivalence
 from ..model.errors import HelperError
 from ..model.filecontexts import Rule
+from ..model.typed import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 from . import scratch, selinuxlib
 from .stderr import standard_error_kept
 

@@ -2,7 +2,8 @@
 
 import os
 import struct
-from typing import NamedTuple, Union
+
+from ..model.typed import Union, Value
 
 CAP_SYS_ADMIN = 21
 CAP_CHECKPOINT_RESTORE = 40  # since Linux 5.9
@@ -11,7 +12,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 
 
-class Sets(NamedTuple):
+class Sets(Value):
     """The capability sets of a process, a bit for each capability."""
 
     effective: int

@@ -3,11 +3,11 @@
 import errno
 import functools
 import os
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 from ..model.errors import CommandFailed, CommitFailed, PolicyStoreError, RulesChanged, RulesRefused
 from ..model.filecontexts import ALL_FILES, LETTERS, SOCKET, Rule
 from ..model.rules import REMOVE, Change
+from ..model.typed import Any, Callable, List, Optional, Sequence, Value
 from . import auditlog
 from .run import Runner, failure
 from .stderr import standard_error_kept
@@ -18,7 +18,7 @@ _SEMANAGE = "/usr/sbin/semanage"
 _SECONDS = 60.0
 
 
-class Commit(NamedTuple):
+class Commit(Value):
     """What is to be changed, and where.
 
     ``load``: have the kernel load the policy afterwards; ``local_rules`` reads the local rules that are committed,

@@ -3,9 +3,9 @@
 import os
 import re
 import time
-from typing import Any, List, NamedTuple, Optional, Tuple
 
 from ..model.errors import CommandFailed
+from ..model.typed import Any, List, Optional, Tuple, Value
 from .run import Runner
 
 AUDIT_LOG = "/var/log/audit/audit.log"
@@ -18,7 +18,7 @@ _STAMP = re.compile(r"audit\((\d+)\.\d+:\d+\)")
 _FIELD = re.compile(r'\b(comm|name|path|scontext|tcontext|tclass|permissive)=(?:"([^"]*)"|(\S+))')
 
 
-class Denial(NamedTuple):
+class Denial(Value):
     """An access that was denied: when (seconds since the epoch), to whom, and what."""
 
     time: int

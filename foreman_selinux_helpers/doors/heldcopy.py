@@ -9,11 +9,11 @@ import os
 import stat
 import struct
 import time
-from typing import Callable, Collection, Dict, List, NamedTuple, Optional, Sequence
 
 from ..model import labelcache
 from ..model.errors import HelperError
 from ..model.labelcache import COMPILED, SUBSTITUTIONS, TEXTS, HeldFile, Written
+from ..model.typed import Callable, Collection, Dict, List, Optional, Sequence, Value
 from . import apart, capabilities, labelfiles, procfs, scratch, trust
 
 # Six times the size of a real policy.
@@ -33,7 +33,7 @@ _PAUSE = 0.02
 _LONGEST_LABEL = 4096  # as the kernel has it
 
 
-class HeldAnswers(NamedTuple):
+class HeldAnswers(Value):
     """What a process's own copy says: the label of a socket at each path, or why it cannot be asked.
 
     ``assumed`` says in words what had to be taken for granted, or is None.
@@ -143,7 +143,7 @@ def is_empty(content: bytes) -> bool:
         return False
 
 
-class Read(NamedTuple):
+class Read(Value):
     """The texts that a process has read, and the parts that it has not, as they are new: names of texts."""
 
     texts: List[str]
@@ -177,7 +177,7 @@ def read(held: Collection[str], written: Callable[[str], Optional[Written]], ope
 # -- in the child ----------------------------------------------------------------------------------
 
 
-class _Copied(NamedTuple):
+class _Copied(Value):
     """Where the copy is, which parts of it are compiled, and which parts of today's are new."""
 
     base: str

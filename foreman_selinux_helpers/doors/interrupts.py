@@ -4,9 +4,9 @@ import fcntl
 import signal
 from contextlib import contextmanager
 from types import FrameType
-from typing import Iterator, Optional
 
 from ..model.errors import DeadlineExceeded, PolicyStoreError
+from ..model.typed import Iterator, Optional
 from .deadline import Deadline
 
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

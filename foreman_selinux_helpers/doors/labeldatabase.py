@@ -6,12 +6,12 @@ libselinux keeps a root directory once it is told one: one root for each process
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from ..model import filecontexts
 from ..model.equivalence import Equivalences
 from ..model.errors import HelperError
 from ..model.filecontexts import NONE_CONTEXT, SOCKET, Rule
+from ..model.typed import TYPE_CHECKING, Any, Collection, Dict, List, Optional, Sequence, Tuple
 from . import labelfiles, scratch, selinuxlib
 from .stderr import standard_error_kept
 

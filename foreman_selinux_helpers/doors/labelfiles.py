@@ -1,7 +1,6 @@
 """The files of a label database on disk, and how the files that a process has mapped compare with them."""
 
 import os
-from typing import Callable, Dict, List, Optional, Sequence
 
 from ..model import equivalence
 from ..model.equivalence import Substitution
@@ -19,6 +18,7 @@ from ..model.labelcache import (
     usable,
     written_by,
 )
+from ..model.typed import Callable, Dict, List, Optional, Sequence
 from . import procfs, trust
 
 # A hundred times the size of real policies.

@@ -3,9 +3,9 @@
 import errno
 import os
 import stat
-from typing import Optional
 
 from ..model.errors import HelperError
+from ..model.typed import Optional
 from . import trust
 
 _ATTRIBUTE = "security.selinux"

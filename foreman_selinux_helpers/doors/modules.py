@@ -6,9 +6,9 @@ Whatever a module holds, the time and the memory that it takes are limited.
 
 import os
 import re
-from typing import FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
 from ..model.errors import CommandFailed, HelperError
+from ..model.typed import FrozenSet, List, Optional, Sequence, Set, Value
 from . import trust
 from .run import Runner, failure
 
@@ -29,7 +29,7 @@ class ModuleError(HelperError):
     """A policy module cannot be read, so nobody knows what it declares."""
 
 
-class Declared(NamedTuple):
+class Declared(Value):
     """What a module declares: types and aliases, and the blocks that are namespaces of types."""
 
     types: FrozenSet[str] = frozenset()

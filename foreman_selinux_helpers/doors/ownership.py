@@ -7,11 +7,11 @@ next run can tell our rules from the administrator's.
 
 import os
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Sequence
 
 from ..model.errors import HelperError
 from ..model.filecontexts import ALL_FILES, SOCKET, Rule
 from ..model.record import NOTHING, Key, Owned, Record
+from ..model.typed import Dict, Iterator, List, Sequence
 from . import interrupts, trust
 from .deadline import Deadline
 

@@ -2,9 +2,9 @@
 
 import os
 import re
-from typing import Any, Optional
 
 from ..model.refresh import EVR, CompareEVR
+from ..model.typed import Any, Optional
 from . import trust
 from .run import Runner
 from .stderr import standard_error_kept

@@ -12,7 +12,8 @@ import mmap
 import os
 import re
 import struct
-from typing import Dict, List, NamedTuple, Optional, Sequence, Union
+
+from ..model.typed import Dict, Iterator, List, Optional, Sequence, Union, Value
 
 _MAGIC = 0xf97cff8c
 _MLS = 1  # POLICYDB_CONFIG_MLS
@@ -93,8 +94,8 @@ def names_of_type(content: Union[bytes, mmap.mmap], name: str) -> List[str]:
         return []
     names: Dict[str, None] = {}
     for properties in (_PRIMARY, 0):
-        for found in re.finditer(re.escape(struct.pack("<2I", value, properties)), content):
-            symbol = _symbol(content, found.start() - 4)
+        for at in _places(content, struct.pack("<2I", value, properties)):
+            symbol = _symbol(content, at - 4)
             if symbol and (symbol.name == name or _has_neighbour(content, symbol)):
                 names[symbol.name] = None
         if not names:
@@ -102,7 +103,7 @@ def names_of_type(content: Union[bytes, mmap.mmap], name: str) -> List[str]:
     return list(names)
 
 
-class _Symbol(NamedTuple):
+class _Symbol(Value):
     start: int
     end: int
     name: str
@@ -112,13 +113,19 @@ class _Symbol(NamedTuple):
 
 def _value(content: Union[bytes, mmap.mmap], name: bytes) -> Optional[int]:
     """Return the value of a type or an alias, or None."""
-    at = content.find(name) if re.match(_NAME, name) else -1
-    while at >= 0:
+    for at in _places(content, name) if re.match(_NAME, name) else ():
         symbol = _symbol(content, at - _HEAD.size)
         if symbol and symbol.name == name.decode() and symbol.properties <= _PRIMARY:
             return symbol.value
-        at = content.find(name, at + 1)
     return None
+
+
+def _places(content: Union[bytes, mmap.mmap], piece: bytes) -> Iterator[int]:
+    """Yield where a piece occurs."""
+    at = content.find(piece)
+    while at >= 0:
+        yield at
+        at = content.find(piece, at + 1)
 
 
 def _symbol(content: Union[bytes, mmap.mmap], start: int) -> Optional[_Symbol]:

@@ -2,11 +2,11 @@
 
 import os
 import re
-from typing import List, NamedTuple, Optional, Sequence
 
 from ..model.errors import OutsideImage, PolicyStoreError
 from ..model.filecontexts import Rule, parse
 from ..model.rules import Change
+from ..model.typed import List, Optional, Sequence, Value
 from . import interrupts, policydb, trust
 from .run import Runner
 
@@ -17,7 +17,7 @@ _ACTIVE, _PREVIOUS = "active", "previous"
 _STORE_ROOT = r"(?m)^[ \t]*store-root[ \t]*=[ \t]*(/.*?)[ \t]*$"
 
 
-class Store(NamedTuple):
+class Store(Value):
     """The policy store of one root directory and policy type.
 
     ``apart``: change it in a process of its own.  libsemanage keeps the paths of the first store that
@@ -35,7 +35,8 @@ class Store(NamedTuple):
         trust.refuse_links_out(self.root, _CONFIG)
         try:
             with os.fdopen(trust.open_regular(os.path.realpath(file)), errors="replace") as stream:
-                configured = re.findall(_STORE_ROOT, stream.read())
+                text = stream.read()
+                configured = re.findall(_STORE_ROOT, text) if "store-root" in text else []
         except (FileNotFoundError, PermissionError):
             configured = []
         except OSError as error:  # libsemanage would end the process without a message

@@ -3,9 +3,9 @@
 import os
 import re
 import time
-from typing import Dict, List, Optional
 
 from ..model.labelcache import HeldFile
+from ..model.typed import Dict, List, Optional
 
 _LABEL_FILE = r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z"
 # The clock of a process's start time; the module time names it since Python 3.7.

@@ -1,10 +1,10 @@
 """The profiles that are installed on a host."""
 
 import os
-from typing import Dict, List, Optional
 
 from ..model.errors import Refused
 from ..model.profiles import BrokenProfile, Profiles, SocketProfile, line_of, parse
+from ..model.typed import Dict, List, Optional
 from . import trust
 
 VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"

@@ -6,8 +6,8 @@ What it names was left down by a run that was killed; the next run starts it.
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Sequence
 
+from ..model.typed import Iterator, List, Optional, Sequence
 from . import interrupts
 from .deadline import Deadline
 

@@ -4,9 +4,9 @@ import os
 import re
 import signal
 import time
-from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from ..model.errors import CommandFailed, TimedOut
+from ..model.typed import TYPE_CHECKING, Dict, Optional, Sequence, Tuple, Value
 from . import interrupts
 from .deadline import Deadline
 
@@ -46,7 +46,7 @@ def forget_the_caller(kept: Sequence[str]) -> None:
             os.set_inheritable(os.open(place, os.O_RDWR if place == os.devnull else os.O_RDONLY), True)
 
 
-class Output(NamedTuple):
+class Output(Value):
     """How a program ended and what it printed (undecodable bytes are kept as surrogates)."""
 
     status: int

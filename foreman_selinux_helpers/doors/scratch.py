@@ -2,9 +2,9 @@
 
 import os
 from contextlib import contextmanager
-from typing import Iterator
 
 from ..model.errors import HelperError
+from ..model.typed import Iterator
 
 # One may be full, or not be there in an image.
 _PLACES = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - a random name, and mkdir(2) follows no link

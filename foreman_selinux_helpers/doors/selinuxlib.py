@@ -1,9 +1,9 @@
 """The only door to libselinux: its binding, the policy that it would use, and the policy that the kernel has loaded."""
 
 import os
-from typing import Any, NamedTuple, Optional, Tuple
 
 from ..model.errors import HelperError
+from ..model.typed import Any, Optional, Tuple, Value
 from . import trust
 from .stderr import standard_error_kept
 
@@ -129,7 +129,7 @@ def allowed(source: str, target: str, file_class: str, permission: str) -> Optio
     return bool(decision.allowed & wanted or permissive)
 
 
-class Why(NamedTuple):
+class Why(Value):
     """Why the policy denies something, and the booleans of which any one would allow it if it had this value."""
 
     reason: str

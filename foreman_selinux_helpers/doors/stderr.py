@@ -2,7 +2,8 @@
 
 import os
 from contextlib import contextmanager
-from typing import Callable, Iterator
+
+from ..model.typed import Callable, Iterator
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import os
 import re
 import time
-from typing import Dict, List, Optional, Sequence, Tuple
 
 from ..model.errors import CommandFailed, TimedOut
 from ..model.shownunits import (
@@ -18,6 +17,7 @@ from ..model.shownunits import (
     parse_show,
     triggered_service,
 )
+from ..model.typed import Dict, List, Optional, Sequence, Tuple
 from ..model.units import Manager, Service, SocketUnit
 from .run import Runner, failure
 

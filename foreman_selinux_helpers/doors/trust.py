@@ -3,9 +3,9 @@
 import errno
 import os
 import stat
-from typing import List, Optional, Set
 
 from ..model.errors import OutsideImage
+from ..model.typed import List, Optional, Set
 
 # As the kernel has it (path_resolution(7)).
 _MOST_LINKS = 40

@@ -1,14 +1,14 @@
 """The unix sockets of the host, from /proc: which listen, and which processes have them open."""
 
 import os
-from typing import Collection, Dict, List, NamedTuple, Optional
 
+from ..model.typed import Collection, Dict, List, Optional, Value
 from . import procfs
 
 _LISTENING = 0x10000  # __SO_ACCEPTCON in the Flags column (include/linux/net.h)
 
 
-class UnixSocket(NamedTuple):
+class UnixSocket(Value):
     """A unix socket that listens, or receives datagrams."""
 
     inode: int
@@ -85,7 +85,7 @@ class Listeners:
         return any(one.datagram for one in self.sockets.get(path, ()))
 
 
-class Holder(NamedTuple):
+class Holder(Value):
     """A process that has a socket open, and under which descriptor."""
 
     pid: int

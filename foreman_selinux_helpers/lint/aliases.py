@@ -1,9 +1,8 @@
 """How rules have to be spelt to match on each target, and what is said of those that are spelt otherwise.  Pure."""
 
-from typing import Callable, Dict, List, Sequence, Tuple
-
 from ..model.equivalence import Equivalences, Substitution
 from ..model.filecontexts import escape, literal
+from ..model.typed import Callable, Dict, List, Sequence, Tuple
 from .fcsource import Conditions
 from .regexes import directory_of
 from .rules import LintedRule

@@ -1,9 +1,9 @@
 """What is wrong with the contexts of an ``.fc`` file.  Pure."""
 
 import re
-from typing import Optional, Tuple
 
 from ..model.filecontexts import NONE_CONTEXT
+from ..model.typed import Optional, Tuple
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _LEVEL = re.compile(r"[A-Za-z0-9_.,:-]+\Z")

@@ -7,7 +7,8 @@ as it is written (refpolicy ``policy/support/misc_macros.spt``).
 
 import re
 from bisect import bisect_right
-from typing import FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..model.typed import FrozenSet, Iterator, List, Optional, Sequence, Tuple, Value
 
 # What a comment, a quote, a name (with the parenthesis that makes it a call) and the rest are to m4.
 _PIECE = re.compile(r"\n|`|#|\w+\(?|[^\n`#\w]+", re.ASCII)
@@ -22,7 +23,7 @@ _TEMPLATES = ("HOME_DIR", "HOME_ROOT", "USER")
 _DEEPEST = 40
 
 
-class Condition(NamedTuple):
+class Condition(Value):
     """A rule is there only if the name is defined (or not): ``holds`` says which."""
 
     name: str
@@ -32,7 +33,7 @@ class Condition(NamedTuple):
 Conditions = FrozenSet[Condition]
 
 
-class SourceRule(NamedTuple):
+class SourceRule(Value):
     """One rule as it is written; ``file_type`` and ``context`` may be wrong, ``context`` may be empty.
 
     ``quoted``: m4 quotes stood in it (round a word that m4 would take for a macro of its own).
@@ -46,14 +47,14 @@ class SourceRule(NamedTuple):
     quoted: bool = False
 
 
-class Problem(NamedTuple):
+class Problem(Value):
     """What makes the rest of a file unreadable, and where."""
 
     line: int
     reason: str
 
 
-class Source(NamedTuple):
+class Source(Value):
     """What a file says, as far as it could be read."""
 
     rules: Sequence[SourceRule]

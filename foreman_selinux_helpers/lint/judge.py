@@ -7,9 +7,9 @@ cil_post_filecon_compare), and libselinux takes the last one that matches.
 
 import re
 from functools import partial
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..model.filecontexts import ALL_FILES, SOCKET, Rule
+from ..model.typed import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple, Value
 from .aliases import Spellings, settled
 from .contexts import type_in
 from .fcsource import Conditions, SourceRule
@@ -47,14 +47,14 @@ _ODD_ESCAPE = re.compile(r"\\[^\\.^$?*+|\[({)\]}_,-]")
 _NO_SUGGESTION = (DUPLICATE, UNREACHABLE, UNKNOWN_TYPE, BAD_REGEX)
 
 
-class SocketPath(NamedTuple):
+class SocketPath(Value):
     """A path that a socket unit listens on."""
 
     path: str
     unit: str
 
 
-class Finding(NamedTuple):
+class Finding(Value):
     """One thing that is wrong, on which targets, and the line or lines to write instead."""
 
     line: int

@@ -3,9 +3,9 @@
 import re
 import warnings
 from functools import lru_cache
-from typing import List, Optional, Sequence, Tuple
 
 from ..model.filecontexts import ALL_FILES, Rule, alternates
+from ..model.typed import List, Optional, Sequence, Tuple
 
 # A dot between characters that stand for themselves, or at the beginning of a hidden file's name.
 _BARE_DOT = re.compile(r"(?<=[A-Za-z0-9_/)\]}*+?-])(?<!/\*)\.(?=[A-Za-z0-9_])")

@@ -1,9 +1,9 @@
 """The rules of an ``.fc`` file as lint looks at them: what each says, and which match a path.  Pure."""
 
 import re
-from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..model.filecontexts import ALL_FILES, FILE_TYPES, SOCKET, Rule, stem
+from ..model.typed import Callable, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Tuple, Value
 from .contexts import context_fault
 from .fcsource import Conditions, SourceRule
 from .regexes import regex_fault, spelt_out, with_dots_escaped
@@ -32,7 +32,7 @@ _REPETITIONS = 6
 CROWD = 100
 
 
-class LintedRule(NamedTuple):
+class LintedRule(Value):
     """A rule of the file and what is derived from it once.
 
     ``mended``: its regex with dots escaped and slashes as they are looked up; ``dotted``: it has dots

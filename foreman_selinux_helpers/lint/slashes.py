@@ -9,9 +9,9 @@ the text before them; what cannot be judged may match.
 import re
 from functools import lru_cache
 from itertools import chain, combinations
-from typing import List, Match, Optional, Tuple
 
 from ..model import pcre
+from ..model.typed import List, Match, Optional, Tuple
 from .regexes import regex_fault
 
 # Bits for what was read so far: nothing, the slash of the root alone, a name and then a slash, a name.

@@ -5,9 +5,8 @@ its table in an update; the newest one that is known is meant, and earlier ones 
 where they differ.  A host's own files say more, which is what the target ``host`` is for.
 """
 
-from typing import Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
-
 from ..model.equivalence import Equivalences, parse
+from ..model.typed import Dict, Iterator, Optional, Sequence, Tuple, Value
 
 HOST = "host"
 
@@ -170,7 +169,7 @@ _NOT_IN_9_3 = ("/bin",)
 _NOT_IN_9_2 = ("/bin", "/run/systemd/generator.early")
 
 
-class Target(NamedTuple):
+class Target(Value):
     """One distribution: its equivalences, and the m4 name that its policy is built with (None: not known).
 
     ``newest``: which minor releases have these equivalences, where the ``earlier`` ones have others.

@@ -1,15 +1,14 @@
 """What connecting to a socket takes, and what the policy denies of it.  Pure."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
-
 from .filecontexts import type_of
+from .typed import List, Optional, Sequence, Tuple, Value
 
 SOCKET_OBJECT = "the socket object"
 # Why the policy denies something, and the booleans of which any one would allow it if it had this value.
 Why = Tuple[str, Sequence[Tuple[str, bool]]]
 
 
-class Check(NamedTuple):
+class Check(Value):
     """One thing that connecting takes; ``None`` where nobody knows (no label, or the policy has no answer).
 
     ``target`` is a path, or SOCKET_OBJECT.
@@ -24,7 +23,7 @@ class Check(NamedTuple):
     right_allowed: Optional[bool]
 
 
-class ClientFacts(NamedTuple):
+class ClientFacts(Value):
     """What the loaded policy answers for a domain that connects, and why it denies what it denies for good."""
 
     domain: str
@@ -44,7 +43,7 @@ def denied_for_good(checks: Sequence[Check]) -> List[Check]:
     return [one for one in checks if one.right_allowed is False]
 
 
-class Denied(NamedTuple):
+class Denied(Value):
     """Why the policy denies something although all labels are right: in words, and what would allow it."""
 
     words: str

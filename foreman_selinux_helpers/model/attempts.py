@@ -4,10 +4,10 @@ A remedy that did not help would not help the next run either; and where the lab
 record alone tells that it was renewed, and what it has answered since.
 """
 
-from typing import Dict, NamedTuple, Optional, Tuple
+from .typed import Dict, Optional, Tuple, Value
 
 
-class Attempts(NamedTuple):
+class Attempts(Value):
     """What was done.
 
     ``rules``: the generation of the rules on disk then; ``reexecuted``: PID 1 was re-executed for them;

@@ -3,7 +3,7 @@
 A cause is one row here; model/sockets.py and model/judgement.py tell when it applies.
 """
 
-from typing import NamedTuple, Optional, Sequence
+from .typed import Optional, Sequence, Value
 
 NO_RULE = "no-rule"
 WRONG_FILE_TYPE = "wrong-file-type"
@@ -18,7 +18,7 @@ SOCKET_LABEL = "socket-label"
 POLICY_DENIES = "policy-denies"
 
 
-class Cause(NamedTuple):
+class Cause(Value):
     """One cause: its name, what it means in words, and the remedy where that is no command of ours.
 
     ``{type}`` and ``{path}`` in a remedy stand for what is wanted, and where.

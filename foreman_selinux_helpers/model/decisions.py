@@ -1,8 +1,5 @@
 """What a transaction has to do about the rules that are wanted, and about ours that no longer are.  Pure."""
 
-import shlex
-from typing import Callable, Dict, List, Optional, Sequence, Set
-
 from .causes import NO_RULE, NO_SUCH_TYPE, SHADOWED
 from .equivalence import Equivalences
 from .filecontexts import ALL_FILES, SOCKET, Rule, candidates, context_for, escape, literal, may_overlap, type_of
@@ -22,6 +19,7 @@ from .rules import (
     explain_expected,
     literal_directories,
 )
+from .typed import Callable, Dict, List, Optional, Sequence, Set
 
 # Hardly a file's name anywhere: what the rules say of it they say of any name in its directory.
 _ANY_NAME = "a-name-that-no-rule-names"
@@ -130,6 +128,8 @@ class _Deciding:
         cause, why = explain_expected(path, want.type, self._policy) if path else (NO_RULE, "no rule has this regex")
         added = added._replace(cause=cause, reason=why)
         if key in self._given_up or (path and added.rule._replace(file_type=SOCKET).key in self._given_up):
+            import shlex
+
             commands = (UNREGISTER_COMMAND, REPAIR_COMMAND)
             return added._replace(
                 action=SKIP, reason="the administrator deleted the rule that was added for %s" % want.unit,

@@ -8,15 +8,14 @@ most once; within a file the *last* matching line counts, however long the other
 selabel_subs_init; commit b1802386 put it back).
 """
 
-import re
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from .typed import Callable, Iterator, List, Optional, Sequence, Tuple, Value
 
 # A longer line is read in pieces, each as a line of its own: fgets of 1,023 bytes with its NUL, and of 1,024 from
 # 3.11 on.
 SHORT_PIECE, LONG_PIECE = 1022, 1023
 
 
-class Substitution(NamedTuple):
+class Substitution(Value):
     """One line of a substitution file: ``source`` stands for ``target``."""
 
     source: str
@@ -63,7 +62,7 @@ def _lines(text: str, piece: int) -> Iterator[Tuple[int, List[str]]]:
                 yield number, [word.decode("utf-8", "surrogateescape") for word in words]
 
 
-class Equivalences(NamedTuple):
+class Equivalences(Value):
     """The substitutions of one host: ``local`` (.subs) and ``dist`` (.subs_dist), in file order.
 
     ``first_counts`` tells whether of several lines of a file that match the first counts, and not the last.
@@ -80,7 +79,8 @@ class Equivalences(NamedTuple):
 
     def explain(self, path: str) -> Tuple[str, List[Substitution]]:
         """Return the canonical path and the substitutions that led to it."""
-        path = re.sub("/{2,}", "/", path)
+        while "//" in path:
+            path = path.replace("//", "/")
         if len(path) > 1 and path.endswith("/"):
             path = path[:-1]
         used = []

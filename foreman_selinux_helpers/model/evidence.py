@@ -1,12 +1,13 @@
 """What shows whether PID 1 labels sockets by older rules than those on disk.  Pure."""
 
-from typing import Optional
+
 
 from .facts import Facts
 from .filecontexts import type_of
 from .labelcache import STALE, UNKNOWN, Wrong
 from .refresh import NEVER, ON_POLICY_LOAD
 from .refresh import UNKNOWN as NOT_PREDICTED
+from .typed import Optional
 
 RENEWED = "PID 1 was re-executed since the rules on disk changed"
 _SAME_ANSWERS = "the rules on disk have changed since PID 1 was re-executed, but not for the sockets here"

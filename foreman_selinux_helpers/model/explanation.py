@@ -1,7 +1,6 @@
 """Why one path has the label it has: what was seen of it, judged.  Pure."""
 
 import shlex
-from typing import List, NamedTuple, Optional, Sequence
 
 from . import access, causes, labelcache, rules
 from .access import ClientFacts
@@ -10,12 +9,13 @@ from .labelcache import LabelCache
 from .pathfacts import PathFacts, UnitSocket
 from .rules import Policy
 from .sockets import Seen, SocketView, Wanted
+from .typed import List, Optional, Sequence, Value
 from .winner import Verdict
 
 _ON_THE_WAY = "%s may not connect: a label on the way is not what it should be."
 
 
-class Judgement(NamedTuple):
+class Judgement(Value):
     """What is wrong, in plain words why, and what mends it; all None where nothing is.
 
     ``wanted``: the context that a rule which does not cover the path means it to have.

@@ -1,7 +1,6 @@
 """What is known of a host, as values: what kind of host it is, and all that a judgement stands on.  Pure."""
 
 import shlex
-from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .. import PROGRAM
 from .access import ClientFacts
@@ -9,11 +8,12 @@ from .attempts import Attempts
 from .causes import NO_SUCH_TYPE
 from .filecontexts import Rule
 from .guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
-from .labelcache import UNKNOWN, LabelCache
+from .labelcache import NONE, UNKNOWN, LabelCache
 from .record import Record
 from .refresh import Build
 from .rules import Decision
 from .sockets import Executable, SameType, SocketView
+from .typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Value
 from .units import SocketUnit
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .refresh import SystemdFacts
 
 
-class Host(NamedTuple):
+class Host(Value):
     """The host, or the image, below one root directory.
 
     ``policy``: the policy type that it is configured for (``targeted``), or None; ``elsewhere`` says why it is not
@@ -65,7 +65,7 @@ class Host(NamedTuple):
         return "%s --root %s %s" % (program, root, rest) if program == PROGRAM else "chroot %s %s" % (root, line)
 
 
-class RuleFacts(NamedTuple):
+class RuleFacts(Value):
     """The local rules, the record of those that are ours, and what was decided about each that is wanted."""
 
     record: Record = Record({}, {})
@@ -73,7 +73,7 @@ class RuleFacts(NamedTuple):
     decisions: Sequence[Decision] = ()
 
 
-class Dates(NamedTuple):
+class Dates(Value):
     """When the rules on disk changed, the kernel loaded a policy, and was booted.
 
     In seconds since the epoch; None: not known.
@@ -95,7 +95,7 @@ class Dates(NamedTuple):
         return None if self.rules_changed is None or self.policy_load_due else self.policy_loaded
 
 
-class InitFacts(NamedTuple):
+class InitFacts(Value):
     """PID 1 and its label cache.
 
     ``directory``: the label database on disk; ``generation``: a text that changes whenever that does; ``attempts``:
@@ -111,7 +111,7 @@ class InitFacts(NamedTuple):
     build: Optional[Build] = None
 
 
-class Facts(NamedTuple):
+class Facts(Value):
     """All that a judgement stands on: what was seen, and (``hidden``) what could not be, and why.
 
     ``units`` is empty where the manager is not ours.  ``clients``: what the policy answers for the domain that a
@@ -125,10 +125,10 @@ class Facts(NamedTuple):
     init: InitFacts
     same_type: SameType
     privileged: bool
-    units: Mapping[str, SocketUnit] = {}
+    units: Mapping[str, SocketUnit] = NONE
     sockets: Sequence[SocketView] = ()
-    executables: Mapping[str, Executable] = {}
-    clients: Mapping[str, ClientFacts] = {}
+    executables: Mapping[str, Executable] = NONE
+    clients: Mapping[str, ClientFacts] = NONE
     stopped: Sequence[str] = ()
     systemd: "Optional[SystemdFacts]" = None
     processes: "Optional[ProcessFacts]" = None

@@ -2,7 +2,8 @@
 
 import re
 from functools import lru_cache
-from typing import Collection, Dict, Iterable, Iterator, List, Match, NamedTuple, Optional, Tuple
+
+from .typed import Collection, Dict, Iterable, Iterator, List, Match, Optional, Tuple, Value
 
 NONE_CONTEXT = "<<none>>"
 
@@ -24,19 +25,19 @@ LETTERS = {name: {"": "a", "--": "f"}.get(written, written[1:]) for written, nam
 _WRITTEN = {name: written for written, name in FILE_TYPES.items()}
 
 # What is special to libselinux (src/label_file.h, spec_hasMetaChars), and what is to a regex.
-_META = re.compile(r"[.^$?*+|\[({]")
+_META = r"[.^$?*+|\[({]"
 # All of a regex that is literal from 3.8 on, where only some escapes are (regex_has_meta_chars).
 _STRICTLY_LITERAL = r"(?:[^.^$?*+|\[({\])}\\]|\\[.^$?*+|\[({\])}\-_,])*\Z"
 # How many directories deep 3.8 and later sort regexes by (SPEC_NODE_MAX_DEPTH).
 _DEPTH = 3
 # One character that is spelt out or escaped, alone or in a set.
-_ESCAPED = re.compile(r"\[(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))\]|(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))")
+_ESCAPED = r"\[(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))\]|(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))"
 # These make it hard to find the alternatives of a regex.
 _ODD = r"\\[A-Za-z]|\(\?[^:]|\(\*|\[[:.=]"
-_SPECIAL = re.compile(r"([.^$?*+|\[({\\)\]}])")
+_SPECIAL = r"([.^$?*+|\[({\\)\]}])"
 
 
-class Rule(NamedTuple):
+class Rule(Value):
     """One specification; ``file`` and ``line`` are empty and 0 for one that is only wanted."""
 
     regex: str
@@ -56,7 +57,7 @@ class Rule(NamedTuple):
 
         One without may still count as one with them: see literal_to_libselinux().
         """
-        return _META.search(re.sub(r"\\.?", "", self.regex)) is not None
+        return re.search(_META, re.sub(r"\\.?", "", self.regex)) is not None
 
     def literal_to_libselinux(self, strict: bool) -> bool:
         """Tell whether libselinux takes the regex for the text of a path; ``strict``: as from 3.8 on."""
@@ -101,7 +102,7 @@ class Rule(NamedTuple):
                 return _literal_directories(_unescaped(self.regex)) == directories
             return directories[:len(self.directories)] == self.directories
         directory = _first_directory(self.regex)
-        return not directory or directory == _first_directory(path) or _META.search(directory) is not None
+        return not directory or directory == _first_directory(path) or re.search(_META, directory) is not None
 
     @property
     def directories(self) -> Tuple[str, ...]:
@@ -126,10 +127,10 @@ def escape(path: str) -> str:
     cannot be quoted for ``semanage import``: all these are spelt out, byte by byte.  A backslash in the first of
     several directories would keep the rule from ever matching (see Rule.reaches) but for a set.
     """
-    spelt = _bytes(_SPECIAL.sub(r"\\\1", path))
+    spelt = _bytes(re.sub(_SPECIAL, r"\\\1", path))
     escaped = "".join("\\x%02x" % byte if byte in b" \"'" or not 0x20 < byte < 0x7f else chr(byte) for byte in spelt)
     directory = _first_directory(escaped)
-    if "\\" in directory and not _META.search(directory):
+    if "\\" in directory and not re.search(_META, directory):
         escaped = re.sub(r"\\(?:x[0-9a-f]{2}|.)", r"[\g<0>]", escaped, count=1)
     return escaped
 
@@ -197,7 +198,7 @@ def may_overlap(one: Rule, other: Rule) -> bool:
 
 def literal(regex: str) -> Optional[str]:
     """Return the one path that a regex without special characters matches, or None."""
-    if _SPECIAL.search(_ESCAPED.sub("\0", regex)):
+    if re.search(_SPECIAL, re.sub(_ESCAPED, "\0", regex)):
         return None
 
     def meant(found: "Match[str]") -> str:
@@ -205,7 +206,7 @@ def literal(regex: str) -> Optional[str]:
         return chr(int(escaped[1:], 16)) if len(escaped) > 1 else escaped
 
     # Byte by byte: what is spelt out may be part of a character.
-    path = _ESCAPED.sub(meant, _bytes(regex).decode("latin-1")).encode("latin-1")
+    path = re.sub(_ESCAPED, meant, _bytes(regex).decode("latin-1")).encode("latin-1")
     return path.decode("utf-8", "surrogateescape")
 
 

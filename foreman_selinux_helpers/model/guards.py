@@ -1,9 +1,10 @@
 """The guards of daemon-reexec: conditions under which PID 1 is not re-executed."""
 
-from typing import Callable, NamedTuple, Optional, Sequence, Tuple
+
 
 from . import labelcache
 from .labelcache import LabelCache
+from .typed import Callable, Optional, Sequence, Tuple, Value
 
 SELINUX_DISABLED = "selinux-disabled"
 NOT_BOOTED = "not-booted-with-systemd"
@@ -26,7 +27,7 @@ RUN_INODES_NEEDED = 100
 _SETTLED_STATES = ("running", "degraded", "maintenance")
 
 
-class Refusal(NamedTuple):
+class Refusal(Value):
     """A guard that refuses, and why; ``needless``: nothing shows that a re-exec is needed."""
 
     guard: str
@@ -34,7 +35,7 @@ class Refusal(NamedTuple):
     needless: bool = False
 
 
-class Need(NamedTuple):
+class Need(Value):
     """What shows whether a re-exec is needed.
 
     ``current`` says why PID 1 must have today's rules although its cache cannot be seen; ``proof`` is what shows
@@ -64,7 +65,7 @@ def needless(need: Need) -> Optional[Refusal]:
     return None
 
 
-class Conditions(NamedTuple):
+class Conditions(Value):
     """What the other guards ask about; ``free_inodes`` is None where there is no limit."""
 
     milder: Optional[str]

@@ -1,7 +1,6 @@
 """What is wrong with each socket, and what mends it.  Pure: facts in, reports out."""
 
 import shlex
-from typing import List, Optional, Tuple
 
 from . import access, causes, evidence, plan, remedies, rules, sockets
 from .access import ClientFacts
@@ -10,6 +9,7 @@ from .filecontexts import type_of
 from .labelcache import STALE, UNKNOWN
 from .outcome import SocketReport
 from .sockets import SocketView
+from .typed import List, Optional, Tuple
 
 # A remedy in words, where a command does not say it all, and the command, where there is one.
 Remedy = Tuple[Optional[str], Optional[str]]

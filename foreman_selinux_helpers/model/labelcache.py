@@ -8,7 +8,11 @@ nothing (``src/label_file.c``: load_mmap() in 2.5, open_file() from 2.6 to 3.11;
 """
 
 import os
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
+
+from .typed import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Value
+
+# What is known by path where nothing is.
+NONE: Mapping[str, Any] = {}
 
 FRESH = "fresh"
 STALE = "stale"
@@ -23,7 +27,7 @@ SUBSTITUTIONS = ("file_contexts.subs_dist", "file_contexts.subs")
 _INACCURACY = 1.0
 
 
-class HeldFile(NamedTuple):
+class HeldFile(Value):
     """A file-context database that a process has mapped."""
 
     path: str
@@ -31,7 +35,7 @@ class HeldFile(NamedTuple):
     deleted: bool
 
 
-class Wrong(NamedTuple):
+class Wrong(Value):
     """A socket that a process would label otherwise than is wanted: None is no label by any rule."""
 
     path: str
@@ -39,7 +43,7 @@ class Wrong(NamedTuple):
     expected: Optional[str]
 
 
-class LabelCache(NamedTuple):
+class LabelCache(Value):
     """The state of a process's label cache (fresh, stale or unknown), and why we think so.
 
     ``answers``: what its own copy says for the wanted sockets, by path; ``wrong``: those that it would label
@@ -60,14 +64,14 @@ class LabelCache(NamedTuple):
         return None if self.wrong is None else not self.wrong
 
 
-class Written(NamedTuple):
+class Written(Value):
     """When a file was written: its content, which is what libselinux compares, and its last change of any kind."""
 
     modified: float
     changed: float
 
 
-class Texts(NamedTuple):
+class Texts(Value):
     """What tells whether a text that is not mapped was read: when files were written, and a bound.
 
     ``written`` gives it for a path, or None if there is no such file; the process opened its database at

@@ -1,7 +1,8 @@
 """The layout of text output: 80 columns, names and values in two columns, colour only on request.  Pure."""
 
 import re
-from typing import List, Optional, Sequence
+
+from .typed import List, Optional, Sequence
 
 WIDTH = 80
 _INDENT = 4

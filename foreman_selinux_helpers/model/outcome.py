@@ -1,13 +1,14 @@
 """What a verb found and did, as a value."""
 
-from typing import NamedTuple, Optional, Sequence
+
 
 from . import plan, sockets
 from .facts import Facts
 from .plan import DONE, FAILED, REFUSED, Result, Step
+from .typed import Optional, Sequence, Value
 
 
-class SocketReport(NamedTuple):
+class SocketReport(Value):
     """One socket, judged; ``command`` is the remedy where that is a single command."""
 
     view: sockets.SocketView
@@ -16,7 +17,7 @@ class SocketReport(NamedTuple):
     command: Optional[str] = None
 
 
-class Outcome(NamedTuple):
+class Outcome(Value):
     """What a verb found and did.
 
     ``by_hand``: what is left for the administrator; ``error``: why the result could not be read.

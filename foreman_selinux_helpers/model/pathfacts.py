@@ -1,17 +1,16 @@
 """What is seen of one path, as values."""
 
-from typing import NamedTuple, Optional, Sequence
-
 from .errors import UsageError
 from .facts import Host
 from .filecontexts import Rule
 from .labelcache import LabelCache
 from .rules import Decision
 from .sockets import SocketView
+from .typed import Optional, Sequence, Value
 from .winner import Verdict
 
 
-class Inode(NamedTuple):
+class Inode(Value):
     """What is at a path: its file type, its label, and where a symbolic link leads."""
 
     kind: str
@@ -19,7 +18,7 @@ class Inode(NamedTuple):
     target: Optional[str]
 
 
-class Listener(NamedTuple):
+class Listener(Value):
     """A process that listens at a path, and the label of the socket object it listens with."""
 
     pid: int
@@ -31,7 +30,7 @@ class Listener(NamedTuple):
         return "%s (PID %d%s)" % (self.comm, self.pid, ", " + self.unit if self.unit else "")
 
 
-class PathFacts(NamedTuple):
+class PathFacts(Value):
     """What was seen of a path, looked at as one file type.
 
     ``inode``: what is there, of any file type; ``expected``: what libselinux answers.  ``meant``: a rule that names
@@ -62,7 +61,7 @@ class PathFacts(NamedTuple):
         return self.inode if self.inode and self.inode.kind == self.file_type else None
 
 
-class UnitSocket(NamedTuple):
+class UnitSocket(Value):
     """The socket of a unit that has the path, as ``status`` judges it."""
 
     view: SocketView

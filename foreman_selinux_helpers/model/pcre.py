@@ -7,7 +7,8 @@ possessive quantifiers, ``\\Q``, ``\\h``, ...) cannot be judged here.
 
 import re
 from functools import lru_cache
-from typing import List, Match, Optional, Pattern
+
+from .typed import List, Match, Optional, Pattern
 
 # Escapes that mean the same to both, in and out of a set.
 _ESCAPE = r"\\(?:[^A-Za-z0-9]|[dDsSwWafnrt]|x[0-9A-Fa-f]{2})"

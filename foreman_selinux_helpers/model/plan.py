@@ -1,11 +1,12 @@
 """What a repair will do, as a value: text, JSON and dry run all print the same.  Pure."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+
 
 from .. import PROGRAM
 from . import rules, sockets
 from .facts import Facts
 from .sockets import Action
+from .typed import List, Optional, Sequence, Tuple, Value
 
 REGISTER = "register"
 UNREGISTER = "unregister"
@@ -33,7 +34,7 @@ KERNEL = "kernel"
 CUT_SHORT = "a restart that was cut short had stopped it"
 
 
-class Step(NamedTuple):
+class Step(Value):
     """One thing that is going to be done."""
 
     step: str
@@ -41,7 +42,7 @@ class Step(NamedTuple):
     reason: str
 
 
-class Result(NamedTuple):
+class Result(Value):
     """How a step ended."""
 
     step: str

@@ -1,7 +1,6 @@
 """Processes that label by outdated rules: what they would label wrongly, and what renews them.  Pure."""
 
 import shlex
-from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .filecontexts import type_of
 from .labelcache import Wrong
@@ -9,9 +8,10 @@ from .plan import DAEMON_REEXEC, DAEMON_RELOAD, LOAD_POLICY
 from .processfacts import ProcessFacts, Seen
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
 from .remedies import command
+from .typed import Callable, List, Mapping, Optional, Sequence, Tuple, Value
 
 
-class Process(NamedTuple):
+class Process(Value):
     """A process whose label cache is outdated.
 
     ``held``: the outdated databases; ``since``: when the one was put on disk that it does not hold, in

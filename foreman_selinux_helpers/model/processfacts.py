@@ -1,12 +1,13 @@
 """What is known of the processes that label by outdated rules, as values.  Pure."""
 
-from typing import List, Mapping, NamedTuple, Optional, Sequence
 
-from .labelcache import LabelCache
+
+from .labelcache import NONE, LabelCache
 from .refresh import Build
+from .typed import List, Mapping, Optional, Sequence, Value
 
 
-class Seen(NamedTuple):
+class Seen(Value):
     """What is known of a process before it is judged: who it is, and what it runs.
 
     ``systemd``: it is one of systemd's programs, and still the one on disk; ``manager``: it is a manager of units.
@@ -20,7 +21,7 @@ class Seen(NamedTuple):
     manager: bool
 
 
-class Holder(NamedTuple):
+class Holder(Value):
     """A process that holds outdated databases.
 
     ``held``, ``since``: as in Process; ``answers``: the labels that its own copy gives to sockets, by path, or None:
@@ -37,7 +38,7 @@ class Holder(NamedTuple):
     assumed: Optional[str] = None
 
 
-class ProcessFacts(NamedTuple):
+class ProcessFacts(Value):
     """All processes that label by rules.
 
     ``fresh``: how many hold the databases on disk; ``unseen``: how many may not be read; ``unknown``: a reason for
@@ -49,6 +50,6 @@ class ProcessFacts(NamedTuple):
     fresh: int = 0
     unseen: int = 0
     unknown: Sequence[str] = ()
-    expected: Mapping[str, Optional[str]] = {}
+    expected: Mapping[str, Optional[str]] = NONE
     build: Optional[Build] = None
     policy_load_due: bool = False

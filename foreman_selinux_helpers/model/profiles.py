@@ -3,9 +3,9 @@
 import configparser
 import re
 import warnings
-from typing import List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .errors import Refused, UsageError
+from .typed import List, Optional, Sequence, Set, Tuple, Value
 
 RESTART_POLICIES = ("auto", "always", "never")
 _KEYS = ("type", "path", "regex", "client", "restart")
@@ -18,7 +18,7 @@ _EXPLODING = r"(?:[*+]|,\})[?+]?\)(?:[*+]|\{[0-9]*,\})"
 _PRINTABLE = r"[^\x00-\x1f\x7f]+\Z"
 
 
-class SocketProfile(NamedTuple):
+class SocketProfile(Value):
     """One section of a profile: a socket unit and what its sockets must look like."""
 
     unit: str
@@ -30,7 +30,7 @@ class SocketProfile(NamedTuple):
     restart: str = "auto"
 
 
-class BrokenProfile(NamedTuple):
+class BrokenProfile(Value):
     """A profile that is refused: where, and why."""
 
     name: str
@@ -43,7 +43,7 @@ class BrokenProfile(NamedTuple):
         return "%s: %s" % (where, self.reason)
 
 
-class Profiles(NamedTuple):
+class Profiles(Value):
     """All profiles of a host: those that can be served, and those that are refused."""
 
     sockets: Sequence[SocketProfile]

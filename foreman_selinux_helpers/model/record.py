@@ -1,20 +1,19 @@
 """Which local rules are ours, as a value: only those are ever changed or removed."""
 
-from typing import Dict, NamedTuple, Sequence, Tuple
-
 from .filecontexts import Rule
+from .typed import Dict, Sequence, Tuple, Value
 
 Key = Tuple[str, str]
 
 
-class Owned(NamedTuple):
+class Owned(Value):
     """A rule of ours: what it says, and the socket unit it was added for."""
 
     rule: Rule
     unit: str
 
 
-class Record(NamedTuple):
+class Record(Value):
     """What is ours: ``rules`` are known to be committed; ``pending`` were about to be, or to be removed."""
 
     rules: Dict[Key, Owned]

@@ -9,7 +9,8 @@ c67be1c7 and 4e486731 (first in 239-44, bug 1888912).  Each row was also seen on
 """
 
 import re
-from typing import Callable, List, NamedTuple, Optional, Tuple
+
+from .typed import Callable, List, Optional, Tuple, Value
 
 NEVER = "NEVER"
 ON_DAEMON_RELOAD = "ON_DAEMON_RELOAD"
@@ -34,14 +35,14 @@ RUNNING = "running"
 INSTALLED = "installed"
 
 
-class Prediction(NamedTuple):
+class Prediction(Value):
     """When a systemd build renews its label cache, and what says so."""
 
     refresh: str
     evidence: List[str]
 
 
-class Build(NamedTuple):
+class Build(Value):
     """One systemd: its version as it says itself, its package (None: not known), its refresh behaviour."""
 
     version: Optional[str]
@@ -50,7 +51,7 @@ class Build(NamedTuple):
     evidence: List[str]
 
 
-class SystemdFacts(NamedTuple):
+class SystemdFacts(Value):
     """The systemd that runs and the one on disk.
 
     ``replaced``: the program that PID 1 runs is no longer on disk; ``libselinux``: the EVR of its package, or None;
@@ -82,7 +83,7 @@ def reexec_due(systemd: SystemdFacts) -> Optional[str]:
     return None if same else "PID 1 is systemd %s, and %s is on disk" % (running.version, installed.version)
 
 
-class SystemdVersion(NamedTuple):
+class SystemdVersion(Value):
     """A version as systemd writes it: the upstream part and, where it has one, the package's."""
 
     upstream: str
@@ -122,7 +123,7 @@ def parse_version(text: str) -> Optional[SystemdVersion]:
     return SystemdVersion(upstream, package)
 
 
-class Known(NamedTuple):
+class Known(Value):
     """What is known of a host, for a prediction.
 
     ``family`` is the distribution's (``rhel``, ``fedora``, ``debian`` or another), whose backports

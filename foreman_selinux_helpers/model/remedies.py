@@ -4,19 +4,20 @@ How each is taken is in repair/pid1.py; after each the cache is read again, and 
 harmless.
 """
 
-from typing import Callable, List, NamedTuple, Optional, Sequence
+
 
 from . import evidence, plan
 from .facts import Facts
 from .labelcache import STALE, UNKNOWN
 from .plan import DAEMON_REEXEC, DAEMON_RELOAD, INIT, KERNEL, LOAD_POLICY, LOOK_A_LABEL_UP, Step
 from .refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
+from .typed import Callable, List, Optional, Sequence, Value
 
 _STILL = "only if PID 1's label cache is stale after that"
 _KNOWN = "this systemd is known to need it"
 
 
-class Need(NamedTuple):
+class Need(Value):
     """What the choice of remedies depends on.
 
     ``why``: why PID 1's label cache is to be renewed; ``changing``: rules are registered first, which loads the
@@ -31,7 +32,7 @@ class Need(NamedTuple):
     refresh: str
 
 
-class Remedy(NamedTuple):
+class Remedy(Value):
     """One remedy: ``planned`` says why it is, or is None where it is known to be vain; ``command`` is what is typed."""
 
     step: str
@@ -96,7 +97,7 @@ def planned(facts: Facts) -> List[Step]:
     return steps
 
 
-class Milder(NamedTuple):
+class Milder(Value):
     """A remedy that is milder than a re-exec: why it is enough, and the command."""
 
     why: str

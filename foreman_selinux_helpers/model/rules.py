@@ -1,12 +1,11 @@
 """Rules that are wanted, what is decided about each, and why a path does not get a type.  Pure."""
 
 import re
-import shlex
-from typing import Callable, NamedTuple, Optional, Sequence, Tuple
 
 from .causes import ALIASED_PATH, NO_RULE, SHADOWED, WRONG_FILE_TYPE
 from .equivalence import Equivalences
 from .filecontexts import ALL_FILES, SOCKET, Rule, escape, matching
+from .typed import Callable, Optional, Sequence, Tuple, Value
 
 ADD = "add"
 MODIFY = "modify"
@@ -15,15 +14,14 @@ KEEP = "keep"
 SKIP = "skip"
 
 
-
-class Change(NamedTuple):
+class Change(Value):
     """What a transaction does to one local rule."""
 
     action: str
     rule: Rule
 
 
-class Want(NamedTuple):
+class Want(Value):
     """A path (in the spelling it was given) or a regex whose sockets must have a type.
 
     ``named``: the profile names the path; any other is one that its unit listens on.
@@ -37,7 +35,7 @@ class Want(NamedTuple):
     named: bool = True
 
 
-class Decision(NamedTuple):
+class Decision(Value):
     """What is done about one rule, and why; ``path`` is canonical and empty for a regex.
 
     ``given`` is the path as it was given: libselinux is asked for that one, never for ``path``,
@@ -59,7 +57,7 @@ class Decision(NamedTuple):
     covered: bool = False
 
 
-class Policy(NamedTuple):
+class Policy(Value):
     """The file contexts of a host, as functions, so that deciding stays pure.
 
     ``lookup``: what libselinux answers for a path, as it was given, and a socket; ``primary``: the name
@@ -82,12 +80,14 @@ class Policy(NamedTuple):
 
 def equivalence_commands(path: str, type_name: str) -> Tuple[str, str]:
     """Return the commands that give sockets at a canonical path a type where no local rule for it has an effect."""
+    import shlex
+
     other = "%s-local" % path
     return ("semanage fcontext -a -f s -t %s %s" % (type_name, shlex.quote(escape(other))),
             "semanage fcontext -a -e %s %s" % (shlex.quote(other), shlex.quote(path)))
 
 
-class Reason(NamedTuple):
+class Reason(Value):
     """Why a path does not get a type: the cause, the rule that would give it, and the spelling that one is for.
 
     A rule for another spelling may have a second fault, which no cause is for: it is not for sockets.

@@ -1,7 +1,8 @@
 """What ``systemctl show`` tells of units.  Pure."""
 
 import re
-from typing import Dict, List, Optional, Tuple
+
+from .typed import Dict, List, Optional, Tuple
 
 Properties = Dict[str, List[str]]
 

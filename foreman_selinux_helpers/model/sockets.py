@@ -1,6 +1,6 @@
 """What is wrong with a socket, and the mildest thing that mends it.  Pure."""
 
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+
 
 from .causes import (
     LABEL_CACHE_STALE,
@@ -12,6 +12,7 @@ from .causes import (
 )
 from .filecontexts import type_of
 from .rules import Decision
+from .typed import Callable, List, Optional, Sequence, Tuple, Value
 
 RELABEL = "relabel"
 RESTART = "restart"
@@ -21,7 +22,7 @@ ACTIONS = (RELABEL, RESTART, RELABEL_EXECUTABLE)
 SameType = Callable[[str, str], bool]
 
 
-class Executable(NamedTuple):
+class Executable(Value):
     """The program of the service: its label decides the label of the socket object."""
 
     path: str
@@ -29,7 +30,7 @@ class Executable(NamedTuple):
     expected: Optional[str]
 
 
-class Seen(NamedTuple):
+class Seen(Value):
     """A socket as it is; None: it is not there, or may not be seen.
 
     ``listening``: systemd says that the unit listens there; ``foreign``: the unit does not, but another program does;
@@ -50,7 +51,7 @@ class Seen(NamedTuple):
     datagram: bool = False
 
 
-class Wanted(NamedTuple):
+class Wanted(Value):
     """What a socket should be.
 
     ``type``: the type that its profile, or the policy's own word, gives the path; ``context``: what libselinux
@@ -71,7 +72,7 @@ class Wanted(NamedTuple):
         return self.cause == NO_SUCH_TYPE
 
 
-class SocketView(NamedTuple):
+class SocketView(Value):
     """One path of a socket unit: what libselinux answers for it now (``expected``), what is there, what should be."""
 
     unit: str
@@ -128,7 +129,7 @@ def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated:
     return LABEL_CACHE_STALE if cache_stale and view.seen.in_use and not view.idle else None
 
 
-class Action(NamedTuple):
+class Action(Value):
     """A step on one unit: relabel a path or the executable, or restart."""
 
     step: str

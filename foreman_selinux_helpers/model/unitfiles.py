@@ -4,7 +4,8 @@ What systemd.socket(5) and systemd.unit(5) say, for the units of the system's ma
 """
 
 import re
-from typing import List, Optional, Sequence
+
+from .typed import List, Optional, Sequence
 
 _LISTEN = ("ListenStream", "ListenDatagram", "ListenSequentialPacket")
 # An empty assignment to any of these forgets all of them (systemd src/core/load-fragment.c).

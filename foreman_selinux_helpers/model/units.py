@@ -1,9 +1,9 @@
 """Socket units, their services, and the manager, as systemd tells of them."""
 
-from typing import NamedTuple, Optional, Tuple
+from .typed import Optional, Tuple, Value
 
 
-class Service(NamedTuple):
+class Service(Value):
     """The service that a socket unit starts.
 
     ``context``: its SELinuxContext=, without the "-" that ignores errors, empty where it has none, and None
@@ -17,7 +17,7 @@ class Service(NamedTuple):
     context: Optional[str] = ""
 
 
-class SocketUnit(NamedTuple):
+class SocketUnit(Value):
     """A socket unit as the manager sees it."""
 
     unit: str
@@ -32,7 +32,7 @@ class SocketUnit(NamedTuple):
         return self.active == "active"
 
 
-class Manager(NamedTuple):
+class Manager(Value):
     """The running manager: its version, its state, and the targets that have a job queued."""
 
     version: str

@@ -1,6 +1,6 @@
 """What profiles and their units want: rules, and a label for each socket.  Pure."""
 
-from typing import Callable, List, Mapping, Optional, Sequence
+
 
 from . import causes, decisions, rules
 from .equivalence import Equivalences
@@ -9,6 +9,7 @@ from .profiles import SocketProfile
 from .record import Record
 from .rules import Decision, Policy, Want
 from .sockets import Wanted
+from .typed import Callable, List, Mapping, Optional, Sequence
 from .units import SocketUnit
 
 

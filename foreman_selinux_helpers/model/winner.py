@@ -7,16 +7,15 @@ of directories (insert_spec, lookup_check_node).  So it is asked (behaviour.labe
 the order is a value here.
 """
 
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
-
 from .equivalence import Equivalences, Substitution
 from .filecontexts import ALL_FILES, NONE_CONTEXT, SOCKET, Rule, candidates, escape
+from .typed import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Value
 
 # What libselinux says about a rule's regex and a canonical path; None: it cannot compile the regex.
 Ask = Callable[[Rule, str], Optional[bool]]
 
 
-class Order(NamedTuple):
+class Order(Value):
     """How libselinux chooses among several rules that match.  By default, as up to 3.7.
 
     ``tree``: it keeps regexes below their first directories, and looks at those below more of
@@ -41,7 +40,7 @@ class Order(NamedTuple):
         return self.later_file_first and not self.exact_before_file
 
 
-class Library(NamedTuple):
+class Library(Value):
     """What libselinux answers about rules: whether one matches (None: nobody can be asked), and how it orders them."""
 
     matches: Optional[Ask] = None
@@ -51,7 +50,7 @@ class Library(NamedTuple):
 NOBODY = Library()
 
 
-class Verdict(NamedTuple):
+class Verdict(Value):
     """Why a path has the label it should have.
 
     ``path`` is canonical; ``rule`` is the winner, or None where no rule matches; ``beaten`` are

@@ -1,6 +1,6 @@
 """Read the facts, judge, plan, apply, verify: the whole flow.  Doing it again does nothing."""
 
-from typing import TYPE_CHECKING, List, Optional, Sequence
+
 
 from ..doors.log import Log
 from ..doors.run import Runner
@@ -10,6 +10,7 @@ from ..model.facts import Facts
 from ..model.labelcache import STALE
 from ..model.outcome import Outcome
 from ..model.plan import DONE, FAILED, NOT_NEEDED, Result, Step
+from ..model.typed import TYPE_CHECKING, List, Optional, Sequence
 from ..sources.host import HostSource
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The remedies for PID 1's label cache, from the mildest to the guarded re-exec."""
 
-from typing import Callable, Dict, List, Optional, Sequence
+
 
 from ..doors import attempts, labelfiles, ownership, procfs, systemd
 from ..doors.log import Log
@@ -13,6 +13,7 @@ from ..model.guards import Conditions
 from ..model.labelcache import STALE
 from ..model.plan import DONE, FAILED, NOT_NEEDED, REFUSED, Result, Step
 from ..model.refresh import NEVER, ON_POLICY_LOAD
+from ..model.typed import Callable, Dict, List, Optional, Sequence
 from ..sources import hostkind
 from ..sources.host import HostSource
 from .trace import tell

@@ -1,7 +1,6 @@
 """Rules of ours in the policy store: committed in one transaction, and taken back."""
 
 from contextlib import closing
-from typing import TYPE_CHECKING, List, Sequence, Tuple
 
 from ..doors import labeldatabase, ownership, policystore
 from ..doors.log import Log
@@ -12,6 +11,7 @@ from ..model.facts import Facts
 from ..model.filecontexts import SOCKET, type_of
 from ..model.plan import DONE, FAILED, Result
 from ..model.record import Owned, Record
+from ..model.typed import TYPE_CHECKING, List, Sequence, Tuple
 from ..sources import hostkind
 from ..sources.host import HostSource
 from .trace import tell

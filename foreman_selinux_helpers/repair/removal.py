@@ -6,7 +6,6 @@ forgotten by the administrator's will: the next repair registers it again where 
 
 import glob
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..doors import modules, ownership, procfs, profilefiles
 from ..doors.deadline import Deadline
@@ -18,6 +17,7 @@ from ..model import profiles
 from ..model.errors import HelperError, NeedsRoot
 from ..model.filecontexts import type_of
 from ..model.record import Owned
+from ..model.typed import Dict, List, Optional, Sequence, Tuple, Value
 from ..sources import hostkind
 
 # This package's own profile: where that goes, every profile and module on the host is named, and none of them goes.
@@ -30,7 +30,7 @@ _CALLER = "--caller"
 _GENERATIONS = 2
 
 
-class Going(NamedTuple):
+class Going(Value):
     """What is taken away: profiles by name, modules by name or file; ``replaced``: modules that come again."""
 
     profiles: Sequence[str] = ()

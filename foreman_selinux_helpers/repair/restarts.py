@@ -5,16 +5,15 @@ last start, so they raise nothing in between.  They do not wait for long all the
 time limit, which is a few seconds once a signal is pending.  Then they are heard.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set
-
 from ..doors import interrupts
 from ..doors.restartjournal import Journal
 from ..doors.systemd import Systemd
 from ..model.errors import CommandFailed, HelperError, TimedOut
+from ..model.typed import Dict, List, Optional, Sequence, Set, Value
 from ..model.units import SocketUnit
 
 
-class Started(NamedTuple):
+class Started(Value):
     """A unit that was to be started, and why that failed, or None."""
 
     unit: str

@@ -1,6 +1,6 @@
 """Sockets: relabelled in place or restarted, and looked at again."""
 
-from typing import List, Sequence, Set
+
 
 from ..doors import labels, restartjournal
 from ..doors.log import Log
@@ -12,6 +12,7 @@ from ..model.facts import Facts
 from ..model.labelcache import STALE
 from ..model.plan import DONE, FAILED, NOT_NEEDED, Result, Step
 from ..model.refresh import NEVER, ON_DAEMON_RELOAD, UNKNOWN
+from ..model.typed import List, Sequence, Set
 from ..sources.host import HostSource
 from .pid1 import Pid1
 from .restarts import Restarts

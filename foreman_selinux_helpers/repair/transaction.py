@@ -7,10 +7,10 @@ one of these triggers had its work done, the others have none.
 
 import os
 import struct
-from typing import Optional
 
 from ..doors import trust
 from ..doors.ownership import STATE_DIR
+from ..model.typed import Optional
 
 NOTE = STATE_DIR + "/transaction"
 # Of rpm before 4.17, of rpm since on Fedora and EL 10, and of Debian's.

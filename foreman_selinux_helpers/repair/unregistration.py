@@ -1,6 +1,6 @@
 """Rules of ours are taken back, in every policy that has some."""
 
-from typing import Callable, List, Optional, Sequence, Tuple
+
 
 from ..doors import ownership, policystore
 from ..doors.log import Log
@@ -11,6 +11,7 @@ from ..model.facts import Host
 from ..model.filecontexts import Rule
 from ..model.plan import DONE, FAILED, Result
 from ..model.record import NOTHING, Owned, Record
+from ..model.typed import Callable, List, Optional, Sequence, Tuple
 from ..sources import hostkind
 from .registration import CHANCES, finish
 from .trace import tell

@@ -6,11 +6,11 @@ selinux_socket_unix_stream_connect and selinux_socket_unix_may_send).
 """
 
 import os
-from typing import Callable, List, Optional, Sequence, Tuple
 
 from ..doors import labels, procfs, selinuxlib
 from ..model.access import SOCKET_OBJECT, Check, ClientFacts, denied, denied_for_good
 from ..model.sockets import SocketView
+from ..model.typed import Callable, List, Optional, Sequence, Tuple
 
 
 def context_of(domain: str) -> Optional[str]:

@@ -2,13 +2,13 @@
 
 import os
 import re
-from typing import Callable, Dict, List, NamedTuple, Set, Tuple
 
 from ..doors import labelfiles, trust
 from ..doors.policydb import CompiledPolicy
 from ..model import unitfiles
 from ..model.equivalence import Equivalences
 from ..model.errors import Refused, UsageError
+from ..model.typed import Callable, Dict, List, Set, Tuple, Value
 
 # Three times what the whole of Fedora's policy has.
 MAX_SIZE = 2 * 1024 * 1024
@@ -19,7 +19,7 @@ _NAMES = re.compile(r"\w+(?:[.-]+\w+)*")
 _NO_TEXT = re.compile(b"[\x00-\x08\x0e-\x1f\x7f]")
 
 
-class BrokenFile(NamedTuple):
+class BrokenFile(Value):
     """A file that could not be read, or not to its end; ``line`` is 0 where none can be named."""
 
     file: str

@@ -2,7 +2,6 @@
 
 import os
 from contextlib import closing
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..doors import labelfiles, ownership, procfs, restartjournal, selinuxlib, unixsockets
 from ..doors.labeldatabase import LabelDatabase
@@ -12,10 +11,11 @@ from ..doors.systemd import Systemd
 from ..model import decisions, evidence, labelcache, plan, wants
 from ..model.facts import Dates, Facts, Host, InitFacts, RuleFacts
 from ..model.filecontexts import type_of
-from ..model.labelcache import LabelCache, Wrong
+from ..model.labelcache import NONE, LabelCache, Wrong
 from ..model.profiles import SocketProfile
 from ..model.rules import Policy
 from ..model.sockets import SameType
+from ..model.typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from . import sockets
 from .policies import Policies
 
@@ -71,7 +71,7 @@ class HostSource:
         with closing(Policies(self.host)) as policies:
             return self._read_rules(policies)[0]
 
-    def read_cache(self, facts: Facts, others: Mapping[str, str] = {}) -> Facts:
+    def read_cache(self, facts: Facts, others: Mapping[str, str] = NONE) -> Facts:
         """Return the facts with PID 1's label cache as it is now.
 
         ``others``: the contexts that PID 1 should give to further sockets, by path.

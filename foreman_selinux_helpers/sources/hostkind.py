@@ -1,11 +1,11 @@
 """What kind of host this is, and what may be done on it."""
 
 import os
-from typing import List, Optional
 
 from ..doors import procfs, selinuxlib, systemd, trust
 from ..doors.policystore import Store
 from ..model.facts import Host
+from ..model.typed import List, Optional
 
 CONFIG = "etc/foreman-selinux-helpers/foreman-selinux-helpers.conf"
 # Set to forbid the re-exec for one run; a configuration file forbids it for good.

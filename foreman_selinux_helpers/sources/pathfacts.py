@@ -2,7 +2,6 @@
 
 import os
 import stat
-from typing import List, NamedTuple, Optional
 
 from ..doors import labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
 from ..model.equivalence import Equivalences
@@ -10,13 +9,14 @@ from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, literal
 from ..model.pathfacts import Inode, Listener, PathFacts
 from ..model.rules import Policy
+from ..model.typed import List, Optional, Value
 from ..model.winner import Verdict
 from .policies import Policies
 
 _KINDS = {mode: name for name, mode in labeldatabase.MODES.items()}
 
 
-class Place(NamedTuple):
+class Place(Value):
     """A path, the file type that it is looked at as, and what is there."""
 
     host: Host

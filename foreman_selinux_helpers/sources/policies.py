@@ -1,7 +1,5 @@
 """The file contexts of a host, as model/decisions asks for them."""
 
-from typing import Collection, Dict, List, Optional, Sequence, Tuple
-
 from ..doors import labeldatabase
 from ..doors.policydb import CompiledPolicy
 from ..doors.policystore import Store
@@ -10,6 +8,7 @@ from ..model.facts import Host
 from ..model.filecontexts import ALL_FILES, Rule, type_of
 from ..model.record import Key
 from ..model.rules import Policy
+from ..model.typed import Collection, Dict, List, Optional, Sequence, Tuple
 
 
 class Policies:

@@ -3,12 +3,12 @@
 import os
 import time
 from contextlib import closing
-from typing import Callable, Dict, List, Optional, Sequence
 
 from ..doors import labeldatabase, labelfiles, procfs
 from ..model import labelcache
 from ..model.errors import HelperError
 from ..model.processfacts import Holder, ProcessFacts, Seen
+from ..model.typed import Callable, Dict, List, Optional, Sequence
 
 # Programs that look labels up with systemd's own code, as PID 1 does.
 _SYSTEMD = ("/usr/lib/systemd/", "/lib/systemd/")

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from typing import List, NamedTuple, Optional, Sequence
 
 from ..doors import labels, procfs, selinuxlib, trust, unixsockets
 from ..doors.systemd import Systemd
@@ -11,6 +10,7 @@ from ..model.filecontexts import type_of
 from ..model.profiles import SocketProfile
 from ..model.rules import Decision, Policy
 from ..model.sockets import Executable, Seen, SocketView
+from ..model.typed import List, Optional, Sequence, Value
 from ..model.units import SocketUnit
 from .policies import Policies
 
@@ -18,7 +18,7 @@ from .policies import Policies
 _MAKING = 10.0
 
 
-class Context(NamedTuple):
+class Context(Value):
     """What the sockets of a host are read with.
 
     ``listeners``: the sockets of PID 1, or None where it is not asked; ``rules_in_force_since``: since when it must
@@ -56,7 +56,7 @@ def _read(profile: SocketProfile, path: str, unit: Optional[SocketUnit], socket_
                       wanted._replace(socket_label=None if wanted.idle else socket_label))
 
 
-class _Listener(NamedTuple):
+class _Listener(Value):
     """Who listens at a path: the unit, whose socket PID 1 holds (None: we may not look) and its label, or another."""
 
     listening: bool
@@ -78,7 +78,7 @@ def _read_listener(path: str, expected: bool, listeners: Optional[unixsockets.Li
     return _Listener(True, held, label, datagram=datagram)
 
 
-class _Inode(NamedTuple):
+class _Inode(Value):
     """The socket at a path: is there one (None: we may not look), its label, and since when it is as it was made.
 
     ``made_at`` is None where somebody has changed its label or mode since.

@@ -1,6 +1,6 @@
 """Which systemd runs, which is installed, and when each renews its label cache."""
 
-from typing import Dict, Optional
+
 
 from ..doors import packages, procfs
 from ..doors.run import Runner
@@ -20,6 +20,7 @@ from ..model.refresh import (
     parse_version,
     predict,
 )
+from ..model.typed import Dict, Optional
 
 _BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 

@@ -1,7 +1,8 @@
 """The verbs of the command: each is one module of this package, imported only when it is asked for."""
 
 import importlib
-from typing import TYPE_CHECKING
+
+from ..model.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .context import Verb

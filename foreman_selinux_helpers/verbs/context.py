@@ -2,10 +2,10 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..doors.log import Log
 from ..model.errors import UsageError
+from ..model.typed import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, Value
 from . import documents
 from .documents import Document
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..sources.host import HostSource
 
 
-class Argument(NamedTuple):
+class Argument(Value):
     """One argument of a verb, as argparse takes it."""
 
     names: Tuple[str, ...]
@@ -34,7 +34,7 @@ PROFILE_NAMES = argument("names", nargs="*", metavar="NAME", help="a profile or 
 DRY_RUN = argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
 
 
-class Request(NamedTuple):
+class Request(Value):
     """What the command line asks a verb for; ``changes``: it may change the host."""
 
     arguments: argparse.Namespace
@@ -55,7 +55,7 @@ class Request(NamedTuple):
         return root
 
 
-class Done(NamedTuple):
+class Done(Value):
     """What a verb returns.
 
     ``text`` makes the document's text, with colours or without.  ``refused``: a guard refused something;
@@ -69,7 +69,7 @@ class Done(NamedTuple):
     planned: bool = False
 
 
-class Verb(NamedTuple):
+class Verb(Value):
     """What a verb declares; ``changes``: it changes the host, and needs root, unless ``--dry-run`` is given."""
 
     help: str
@@ -78,7 +78,7 @@ class Verb(NamedTuple):
     changes: bool = False
 
 
-class Run(NamedTuple):
+class Run(Value):
     """What the verbs work with that look at a host."""
 
     arguments: argparse.Namespace

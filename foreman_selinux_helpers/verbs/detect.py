@@ -1,9 +1,10 @@
 """The verb ``detect``: says when systemd renews its label cache, and how that is known."""
 
-from typing import List, Optional
+
 
 from ..model import layout, refresh
 from ..model.facts import Facts
+from ..model.typed import List, Optional
 from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, on_host

@@ -1,6 +1,6 @@
 """The documents of ``--json`` (schema 1): what all of them have."""
 
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence
+from ..model.typed import TYPE_CHECKING, Any, Dict, Optional, Sequence, Value
 
 if TYPE_CHECKING:
     from ..model.profiles import BrokenProfile
@@ -14,7 +14,7 @@ HOST = "host"
 IMAGE = "image"
 
 
-class Looked(NamedTuple):
+class Looked(Value):
     """What was looked at: the source, what is to be noted, and what could not be seen, with the reason."""
 
     source: str

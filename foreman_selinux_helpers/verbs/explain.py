@@ -3,7 +3,6 @@
 import os
 import time
 from contextlib import closing
-from typing import Any, List, Optional, Tuple
 
 from ..doors import selinuxlib
 from ..model import access, explanation, judgement, labelcache, layout
@@ -15,6 +14,7 @@ from ..model.filecontexts import SOCKET, Rule, type_of
 from ..model.outcome import SocketReport
 from ..model.pathfacts import Listener, PathFacts, UnitSocket, plain_path
 from ..model.profiles import unprofiled
+from ..model.typed import Any, List, Optional, Tuple
 from ..sources import clients, pathfacts
 from ..sources.policies import Policies
 from . import documents, parts

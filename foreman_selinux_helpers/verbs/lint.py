@@ -1,7 +1,5 @@
 """The verb ``lint``: reads the sources of file contexts, has them judged, and reports."""
 
-from typing import List, Optional, Sequence, Tuple
-
 from ..doors import selinuxlib
 from ..doors.policydb import CompiledPolicy
 from ..lint import fcsource, judge
@@ -9,6 +7,7 @@ from ..lint.judge import SocketPath
 from ..lint.rules import ERROR, UNESCAPED_DOT, WARNING
 from ..lint.targets import HOST, NAMES, TARGETS, Target
 from ..model.errors import Refused, UsageError
+from ..model.typed import List, Optional, Sequence, Tuple
 from ..sources import fcfiles
 from ..sources.fcfiles import BrokenFile
 from . import documents

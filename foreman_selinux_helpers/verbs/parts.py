@@ -1,12 +1,13 @@
 """The parts of documents that several verbs have: what the flow found and did."""
 
-from typing import List, Sequence
+
 
 from ..model import rules, sockets
 from ..model.facts import Host
 from ..model.labelcache import LabelCache
 from ..model.outcome import Outcome
 from ..model.plan import Result
+from ..model.typed import List, Sequence
 from . import documents
 from .context import Run
 from .documents import Document, Looked

@@ -1,13 +1,13 @@
 """The verb ``stale``: says which processes label by outdated rules, and what brings each up to date."""
 
 import time
-from typing import List, Optional
 
 from ..model import layout, processes
 from ..model.facts import Facts
 from ..model.filecontexts import type_of
 from ..model.processes import Process
 from ..model.processfacts import ProcessFacts
+from ..model.typed import List, Optional
 from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, on_host

@@ -1,9 +1,8 @@
 """The parts of texts that several verbs print: sockets, plans, results, rules, PID 1's label cache, notes."""
 
-from typing import Iterable, List, Sequence
-
 from ..model import causes, layout, plan
 from ..model.labelcache import STALE
+from ..model.typed import Iterable, List, Sequence
 from .documents import Document
 
 

@@ -1,8 +1,7 @@
 """The verb ``unregister``: removes the rules that ``register`` added."""
 
-from typing import Sequence
-
 from ..model import plan, profiles, rules
+from ..model.typed import Sequence
 from ..repair.unregistration import unregister
 from . import documents, parts
 from . import text as shown

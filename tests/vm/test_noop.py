@@ -10,14 +10,14 @@ LOADED = {
     "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
              "restartjournal run scratch selinuxlib stderr systemd trust unixsockets",
     "model": "access attempts causes decisions equivalence errors evidence facts filecontexts guards judgement labelcache "
-             "layout outcome plan profiles record refresh remedies rules shownunits sockets units wants",
+             "layout outcome plan profiles record refresh remedies rules shownunits sockets typed units wants",
     "repair": "converge",
     "sources": "clients host hostkind policies sockets",
     "verbs": "context documents parts repair text",
 }
 # What has been loaded without need before, or takes long.
 NOT_LOADED = {"ctypes", "distro", "logging", "packaging", "random", "rpm", "semanage", "sepolgen", "socket", "tempfile",
-              "textwrap", "traceback"}
+              "textwrap", "traceback", "typing"}
 PROGRAM = """
 import json, sys
 from foreman_selinux_helpers.cli import main
