@@ -12,7 +12,7 @@ from .labelcache import NONE, UNKNOWN, LabelCache
 from .record import Record
 from .refresh import Build
 from .rules import Decision
-from .sockets import Executable, SameType, SocketView
+from .sockets import Executable, ForeignSocket, SameType, SocketView
 from .typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Value
 from .units import SocketUnit
 
@@ -116,8 +116,8 @@ class Facts(Value):
 
     ``units`` is empty where the manager is not ours.  ``clients``: what the policy answers for the domain that a
     profile names, by the path of the socket; ``stopped``: units that an interrupted restart has left down;
-    ``same_type``: whether two names are one type; ``privileged``: whether root looked.  ``systemd`` and ``processes``
-    are read where a verb asks for them.
+    ``same_type``: whether two names are one type; ``privileged``: whether root looked.  ``systemd``, ``processes``
+    and ``foreign`` (sockets in /run that no unit makes) are read where a verb asks for them.
     """
 
     host: Host
@@ -132,6 +132,7 @@ class Facts(Value):
     stopped: Sequence[str] = ()
     systemd: "Optional[SystemdFacts]" = None
     processes: "Optional[ProcessFacts]" = None
+    foreign: Optional[Sequence[ForeignSocket]] = None
     hidden: Sequence[str] = ()
 
     @property

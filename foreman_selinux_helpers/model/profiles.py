@@ -154,11 +154,11 @@ def select(sockets: Sequence[SocketProfile], names: Sequence[str]) -> Tuple[List
     return chosen, set(names) - known
 
 
-def unprofiled(unit: str) -> SocketProfile:
+def unprofiled(unit: str, restart: str = "auto") -> SocketProfile:
     """Return a profile for a unit that has none: without a type, its sockets must be as the policy says.
 
     Raises UsageError for what is no socket unit.
     """
     if not re.match(_UNIT, unit):
         raise UsageError("%s is not the name of a socket unit" % unit)
-    return SocketProfile(unit, "", "")
+    return SocketProfile(unit, "", "", restart=restart)

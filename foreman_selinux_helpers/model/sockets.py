@@ -19,6 +19,11 @@ RESTART = "restart"
 RELABEL_EXECUTABLE = "relabel-executable"
 ACTIONS = (RELABEL, RESTART, RELABEL_EXECUTABLE)
 
+# What forbids to restart a unit, by the value of Wanted.restart.
+NEVER = "never"
+RELABEL_ONLY = "relabel-only"
+_FORBIDS = {NEVER: "the profile forbids a restart", RELABEL_ONLY: "a unit without a profile is not restarted"}
+
 SameType = Callable[[str, str], bool]
 
 
@@ -28,6 +33,14 @@ class Executable(Value):
     path: str
     label: Optional[str]
     expected: Optional[str]
+
+
+class ForeignSocket(Value):
+    """A socket that no unit makes, and whose label is not the one that the rules give."""
+
+    path: str
+    path_label: str
+    expected: str
 
 
 class Seen(Value):
@@ -146,7 +159,7 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
     found: List[Action] = []
     wrong_paths = [view for view in views if view.path_wrong(same) and labelled(view)]
     wrong_sockets = [view for view in views if view.socket_wrong(same)]
-    if executable and executable.label and executable.expected \
+    if executable and executable.label and executable.expected and views[0].wanted.restart != RELABEL_ONLY \
             and not same(type_of(executable.label), type_of(executable.expected)):
         found.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
                             % (executable.label, executable.expected)))
@@ -157,10 +170,11 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
     unit = views[0].unit
     allowed = views[0].wanted.restart
     reasons = [_socket_object(view) for view in wrong_sockets]
-    if allowed == "never":
-        found += [relabelling(view, "the profile forbids a restart") for view in wrong_paths]
-        return found, ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
-                       % (one, unit) for one in reasons]
+    if allowed in _FORBIDS:
+        why = _FORBIDS[allowed]
+        found += [relabelling(view, why) for view in wrong_paths]
+        return found, ["%s; only a restart mends it, and %s: run systemctl restart %s" % (reason, why, unit)
+                       for reason in reasons]
     if cache_stale:
         if reasons:
             found.append(Action(RESTART, unit, "; ".join(reasons)))
@@ -181,6 +195,18 @@ def labelled(view: SocketView) -> bool:
 def relabelling(view: SocketView, why: str) -> Action:
     """Return the step that relabels a path in place."""
     return Action(RELABEL, view.path, "%s should be %s; %s" % (view.seen.path_label, view.wanted.context, why))
+
+
+def new_label(view: SocketView) -> str:
+    """Return the label that relabelling gives a path.
+
+    Without a profile it gets no more than the type, as by restorecon(8) without -F.
+    """
+    wanted, now = view.wanted.context or "", view.seen.path_label or ""
+    if view.profile or now.count(":") < 2:
+        return wanted
+    user, role, _, *level = now.split(":", 3)
+    return ":".join([user, role, type_of(wanted), *level])
 
 
 def _socket_object(view: SocketView) -> str:

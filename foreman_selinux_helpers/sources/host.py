@@ -12,9 +12,9 @@ from ..model import decisions, evidence, labelcache, plan, wants
 from ..model.facts import Dates, Facts, Host, InitFacts, RuleFacts
 from ..model.filecontexts import type_of
 from ..model.labelcache import NONE, LabelCache, Wrong
-from ..model.profiles import SocketProfile
+from ..model.profiles import SocketProfile, unprofiled
 from ..model.rules import Policy
-from ..model.sockets import SameType
+from ..model.sockets import RELABEL_ONLY, SameType
 from ..model.typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from . import sockets
 from .policies import Policies
@@ -42,6 +42,31 @@ class HostSource:
         self._runner = runner
         self._detection: "Optional[Detection]" = None
         self.same_type = CompiledPolicy(host.root, host.policy or "").same
+
+    def everything(self) -> "HostSource":
+        """Return the same host as a source of facts about all loaded units, with a profile or without."""
+        return HostSource(self.host, [*self._profiles, *self._others()], self._known_units, self._runner)
+
+    def others(self) -> "HostSource":
+        """Return the same host as a source of facts about the units without a profile."""
+        return self.of(self._others())
+
+    def _others(self) -> List[SocketProfile]:
+        profiled = {profile.unit for profile in self._profiles}
+        listening = self.systemd.listening_paths() if self.host.own_root and self.host.booted else {}
+        return [unprofiled(unit, RELABEL_ONLY) for unit, paths in sorted(listening.items())
+                if paths and unit not in profiled]
+
+    def read_everything(self) -> Facts:
+        """Read the sockets of these units, and those in /run that no unit makes."""
+        facts = self.read()
+        if self.host.offline:
+            return facts._replace(hidden=["socket units without a profile: systemd is not asked here"])
+        from . import foreign
+
+        with closing(Policies(self.host)) as policies:
+            found, unread = foreign.read(policies.view(facts.rules.local), {view.path for view in facts.sockets})
+        return facts._replace(foreign=found, hidden=[unread] if unread else [])
 
     def of(self, profiles: Sequence[SocketProfile]) -> "HostSource":
         """Return the same host as a source of facts about other profiles' sockets, and no rules."""

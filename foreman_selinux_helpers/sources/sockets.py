@@ -46,6 +46,8 @@ def _read(profile: SocketProfile, path: str, unit: Optional[SocketUnit], socket_
     listener = _read_listener(path, bool(in_use and unit and unit.listening), context.listeners)
     inode = _read_inode(path) if context.live else _Inode(False)
     since, label = context.rules_in_force_since, inode.label
+    if not profile.type and label and selinuxlib.is_customizable(label):
+        wanted = wanted._replace(context=None)  # restorecon(8) leaves such a label alone as well
     keeps = not label or not wanted.context or label == wanted.context or procfs.keeps_labels(os.path.realpath(path))
     seen = Seen(
         listener.listening, inode.exists, listener.held, label, listener.label,

@@ -31,6 +31,8 @@ def argument(*names: str, **settings: Any) -> Argument:
 
 
 PROFILE_NAMES = argument("names", nargs="*", metavar="NAME", help="a profile or a socket unit (default: all)")
+ALL = argument("--all", action="store_true", dest="everything",
+               help="also the sockets of units without a profile")
 DRY_RUN = argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
 
 
@@ -96,6 +98,13 @@ class Run(Value):
     def known_units(self) -> Optional[List[str]]:
         """Return the units of all profiles, or None where one of these cannot be read."""
         return None if self.profiles.broken else [one.unit for one in self.profiles.sockets]
+
+    @property
+    def everything(self) -> bool:
+        """Whether the sockets of all units are asked for; raise UsageError if names are given as well."""
+        if self.arguments.everything and self.arguments.names:
+            raise UsageError("--all is for all sockets: give it, or names")
+        return bool(self.arguments.everything)
 
     def chosen(self) -> "List[SocketProfile]":
         """Return the profiles that the command line names: all, if it names none."""

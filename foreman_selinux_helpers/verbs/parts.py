@@ -3,9 +3,9 @@
 
 
 from ..model import rules, sockets
-from ..model.facts import Host
+from ..model.facts import Facts, Host
 from ..model.labelcache import LabelCache
-from ..model.outcome import Outcome
+from ..model.outcome import Outcome, SocketReport
 from ..model.plan import Result
 from ..model.typed import List, Sequence
 from . import documents
@@ -53,16 +53,24 @@ def acted(command: str, outcome: Outcome) -> Document:
     return made
 
 
-def sockets_of(outcome: Outcome) -> List[Document]:
-    """Return what is known of each socket."""
-    answers = outcome.facts.cache.answers or {}
+def sockets_of(outcome: Outcome) -> Document:
+    """Return what is known of each socket; where all were asked for, what is wrong comes first."""
+    facts = outcome.facts
+    if facts.foreign is None:
+        return {"sockets": _sockets(facts, outcome.sockets)}
+    ordered = sorted(outcome.sockets, key=lambda report: (report.problem is None, report.view.unit, report.view.path))
+    return {"sockets": _sockets(facts, ordered), "foreign": [dict(socket._asdict()) for socket in facts.foreign]}
+
+
+def _sockets(facts: Facts, reports: Sequence[SocketReport]) -> List[Document]:
+    answers = facts.cache.answers or {}
     return [{
-        "unit": one.view.unit, "profile": one.view.profile, "path": one.view.path,
+        "unit": one.view.unit, "profile": one.view.profile or None, "path": one.view.path,
         "expected": one.view.expected, "held_answer": answers.get(one.view.path),
         "path_label": one.view.seen.path_label,
         "socket_label": one.view.seen.socket_label, "problem": one.problem, "remedy": one.remedy,
         "in_use": one.view.seen.in_use, "exists": one.view.seen.exists,
-    } for one in outcome.sockets]
+    } for one in reports]
 
 
 def label_cache(cache: LabelCache) -> Document:

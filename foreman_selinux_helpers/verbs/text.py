@@ -1,6 +1,7 @@
 """The parts of texts that several verbs print: sockets, plans, results, rules, PID 1's label cache, notes."""
 
 from ..model import causes, layout, plan
+from ..model.filecontexts import type_of
 from ..model.labelcache import STALE
 from ..model.typed import Iterable, List, Sequence
 from .documents import Document
@@ -22,7 +23,7 @@ def acted(document: Document, colour: bool = False, dry_run: bool = False) -> st
     planned = (dry_run or not document["results"]) and (document["plan"] or not document["results"])
     return joined(
         (_plan(document["plan"], dry_run) if planned else []) + _results(document["results"])
-        + (table(document["sockets"], colour) if "sockets" in document else [])
+        + (table(document["sockets"], colour) if "sockets" in document else []) + survey(document, colour)
         + label_cache(document["label_cache"]) + notes(document))
 
 
@@ -95,6 +96,21 @@ def _socket(one: Document, colour: bool) -> List[str]:
     if one["remedy"]:
         lines += layout.entry("remedy", one["remedy"])
     return lines
+
+
+def survey(document: Document, colour: bool) -> List[str]:
+    """Return the summary of all sockets, and those that no unit makes, where all were asked for."""
+    if "foreign" not in document:
+        return []
+    found = document["sockets"]
+    wrong = sum(bool(socket["problem"]) for socket in found)
+    unseen = sum(not socket["problem"] and socket["in_use"] and socket["exists"] is None for socket in found)
+    words = ["%d wrong" % wrong, "%d right" % (len(found) - wrong - unseen)] + ["%d not seen" % unseen] * bool(unseen)
+    lines = [layout.paint("%d sockets: %s" % (len(found), ", ".join(words)), "bad" if wrong else "good", colour)]
+    for socket in document["foreign"]:
+        lines += layout.wrap("%s is %s, and the rules say %s; no socket unit makes it" % (
+            socket["path"], type_of(socket["path_label"]), type_of(socket["expected"])), 6)
+    return [*lines, ""]
 
 
 def label_cache(cache: Document) -> List[str]:

@@ -147,7 +147,7 @@ def test_options_are_not_guessed(root):
     "--root /nowhere --json --timeout 9 repair -q --dry-run --root / a --timeout 5 --json -- b"])
 def test_options_stand_anywhere_and_the_last_of_one_counts(argv):
     assert vars(cli.parse(argv.split())) == {
-        "verb": "repair", "names": ["a", "b"], "dry_run": True, "json": True, "quiet": True, "verbose": False,
+        "verb": "repair", "names": ["a", "b"], "everything": False, "dry_run": True, "json": True, "quiet": True, "verbose": False,
         "root": "/", "timeout": 5.0}
 
 
