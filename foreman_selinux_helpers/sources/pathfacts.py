@@ -25,8 +25,8 @@ class Place(Value):
     inode: Optional[Inode]
 
 
-def look_at(root: str, path: str, live: bool) -> Optional[Inode]:
-    """Look at what is at a path, not following a link at its end, or return None where nothing is."""
+def read_inode(root: str, path: str, live: bool) -> Optional[Inode]:
+    """Return what is at a path, without following a link at its end, or None if nothing is."""
     directory, name = os.path.split(path)
     place = os.path.join(trust.inside(root, directory), name)
     try:
@@ -53,10 +53,10 @@ def policy_of(host: Host, policies: Policies) -> Policy:
     return policies.view(local, ownership.load(host.root, host.policy or "").ours(local))
 
 
-def look(policies: Policies, policy: Policy, place: Place, unit: bool, profile: bool) -> PathFacts:
-    """Look at all that a judgement of the path takes.
+def read(policies: Policies, policy: Policy, place: Place, unit: bool, profile: bool) -> PathFacts:
+    """Return all that a judgement of the path takes.
 
-    ``unit``: it is a socket of a unit that can be looked at; ``profile``: and of a profile.
+    ``unit``: it is a socket of a unit that can be read; ``profile``: and of a profile.
     """
     host, path, file_type, inode = place
     verdict = policies.database.verdict(path, file_type)

@@ -1,10 +1,8 @@
 """The verb ``explain``: says why one path has the label it has, and what mends it."""
 
-import os
 import time
 from contextlib import closing
 
-from ..doors import selinuxlib
 from ..model import access, explanation, judgement, labelcache, layout
 from ..model.access import ClientFacts
 from ..model.errors import UsageError
@@ -15,7 +13,7 @@ from ..model.outcome import SocketReport
 from ..model.pathfacts import Listener, PathFacts, UnitSocket, plain_path
 from ..model.profiles import unprofiled
 from ..model.typed import Any, List, Optional, Tuple
-from ..sources import clients, pathfacts
+from ..sources import pathfacts
 from ..sources.policies import Policies
 from . import documents, parts
 from . import text as shown
@@ -29,7 +27,7 @@ def _run(run: Run) -> Done:
     path = plain_path(arguments.path)
     document = _empty(path, arguments.kind, parts.looked(host))
     if host.policy is None:
-        inode = pathfacts.look_at(host.root, path, False)
+        inode = pathfacts.read_inode(host.root, path, False)
         document.update(exists=inode is not None, file_type=arguments.kind or (inode.kind if inode else SOCKET))
         return Done(document, text)
     with closing(Policies(host)) as policies:
@@ -69,13 +67,13 @@ class _Explanation:
     def tell(self) -> Document:
         """Look, judge, and return the document."""
         host, asked, kind = self.run.host, self.document["path"], self.run.arguments.kind
-        inode = pathfacts.look_at(host.root, asked, self.live)
+        inode = pathfacts.read_inode(host.root, asked, self.live)
         file_type = kind or (inode.kind if inode else SOCKET)
         path = pathfacts.followed(host.root, asked, self.policy.equivalences)
         if path != asked:
             self._note("there is a symbolic link on the way: it really is %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
-        facts = pathfacts.look(self.policies, self.policy, pathfacts.Place(host, path, file_type, inode),
+        facts = pathfacts.read(self.policies, self.policy, pathfacts.Place(host, path, file_type, inode),
                                report is not None, bool(report and report.view.profile))
         self._describe(facts, unit)
         if report:
@@ -99,11 +97,11 @@ class _Explanation:
 
     def _report(self, path: str) -> Tuple[Optional[SocketReport], Optional[str]]:
         """Return the judged socket of the profile, or else of the unit, that names the path; and the unit."""
-        host, canonical = self.run.host, self.policy.equivalences.canonical
+        canonical = self.policy.equivalences.canonical
         found = self._of_path(path)
-        if found or not (host.own_root and host.booted):
-            return found, found.view.unit if found else None
-        for unit, paths in self.source.systemd.listening_paths().items():
+        if found:
+            return found, found.view.unit
+        for unit, paths in self.source.listening_paths().items():
             if any(canonical(listened) == canonical(path) for listened in paths):
                 # A profile that gives only a regex has its unit's paths among its own already.
                 self.source, self._facts = self.source.of([unprofiled(unit)]), None
@@ -125,16 +123,15 @@ class _Explanation:
         if not self.live:
             self._note("whether %s may connect is not asked here: it takes the running kernel" % wanted)
             return judged
-        context = clients.context_of(wanted)
-        if context is None:
+        view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
+        asked = self.source.read_client(wanted, view, self.policies)
+        if asked is None:
             if given:
                 raise UsageError("--client %s: the loaded policy has no such domain" % given)
             self._note("the loaded policy has no domain %s, which the profile names as its client" % wanted)
             return judged
-        view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
-        asked = clients.client_facts(wanted, context, view, self.policies.database.directory_label)
         self.document["client"] = _client_of(asked)
-        if not selinuxlib.enforcing():
+        if not self.source.enforcing():
             self._note("SELinux is permissive: what the policy denies is logged, and happens all the same")
         judged = explanation.judge_client(judged, asked)
         if judged.cause is None and view.seen.exists and (view.seen.listening or view.seen.foreign):
@@ -144,13 +141,8 @@ class _Explanation:
         return judged
 
     def _denials(self, path: str) -> None:
-        from ..doors import denials
-
-        found, unseen = denials.recent(path, self.run.runner)
+        found, hidden = self.source.read_denials(path)
         self.document["denials"] = [dict(one._asdict()) for one in found]
-        hidden = [unseen] if unseen else []
-        if os.geteuid() != 0:
-            hidden.append("who listens, the socket label and PID 1's label cache may only be seen by root")
         self.document["notes"] += hidden
         self.document["unseen"] += hidden
 
@@ -177,7 +169,7 @@ class _Explanation:
         self.document["notes"] += parts.profile_notes([view])
 
     def _systemd(self) -> None:
-        cache, running = self.facts.cache, self.source.detection.running(self.run.host.offline)
+        cache, running = self.facts.cache, self.source.running()
         self.document["unseen"] += self.facts.unseen_cache
         self.document["label_cache"] = {"state": cache.state, "evidence": list(cache.evidence)}
         self.document["refresh"] = {"version": running.version, "refresh": running.refresh,
