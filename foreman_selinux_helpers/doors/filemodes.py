@@ -3,9 +3,9 @@
 import errno
 import os
 import stat
-from typing import Dict, List, Optional
 
 from ..model.modes import AclEntry, Permissions, Reach, parse_acl
+from ..model.typed import Dict, List, Optional
 from . import users
 
 _ACL = "system.posix_acl_access"

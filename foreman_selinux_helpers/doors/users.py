@@ -1,9 +1,9 @@
 """The users and groups of this host, as the name service knows them."""
 
 import os
-from typing import Dict, Optional
 
 from ..model.modes import User
+from ..model.typed import Dict, Optional
 
 # Every host has these; the usual case then asks no name service.
 _users: Dict[int, str] = {0: "root"}

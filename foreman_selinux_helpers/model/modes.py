@@ -5,7 +5,8 @@ socket, whatever type it has (unix(7)).  A socket in the abstract namespace has 
 """
 
 import shlex
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+from .typed import List, Optional, Sequence, Tuple, Value
 
 # Permissions as in a mode.
 WRITE = 2
@@ -25,7 +26,7 @@ _VERSION = 2
 _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 
 
-class AclEntry(NamedTuple):
+class AclEntry(Value):
     """An entry of an access control list (acl(5)); ``id``: the user or the group that it names."""
 
     tag: int
@@ -33,7 +34,7 @@ class AclEntry(NamedTuple):
     id: int
 
 
-class Permissions(NamedTuple):
+class Permissions(Value):
     """Who may do what with an inode; ``owner`` and ``group`` are names, or numbers where there is no name."""
 
     path: str
@@ -48,7 +49,7 @@ class Permissions(NamedTuple):
         return "%s:%s %s" % (self.owner, self.group, octal(self.mode))
 
 
-class User(NamedTuple):
+class User(Value):
     """The credentials of a user: ``groups`` has the primary group, whose name is ``group``, too."""
 
     name: str
@@ -57,22 +58,20 @@ class User(NamedTuple):
     group: str
 
 
-class Reach(NamedTuple):
-    """What file modes ask of who connects to a socket.
+class Reach(Value):
+    """What file modes ask of who connects to a socket, and who the user that the profile names is.
 
     ``directories``: in the order in which they are searched; ``socket``: None where there is none, or it was not seen;
-    ``unseen``: why not all of this could be read.  ``user``: the user that the profile names, if any;
-    ``credentials``: None where this host does not have that user.
+    ``unseen``: why not all of this could be read; ``user``: None where none is named, or this host does not have it.
     """
 
     directories: Sequence[Permissions] = ()
     socket: Optional[Permissions] = None
     unseen: Optional[str] = None
-    user: Optional[str] = None
-    credentials: Optional[User] = None
+    user: Optional[User] = None
 
 
-class Refusal(NamedTuple):
+class Refusal(Value):
     """A permission that a user does not have; ``why`` says who decided."""
 
     user: User
@@ -99,8 +98,8 @@ def parse_acl(value: bytes) -> List[AclEntry]:
     """
     if len(value) % 8 != 4 or int.from_bytes(value[:4], "little") != _VERSION:
         raise ValueError("not an access control list of version %d" % _VERSION)
-    return [AclEntry(*(int.from_bytes(value[start + one:start + end], "little") for one, end in ((0, 2), (2, 4), (4, 8))))
-            for start in range(4, len(value), 8)]
+    return [AclEntry(*(int.from_bytes(value[start + begin:start + end], "little")
+                       for begin, end in ((0, 2), (2, 4), (4, 8)))) for start in range(4, len(value), 8)]
 
 
 def allowed(inode: Permissions, user: User, permission: int) -> Tuple[bool, str]:
@@ -140,7 +139,7 @@ def refusal(reach: Reach) -> Optional[Refusal]:
 
     Root is taken to have CAP_DAC_OVERRIDE.
     """
-    user = reach.credentials
+    user = reach.user
     if user is None or user.uid == 0 or reach.socket is None or reach.unseen:
         return None
     for inode, permission in [(one, SEARCH) for one in reach.directories] + [(reach.socket, WRITE)]:
@@ -156,7 +155,7 @@ def open_to_all(reach: Reach) -> bool:
         and all(_has(one.mode, SEARCH) for one in reach.directories)
 
 
-class Remedy(NamedTuple):
+class Remedy(Value):
     """What would give a user a permission, in words, and the command, where there is one."""
 
     words: str
@@ -169,8 +168,8 @@ def remedy(refused: Refusal, unit: str) -> Remedy:
     path, name, socket = shlex.quote(inode.path), shlex.quote(user.name), refused.permission == WRITE
     if inode.acl and refused.why != OWNER:
         command = "setfacl -m u:%s:%s %s" % (name, "rw" if socket else "x", path)
-        return Remedy("its access control list has to let %s %s %s; the next one may inherit a default one of its "
-                      "directory" % (user.name, _VERBS[refused.permission], inode.path), command)
+        words = "the access control list of %s has to let %s %s" % (inode.path, user.name, _VERBS[refused.permission])
+        return Remedy(words + ("; a new socket inherits the default list of its directory" if socket else ""), command)
     if not socket:
         letter = {OWNER: "u", GROUP: "g"}.get(refused.why, "o")
         words = "%s has to be searchable by %s" % (inode.path, user.name)
@@ -179,12 +178,9 @@ def remedy(refused: Refusal, unit: str) -> Remedy:
         return Remedy(words, "chmod %s+x %s" % (letter, path))
     if not unit:
         return Remedy("the program that made %s decides its owner and mode" % inode.path, None)
-    settings = {OWNER: ["SocketMode=%s" % octal(inode.mode | 0o200)],
-                GROUP: ["SocketMode=%s" % octal(inode.mode | 0o020)]}.get(refused.why)
-    if settings is None:
-        settings = ["SocketGroup=%s" % user.group]
-        if not inode.mode & 0o020:
-            settings.append("SocketMode=%s" % octal(inode.mode | 0o020))
-    return Remedy("SocketUser=, SocketGroup= or SocketMode= in the [Socket] section of %s have to let %s write, such as "
-                  "%s; restart the unit after that" % (unit, user.name, " and ".join(settings)),
+    mode = inode.mode | (0o600 if refused.why == OWNER else 0o060)
+    settings = ["SocketGroup=%s" % user.group] if refused.why == OTHERS else []
+    settings += ["SocketMode=%s" % octal(mode)] if mode != inode.mode else []
+    return Remedy("SocketUser=, SocketGroup= or SocketMode= in the [Socket] section of %s have to let %s write, such "
+                  "as %s; restart the unit after that" % (unit, user.name, " and ".join(settings)),
                   "systemctl edit %s" % shlex.quote(unit))

@@ -122,7 +122,7 @@ def test_the_kernel_answers_the_same(place, case):
                 (number for number, one in enumerate(steps, 1) if not os.access(*one)), 0))
             seen = filemodes.reach(path)
             stranger = as_user(User("x", 60099, [60099], "x"), connecting(path, case.kind))
-        refused = modes.refusal(seen._replace(user="u", credentials=case.user))
+        refused = modes.refusal(seen._replace(user=case.user))
         event(refused.why if refused else "connected")
         assert (refused is None) == (status == 0)
         assert (steps[answered - 1][0] if answered else None) == (refused.inode.path if refused else None)
@@ -143,7 +143,7 @@ def test_an_empty_mask_hides_the_list(place):
         settle(path, Inode(0, 60011, 0o666, ACL))
         for user, status in ((User("u", 60001, [60012], "g"), 0), (User("u", 60001, [60011], "g"), errno.EACCES)):
             assert as_user(user, connecting(path, socket.SOCK_STREAM)) == status
-            assert bool(modes.refusal(filemodes.reach(path)._replace(credentials=user))) == bool(status)
+            assert bool(modes.refusal(filemodes.reach(path)._replace(user=user))) == bool(status)
             server.settimeout(0)
             if not status:
                 server.accept()[0].close()
@@ -168,7 +168,7 @@ def test_links_on_the_way_are_followed_with_the_directories_that_hold_them(place
             place, place + "/a", place + "/a/hidden", place + "/b", place + "/b/c"]
         assert seen.socket.path == place + "/b/c/s"
         assert as_user(user, connecting(place + "/absolute/s", socket.SOCK_STREAM)) == errno.EACCES
-        assert modes.refusal(seen._replace(credentials=user)).inode.path == place + "/a/hidden"
+        assert modes.refusal(seen._replace(user=user)).inode.path == place + "/a/hidden"
         assert filemodes.reach(place + "/b/c/link").socket is None
         assert "symbolic links" in filemodes.reach(place + "/loop/s").unseen
         for nothing in ("/b/c/s/x", "/none/s"):
