@@ -163,4 +163,5 @@ class Facts(Value):
         """What could not be seen, and why."""
         return [*self.hidden, *self.unseen_cache, *(
             "%s: permission denied" % view.path for view in self.sockets
-            if view.seen.in_use and view.seen.exists is None)]
+            if view.seen.in_use and view.seen.exists is None), *(
+            view.seen.reach.unseen for view in self.sockets if view.seen.reach.unseen)]

@@ -8,11 +8,13 @@ from .errors import Refused, UsageError
 from .typed import List, Optional, Sequence, Set, Tuple, Value
 
 RESTART_POLICIES = ("auto", "always", "never")
-_KEYS = ("type", "path", "regex", "client", "restart")
+_KEYS = ("type", "path", "regex", "client", "user", "restart")
 # systemd.unit(5): the characters of a unit name and its length.  The first may not be "-": it would be an
 # option.  A template without an instance is no unit, and systemctl would refuse all others along with it.
 _UNIT = r"(?=.{1,255}\Z)[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*(?:@[A-Za-z0-9:_.\\@-]+)?\.socket\Z"
 _TYPE = r"[A-Za-z_][A-Za-z0-9_.-]*\Z"
+# As systemd's strict mode has it (src/basic/user-util.c), and a dot.
+_USER = r"[A-Za-z_][A-Za-z0-9_.-]{0,30}\Z"
 # A group that repeats, and ends in a repetition: matching such a regex may take for ever.
 _EXPLODING = r"(?:[*+]|,\})[?+]?\)(?:[*+]|\{[0-9]*,\})"
 _PRINTABLE = r"[^\x00-\x1f\x7f]+\Z"
@@ -28,6 +30,7 @@ class SocketProfile(Value):
     regexes: Tuple[str, ...] = ()
     client: Optional[str] = None
     restart: str = "auto"
+    user: Optional[str] = None
 
 
 class BrokenProfile(Value):
@@ -84,6 +87,9 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
     client = section.get("client")
     if client is not None and not re.match(_TYPE, client):
         raise refuse("client = %r is not the name of a domain" % client, "client")
+    user = section.get("user")
+    if user is not None and not re.match(_USER, user):
+        raise refuse("user = %r is not the name of a user" % user, "user")
     restart = section.get("restart", "auto")
     if restart not in RESTART_POLICIES:
         raise refuse("restart = %r must be one of %s" % (restart, ", ".join(RESTART_POLICIES)), "restart")
@@ -109,7 +115,7 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
                 re.compile(regex)
         except (re.error, RecursionError, OverflowError) as error:
             raise refuse("regex = %r does not compile: %s" % (regex, error), "regex") from error
-    return SocketProfile(unit, profile, type_name, paths, regexes, client, restart)
+    return SocketProfile(unit, profile, type_name, paths, regexes, client, restart, user)
 
 
 def _lines(value: str) -> Tuple[str, ...]:

@@ -11,6 +11,7 @@ from .causes import (
     SOCKET_LABEL,
 )
 from .filecontexts import type_of
+from .modes import Reach, octal, open_to_all
 from .rules import Decision
 from .typed import Callable, List, Optional, Sequence, Tuple, Value
 
@@ -48,7 +49,8 @@ class Seen(Value):
 
     ``listening``: systemd says that the unit listens there; ``foreign``: the unit does not, but another program does;
     ``held_by_init``: PID 1 has the listening socket open; ``in_use``: the loaded unit names the path;
-    ``made_after_rules``: the inode is younger than the rules on disk; ``keeps_labels``: the file system stores labels.
+    ``made_after_rules``: the inode is younger than the rules on disk; ``keeps_labels``: the file system stores labels;
+    ``reach``: what file modes ask of who connects.
     """
 
     listening: bool = False
@@ -62,6 +64,7 @@ class Seen(Value):
     foreign: bool = False
     keeps_labels: bool = True
     datagram: bool = False
+    reach: Reach = Reach()
 
 
 class Wanted(Value):
@@ -69,7 +72,8 @@ class Wanted(Value):
 
     ``type``: the type that its profile, or the policy's own word, gives the path; ``context``: what libselinux
     answers once the rules are registered; ``socket_label``: what a new socket object would get; ``cause``: what is
-    wrong with the rules; ``decided``: what was decided about the rule for the path.
+    wrong with the rules; ``decided``: what was decided about the rule for the path; ``client``, ``user``: the domain
+    and the user that must be able to connect.
     """
 
     type: str = ""
@@ -78,6 +82,8 @@ class Wanted(Value):
     cause: Optional[str] = None
     restart: str = "auto"
     decided: Optional[Decision] = None
+    client: Optional[str] = None
+    user: Optional[str] = None
 
     @property
     def idle(self) -> bool:
@@ -120,6 +126,20 @@ class SocketView(Value):
         """Tell whether the listening socket object has another label than a new one would get."""
         now, new = self.seen.socket_label, self.wanted.socket_label
         return self.seen.listening and now is not None and new is not None and not same(type_of(now), type_of(new))
+
+
+def mode_notes(view: SocketView) -> List[str]:
+    """Say what is unusual about who may connect to a socket by file modes."""
+    seen, wanted = view.seen, view.wanted
+    found = []
+    if seen.in_use and wanted.user and seen.reach.user is None:
+        found.append("the profile %s names the user %s, which this host does not have" % (view.profile, wanted.user))
+    named = " and ".join(name for name in (wanted.client, wanted.user) if name)
+    if named and seen.listening and seen.reach.socket and open_to_all(seen.reach):
+        found.append("every local user may connect to %s by its mode %s (systemd's default is 0666), and the profile "
+                     "%s names only %s: SocketUser=, SocketGroup= and SocketMode= of %s restrict this"
+                     % (view.path, octal(seen.reach.socket.mode), view.profile, named, view.unit))
+    return found
 
 
 def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated: bool = False) -> Optional[str]:

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from ..doors import labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
+from ..doors import filemodes, labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
 from ..model.equivalence import Equivalences
 from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, literal
@@ -32,7 +32,8 @@ def read_inode(root: str, path: str, live: bool) -> Optional[Inode]:
     try:
         mode = os.lstat(place).st_mode
         label = labels.path_label(place) if live else None  # elsewhere labels mean nothing
-        return Inode(_KINDS[stat.S_IFMT(mode)], label, os.readlink(place) if stat.S_ISLNK(mode) else None)
+        return Inode(_KINDS[stat.S_IFMT(mode)], label, os.readlink(place) if stat.S_ISLNK(mode) else None,
+                     filemodes.permissions(place) if live else None)
     except OSError:
         return None
 

@@ -42,7 +42,7 @@ def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
         rule=None, rule_untold=False, beaten=[], other_file_types=[], expected=None, path_label=None,
         socket_label=None, expected_socket_label=None, unit=None, profile=None, type=None,
         own_word=None, listeners=[], label_cache=None, refresh=None, client=None, denials=[],
-        cause=None, why=None, remedy=None, command_to_run=None)
+        cause=None, why=None, remedy=None, command_to_run=None, **parts.permissions(None))
 
 
 class _Explanation:
@@ -159,6 +159,7 @@ class _Explanation:
             other_file_types=[_rule(one) for one in verdict.mismatched], unit=unit,
             listeners=[dict(one._asdict()) for one in facts.listeners],
             socket_label=next((one.socket_label for one in facts.listeners if one.socket_label), None))
+        self.document.update(parts.permissions(own.permissions if own else None))
         self.document["notes"] += explanation.notes(facts)
 
     def _describe_socket(self, report: SocketReport) -> None:
@@ -167,6 +168,7 @@ class _Explanation:
                              expected_socket_label=view.wanted.socket_label,
                              socket_label=view.seen.socket_label or self.document["socket_label"])
         self.document["notes"] += parts.profile_notes([view])
+        self.document["unseen"] += filter(None, [view.seen.reach.unseen])
 
     def _systemd(self) -> None:
         cache, running = self.facts.cache, self.source.running()
@@ -219,6 +221,7 @@ def text(document: Document, colour: bool = False) -> str:
     lines += layout.entry("expected", document["expected"] or "- (no label by the rules)")
     if document["exists"]:
         lines += layout.entry("path label", document["path_label"] or "-")
+    lines += shown.permissions(document)
     if document["file_type"] == SOCKET:
         if document["exists"]:
             lines += layout.entry("socket label", document["socket_label"] or "-")

@@ -1,13 +1,12 @@
 """The parts of documents that several verbs have: what the flow found and did."""
 
-
-
 from ..model import rules, sockets
 from ..model.facts import Facts, Host
 from ..model.labelcache import LabelCache
+from ..model.modes import Permissions, octal
 from ..model.outcome import Outcome, SocketReport
 from ..model.plan import Result
-from ..model.typed import List, Sequence
+from ..model.typed import List, Optional, Sequence
 from . import documents
 from .context import Run
 from .documents import Document, Looked
@@ -32,7 +31,7 @@ def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) ->
 
 
 def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
-    """Say which profiles do less than they say, for sockets that are in use."""
+    """Say which profiles do less than they say, for sockets that are in use, and to which sockets all may connect."""
     notes = []
     for view in views:
         if view.seen.in_use and view.idle:
@@ -41,7 +40,14 @@ def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
         elif view.own_word:
             notes.append("the policy itself labels %s %s, which counts for more than the profile %s"
                          % (view.path, view.wanted.type, view.profile))
+        notes += sockets.mode_notes(view)
     return notes
+
+
+def permissions(inode: Optional[Permissions]) -> Document:
+    """Return the owner, the group and the mode of what is at a path."""
+    return {"owner": inode.owner, "group": inode.group, "mode": octal(inode.mode)} if inode else {
+        "owner": None, "group": None, "mode": None}
 
 
 def acted(command: str, outcome: Outcome) -> Document:
@@ -70,6 +76,7 @@ def _sockets(facts: Facts, reports: Sequence[SocketReport]) -> List[Document]:
         "path_label": one.view.seen.path_label,
         "socket_label": one.view.seen.socket_label, "problem": one.problem, "remedy": one.remedy,
         "in_use": one.view.seen.in_use, "exists": one.view.seen.exists,
+        **permissions(one.view.seen.reach.socket),
     } for one in reports]
 
 

@@ -91,6 +91,7 @@ def _socket(one: Document, colour: bool) -> List[str]:
         lines += layout.wrap(causes.named(one["problem"]).meaning, 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
         lines += layout.entry(name, one[key] or "-")
+    lines += permissions(one)
     if one["problem"] == causes.LABEL_CACHE_STALE and one["held_answer"]:
         lines += layout.entry("PID 1 says", one["held_answer"])
     if one["remedy"]:
@@ -111,6 +112,11 @@ def survey(document: Document, colour: bool) -> List[str]:
         lines += layout.wrap("%s is %s, and the rules say %s; no socket unit makes it" % (
             socket["path"], type_of(socket["path_label"]), type_of(socket["expected"])), 6)
     return [*lines, ""]
+
+
+def permissions(one: Document) -> List[str]:
+    """Return the owner, the group and the mode of what is at a path, if they were seen."""
+    return layout.entry("mode", "%s %s:%s" % (one["mode"], one["owner"], one["group"])) if one["mode"] else []
 
 
 def label_cache(cache: Document) -> List[str]:

@@ -7,10 +7,10 @@ from .test_story import assert_right
 # By room; a package of ours is loaded with its modules.
 LOADED = {
     "": "cli",
-    "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
-             "restartjournal run scratch selinuxlib stderr systemd trust unixsockets",
+    "doors": "deadline filemodes interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs "
+             "profilefiles restartjournal run scratch selinuxlib stderr systemd trust unixsockets users",
     "model": "access attempts causes decisions equivalence errors evidence facts filecontexts guards judgement labelcache "
-             "layout outcome plan profiles record refresh remedies rules shownunits sockets typed units wants",
+             "layout modes outcome plan profiles record refresh remedies rules shownunits sockets typed units wants",
     "repair": "converge",
     "sources": "clients host hostkind policies sockets",
     "verbs": "context documents parts repair text",

@@ -36,6 +36,12 @@ def test_names_of_types_hold_hyphens():
     assert (one.type, one.client) == ("speech-dispatcher_t", "a.b-c_t")
 
 
+@pytest.mark.parametrize("name", ["apache", "www-data", "_x", "A.b", "x" * 31])
+def test_names_of_users(name):
+    (one,) = profiles.parse("[a.socket]\ntype = x\nuser = %s\n" % name, "p")
+    assert one.user == name
+
+
 @pytest.mark.parametrize(("text", "line", "words"), [
     ("", 0, "no section"),
     ("[a.socket]\ntype = -x\n", 2, "not the name of a type"),
@@ -51,6 +57,11 @@ def test_names_of_types_hold_hyphens():
     ("[a.socket]\ntype = x;reboot\n", 2, "not the name of a type"),
     ("[a.socket]\ntype = x\ncolour = red\n", 3, "unknown key"),
     ("[a.socket]\ntype = x\nclient = $(id)\n", 3, "not the name of a domain"),
+    ("[a.socket]\ntype = x\nuser = 48\n", 3, "not the name of a user"),
+    ("[a.socket]\ntype = x\nuser =\n", 3, "not the name of a user"),
+    ("[a.socket]\ntype = x\nuser = -x\n", 3, "not the name of a user"),
+    ("[a.socket]\ntype = x\nuser = a b\n", 3, "not the name of a user"),
+    ("[a.socket]\ntype = x\nuser = %s\n" % ("x" * 32), 3, "not the name of a user"),
     ("[a.socket]\ntype = x\nrestart = perhaps\n", 3, "must be one of"),
     ("[a.socket]\ntype = x\npath = run/a\n", 3, "not an absolute path"),
     ("[a.socket]\ntype = x\npath = /run/../etc/shadow\n", 3, "not an absolute path"),

@@ -13,6 +13,7 @@ from foreman_selinux_helpers.model.sockets import ForeignSocket
 from foreman_selinux_helpers.verbs import detect, documents, reexec, register, repair, restart, status, unregister
 
 from ... import schema
+from ..model.test_modes import OPEN
 from ..model.test_remedies import ADD, HOST, RULE, STALE_CACHE, facts
 from ..model.test_sockets import BAD, RIGHT, changed
 
@@ -55,9 +56,18 @@ def test_status():
     (socket,) = made["sockets"]
     assert set(socket) >= SOCKET_KEYS
     assert (socket["problem"], socket["remedy"]) == ("no-rule", "do this")
+    assert (socket["owner"], socket["group"], socket["mode"]) == (None, None, None)
     shown = text(made)
     assert "WRONG: no-rule" in shown
     assert "do this" in shown
+
+
+def test_owner_group_and_mode():
+    view = changed(RIGHT, wanted_client="httpd_t", reach=OPEN)
+    made = outcome_document("status", outcome(sockets=(view,))._replace(sockets=[SocketReport(view, None, None)]))
+    assert [made["sockets"][0][key] for key in ("owner", "group", "mode")] == ["root", "foo", "0666"]
+    assert [one for one in made["notes"] if "every local user may connect to /run/foo.sock" in one]
+    assert "0666 root:foo" in text(made)
 
 
 def test_repair():
