@@ -22,6 +22,7 @@ DEADLINE = 90.0
 _CHILD_DEADLINE = 60.0
 _POLL = 0.05
 _REMOVAL = "removal"
+_CHANGED = "changed"
 # Keep only the last 64 KiB of output.
 _KEPT = 1 << 16
 
@@ -52,7 +53,11 @@ def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
 
 
 def main(name: str, argv: Sequence[str]) -> int:
-    """Run a scriptlet.  Always returns 0."""
+    """Run a scriptlet; always returns 0, but for ``changed``, which a service runs and systemd supervises."""
+    if name == _CHANGED:
+        from . import changed
+
+        return changed.main()
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it is ignored, the exit status of a child is lost
         for number in (signal.SIGTERM, signal.SIGHUP):
