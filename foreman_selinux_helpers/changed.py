@@ -7,9 +7,9 @@ repair has to be noticed here: by the directories that libsemanage and administr
 import glob
 import os
 import time
-from typing import List, Tuple
 
 from .doors.profilefiles import ADMIN_DIR, VENDOR_DIR
+from .model.typed import List, Tuple
 from .repair import transaction
 
 # A burst of changes ends, and is followed by one repair.
