@@ -1,6 +1,5 @@
 """What a verb declares, what it is given to work with, and what it returns."""
 
-import argparse
 import os
 
 from ..doors.log import Log
@@ -36,7 +35,7 @@ DRY_RUN = argument("--dry-run", action="store_true", help="print what would be d
 class Request(Value):
     """What the command line asks a verb for; ``changes``: it may change the host."""
 
-    arguments: argparse.Namespace
+    arguments: Any
     log: Log
     deadline: "Deadline"
     changes: bool
@@ -80,7 +79,7 @@ class Verb(Value):
 class Run(Value):
     """What the verbs work with that look at a host."""
 
-    arguments: argparse.Namespace
+    arguments: Any
     log: Log
     host: "Host"
     profiles: "Profiles"
