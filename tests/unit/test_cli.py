@@ -10,7 +10,8 @@ from foreman_selinux_helpers.model import errors
 from foreman_selinux_helpers.sources import host, observe
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-OUTPUT = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % TOP
+# The command itself, in the interpreter that tests it.
+OUTPUT = "import sys; sys.path.insert(0, %r); exec(open(%r).read())" % (TOP, os.path.join(TOP, "bin/foreman-selinux-helpers"))
 
 
 @pytest.fixture
