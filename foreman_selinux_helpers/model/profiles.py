@@ -1,11 +1,15 @@
 """Profiles: which socket units a package owns, and which type their sockets must have."""
 
-import configparser
 import re
-import warnings
 
 from .errors import Refused, UsageError
-from .typed import List, Optional, Sequence, Set, Tuple, Value
+from .typed import TYPE_CHECKING, Dict, List, Optional, Sequence, Set, Tuple, Value
+
+if TYPE_CHECKING:
+    import configparser
+
+# The values by key, by section.
+Sections = Dict[str, Dict[str, str]]
 
 RESTART_POLICIES = ("auto", "always", "never")
 _KEYS = ("type", "path", "regex", "client", "user", "restart")
@@ -58,6 +62,42 @@ def parse(text: str, profile: str) -> List[SocketProfile]:
 
     Raises Refused for a text that is no profile.
     """
+    sections = _plain(text)
+    if sections is None:
+        sections = _by_configparser(text, profile)
+    if not sections:
+        raise Refused("has no section; write one for each socket unit, such as [foreman.socket]")
+    return [_section(section, unit, profile, text) for unit, section in sections.items()]
+
+
+def _plain(text: str) -> Optional[Sections]:
+    """Return the sections of a text that holds nothing but plain lines, or None for any other.
+
+    Most profiles are such texts, which need not wait for configparser to be imported.
+    """
+    sections: Sections = {}
+    section: Optional[Dict[str, str]] = None
+    for line in text.split("\n"):
+        if not line or line[0] in "#;":
+            continue
+        if line != line.strip() or "#" in line or "\0" in line:
+            return None
+        name = line[1:-1]
+        if line == "[%s]" % name and name and "[" not in name and "]" not in name and name not in sections:
+            section = sections[name] = {}
+            continue
+        key, equals, value = line.partition("=")
+        key = key.rstrip().lower()
+        if line[0] == "[" or section is None or not equals or not key or key in section:
+            return None
+        section[key] = value.lstrip()
+    return sections
+
+
+def _by_configparser(text: str, profile: str) -> Sections:
+    """Return the sections of any text; raise Refused for one that is no profile."""
+    import configparser
+
     parser = configparser.ConfigParser(
         interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"),
         inline_comment_prefixes=("#",), empty_lines_in_values=False, default_section="\0",
@@ -66,12 +106,10 @@ def parse(text: str, profile: str) -> List[SocketProfile]:
         parser.read_string(text, profile)
     except configparser.Error as error:
         raise Refused(*_explain(error, text)) from error
-    if not parser.sections():
-        raise Refused("has no section; write one for each socket unit, such as [foreman.socket]")
-    return [_section(parser[unit], unit, profile, text) for unit in parser.sections()]
+    return {unit: dict(parser[unit]) for unit in parser.sections()}
 
 
-def _section(section: "configparser.SectionProxy", unit: str, profile: str, text: str) -> SocketProfile:
+def _section(section: Dict[str, str], unit: str, profile: str, text: str) -> SocketProfile:
     def refuse(reason: str, key: str = "") -> Refused:
         return Refused(reason, line_of(text, unit, key))
 
@@ -109,6 +147,8 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
         if re.search(_EXPLODING, regex):
             raise refuse("regex = %r repeats a group that ends in a repetition, such as (a+)+: matching it may take"
                          " for ever" % regex, "regex")
+        import warnings
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what PCRE reads otherwise, such as [[:alnum:]]
@@ -122,8 +162,10 @@ def _lines(value: str) -> Tuple[str, ...]:
     return tuple(line for line in value.split("\n") if line)
 
 
-def _explain(error: configparser.Error, text: str) -> Tuple[str, int]:
+def _explain(error: "configparser.Error", text: str) -> Tuple[str, int]:
     """Say in one line what configparser found, and where."""
+    import configparser
+
     line = getattr(error, "lineno", None) or 0
     if isinstance(error, configparser.DuplicateSectionError):
         return "section [%s] is there twice" % error.section, line

@@ -1,4 +1,5 @@
 import os
+import random
 
 import pytest
 
@@ -29,6 +30,25 @@ def test_the_whole_syntax():
                             "client = httpd_t\nrestart = never\n", "p")
     assert one == profiles.SocketProfile("a@b.socket", "p", "a_t", ("/run/a%d.sock", "/run/b#c"), ("/run/x-.*",),
                                          "httpd_t", "never")
+
+
+def test_plain_lines_mean_what_configparser_says():
+    lines = ["[a.socket]", "[b.socket]", "[ c ]", "[]", "[a", "[a]]", "[a.socket] # why", "[x] = y", "", "# no", "; no",
+             " ; no", "type = x_t", "Type=y_t", "path = /run/a", "path =", "path = = b", "path=/run/a b ; c",
+             "path = /run/a#b", "path = /run/a #b", "  /run/b", "type x", "= x", "key with ] = [v]", "é = ß",
+             "type = x\r", "type\t=\tx", "client = \x1cx", "%(a)s = %", "[\0]", "[DEFAULT]", "type = x\x85y"]
+    rng = random.Random(1)
+    plain = 0
+    for _ in range(5000):
+        text = "\n".join(rng.choice(lines) for _ in range(rng.randrange(1, 7)))
+        if rng.random() < 0.6:
+            text = "[d.socket]\n" + text
+        found = profiles._plain(text)
+        if found is not None:
+            plain += 1
+            assert profiles._by_configparser(text, "p") == found, text
+    assert 500 < plain < 4500
+    assert profiles._plain(GOOD) == {"foo.socket": {"type": "foo_t"}}
 
 
 def test_names_of_types_hold_hyphens():
@@ -196,4 +216,6 @@ def test_the_shipped_profiles_are_good():
     top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     for name in ("foreman", "pulpcore"):
         with open(os.path.join(top, "profiles.d", name + ".conf")) as stream:
-            assert all(one.client == "httpd_t" for one in profiles.parse(stream.read(), name))
+            text = stream.read()
+        assert all(one.client == "httpd_t" for one in profiles.parse(text, name))
+        assert profiles._plain(text) is not None  # quickly read
