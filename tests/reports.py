@@ -27,6 +27,7 @@ systemd       1                     0  DEL       REG              253,0         
 systemd-u   642                     0  mem       REG              253,0    596012  25239903 {0}file_contexts.bin
 systemd-u   642                     0  mem       REG              253,0     16794  25239902 {0}file_contexts.homedirs.bin
 systemd-u   642                     0  mem       REG              253,0        16  25239901 {0}file_contexts.local.bin
+setfiles    780                     0  mem       REG              253,0       900        77 /srv/image{0}file_contexts.bin
 (ostnamed   790                     0  DEL       REG              253,0            25232003 {0}file_contexts.bin
 dbus-daem   801                    81  mem       REG              253,0    596012  25239903 {0}file_contexts.bin
 conmon\\x20x  900                    0  mem       REG               0,52            7340033 {0}file_contexts.bin (path dev=253,0, inode=25239903)

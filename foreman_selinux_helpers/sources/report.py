@@ -18,6 +18,8 @@ _PROCESS = "sos_commands/process/"
 _LSOF = ("lsof_M_-n_-l_-c", "lsof_-b_M_-n_-l_-c", "lsof_M_-n_-l", "lsof_-b_M_-n_-l")
 _SELINUX = "sos_commands/selinux/"
 _PLUGIN = "sos_commands/foreman_selinux_helpers/"
+# sos clean gives users such names, in whatever text they are: in the rules for /run/USER.pid as well.
+_OBFUSCATED = b"obfuscateduser"
 _PACKAGES = ("systemd", "libselinux", "libselinux1", "selinux-policy", "selinux-policy-targeted",
              "selinux-policy-default", "foreman-selinux", "pulpcore-selinux", "foreman-selinux-helpers")
 
@@ -25,18 +27,20 @@ _PACKAGES = ("systemd", "libselinux", "libselinux1", "selinux-policy", "selinux-
 class Machine(NamedTuple):
     """The host that a report is of; times are in seconds since the epoch.
 
-    ``family``: of its distribution; ``obfuscated``: sos has replaced names in the report.
+    ``family``: of its distribution.
     """
 
     hostname: Optional[str]
     family: str
     taken: Optional[float]
     booted: Optional[float]
-    obfuscated: bool
 
 
 class ReportSource:
-    """One report, read once; what is asked for is parsed when it is asked for."""
+    """One report, read once; what is asked for is parsed when it is asked for.
+
+    ``unseen`` grows with what is asked for; ``obfuscated``: sos clean has replaced names.
+    """
 
     def __init__(self, found: Report) -> None:
         self.report = found
@@ -44,6 +48,11 @@ class ReportSource:
         if found.ignored:
             self._miss("%d files of the archive, such as %r: their names lead out of it" % (len(found.ignored),
                                                                                          found.ignored[0]))
+        self.obfuscated = "-obfuscated" in os.path.basename(found.location) or any(
+            _OBFUSCATED in file.content for file in found.files.values())
+        if self.obfuscated:
+            self._miss("names that sos clean has replaced in the report: paths and rules may have changed, and binary "
+                       "files such as the policy were removed")
         for path, reason in sorted(found.unreadable.items())[:5]:
             self._miss("%s in the report: %s" % (path, reason))
 
@@ -75,7 +84,7 @@ class ReportSource:
         return Machine((hostname or "").strip() or None, reporttexts.os_family(text("etc/os-release",
                                                                                   "usr/lib/os-release") or ""),
                        reporttexts.taken_at(clock) or max(made, default=None),
-                       reporttexts.boot_time(text("proc/stat") or ""), "-obfuscated" in self.report.name)
+                       reporttexts.boot_time(text("proc/stat") or ""))
 
     def selinux(self) -> SELinuxState:
         """Return the mode and the policy type; without sestatus, what the configuration says of the type."""
@@ -116,6 +125,8 @@ class ReportSource:
         listing = self.label_caches()
         found = {os.path.dirname(one.path) for holder in listing.holders.values() for one in holder.held} \
             if listing else set()
+        # Somebody may look into the databases of an image.
+        found = {one for one in found if re.match(r"/etc/selinux/[^/]+/contexts/files\Z", one)}
         return found.pop() if len(found) == 1 else None
 
     def label_caches(self) -> Optional[lsof.Listing]:
@@ -165,6 +176,16 @@ class ReportSource:
         paths = [name for name in self.report.files if name.startswith("etc/selinux/")]
         with report.unpacked(self.report, paths) as root:
             yield root
+
+    def policy(self) -> Optional[str]:
+        """Return the path in the report of the newest compiled policy, or None if there is none."""
+        directory = self.label_directory() or "/etc/selinux/*/contexts/files"
+        place = directory[1:-len("contexts/files")] + "policy"
+        found = [name for name, file in self.report.below(place).items() if _whole(file)]
+        if not found:
+            self._miss("what the policy allows, and its types: the report has no whole %s/policy.*" % place)
+            return None
+        return "%s/%s" % (place, max(found, key=lambda name: int(name.rpartition(".")[2])))
 
     # -- versions and denials ------------------------------------------------------------------
 

@@ -22,14 +22,16 @@ _WANTED = (
     (r"sos_commands/systemd/(?:systemctl_show_.*|systemctl_status_--all|systemd-analyze_dump)", Want(64 * _MIB)),
     (r"sos_commands/(?:systemd|date)/timedatectl", _LIMIT),
     (r"sos_commands/selinux/(?:sestatus.*|ps_auxZww|semanage_boolean_-l)", _LIMIT),
-    (r"sos_commands/(?:rpm|dpkg|host|general|kernel)/[^/]*|installed-(?:rpms|debs)|hostname|uname|date|uptime", _LIMIT),
+    (r"sos_commands/(?:rpm/(?:sh_-c_rpm_.*|package-data)|dpkg/dpkg_-l)|installed-(?:rpms|debs)", _LIMIT),
+    (r"(?:sos_commands/(?:host|general)/)?hostname", _LIMIT),
     (r"sos_commands/foreman/foreman-selinux-relabel_-nv", _LIMIT),
     # Of what is compiled, its time alone: libselinux reads the text of a report (see RULES).
     (r"etc/selinux/[^/]+/contexts/files/file_contexts(?:\.homedirs|\.local)?\.bin", Want(0)),
     (r"etc/selinux/[^/]+/contexts/files/file_contexts(?:\.homedirs|\.local|\.subs|\.subs_dist)?", Want(32 * _MIB)),
     (r"etc/selinux/(?:config|semanage\.conf)|etc/selinux/[^/]+/contexts/customizable_types", _LIMIT),
     (r"etc/selinux/[^/]+/policy/policy\.\d+", Want(64 * _MIB)),
-    (r"(?:etc|run|usr/lib|usr/local/lib|lib)/systemd/[^/]+/(?:[^/]+|[^/]+\.d/[^/]+\.conf)", Want(_MIB)),
+    (r"(?:etc|run|usr/lib|usr/local/lib|lib)/systemd/(?:system(?:\.control)?|transient|generator(?:\.\w+)?)/"
+     r"(?:[^/]+|[^/]+\.d/[^/]+\.conf)", Want(_MIB)),
     (r"(?:etc|usr/lib)/os-release|proc/stat", _LIMIT),
     (r"(?:etc|usr/share|var/lib)/foreman-selinux-helpers/.*", _LIMIT),
 )

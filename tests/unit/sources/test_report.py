@@ -40,6 +40,7 @@ def all_of(source):
     source.label_caches()
     source.packages()
     source.denials(SOCKET)
+    source.policy()
     with source.root():
         pass
     return source.unseen
@@ -47,7 +48,7 @@ def all_of(source):
 
 def test_el8_with_a_stale_pid_1(opened):
     source = opened(reports.el8())
-    assert source.machine() == ("foreman.example.com", "rhel", 1700000000.0, 1699992000.0, False)
+    assert source.machine() == ("foreman.example.com", "rhel", 1700000000.0, 1699992000.0)
     assert source.selinux() == ("enforcing", "targeted")
     assert source.booleans() == {"daemons_enable_cluster_mode": True, "httpd_can_network_connect": False}
     assert source.contexts_of_processes()[1204] == "system_u:system_r:foreman_rails_t:s0"
@@ -56,7 +57,7 @@ def test_el8_with_a_stale_pid_1(opened):
     assert caches.holders[1].held == [HeldFile(HOST_FILES + "file_contexts.local.bin", 25232001, True),
                                       HeldFile(HOST_FILES + "file_contexts.homedirs.bin", 25232002, True),
                                       HeldFile(HOST_FILES + "file_contexts.bin", 25232003, True)]
-    assert (set(caches.holders), caches.elsewhere, caches.incomplete) == ({1, 642, 801}, {900}, None)
+    assert (set(caches.holders), caches.elsewhere, caches.incomplete) == ({1, 642, 780, 801}, {900}, None)
     assert caches.on_disk[HOST_FILES + "file_contexts.bin"] == 25239903
     assert source.packages() == {"systemd": "239-41.el8_3", "libselinux": "2.9-5.el8",
                                  "selinux-policy-targeted": "3.14.3-54.el8"}
@@ -89,6 +90,7 @@ def test_debian_without_our_plugin(opened):
         "rules for labels: the report has no etc/selinux/default/contexts/files/file_contexts, or not the whole of it",
         "booleans: the report has no sos_commands/selinux/sestatus_-b",
         "contexts of processes: the report has no sos_commands/selinux/ps_auxZww",
+        "what the policy allows, and its types: the report has no whole etc/selinux/default/policy/policy.*",
     ]
 
 
@@ -172,6 +174,22 @@ def test_rules_of_which_some_are_missing_are_none(opened, change, missing):
     with source.root() as root:
         assert root is None
     assert source.unseen == ["rules for labels: the report has no %s%s, or not the whole of it" % (FILES, missing)]
+
+
+def test_the_newest_policy(opened):
+    place = "etc/selinux/targeted/policy/policy."
+    source = opened(reports.el8(), **{place + "9": b"x", place + "33": b"x", place + "40": b""})
+    assert source.policy() == place + "33"
+
+
+@pytest.mark.parametrize("name", ["sosreport-host0-2023-11-14-abcdefg-obfuscated.tar.xz", "sosreport.tar.xz"])
+def test_what_sos_clean_has_replaced(tmp_path, name):
+    files = reports.el8()
+    if "obfuscated" not in name:
+        files[FILES + "file_contexts"] += "/run/obfuscateduser1\\.pid	u:object_r:x_t:s0\n"
+    source = ReportSource.open(str(reports.archive(tmp_path / name, files)))
+    assert source.obfuscated
+    assert "paths and rules may have changed" in source.unseen[0]
 
 
 def test_when_files_were_written(opened):
