@@ -1,0 +1,123 @@
+"""Units from a sos report: as the manager had them loaded, and as their files say."""
+
+import re
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from ..model import reportunits, unitfiles
+from ..model.reportfiles import Report
+from ..model.reportunits import UnitFiles
+from ..model.shownunits import Properties, executable, first, listen_paths, parse_show, triggered_service
+from ..model.units import Service, SocketUnit
+
+_SYSTEMD = "sos_commands/systemd/"
+_UNPRINTABLE = "[unprintable]"
+_RUNNING = ("active", "activating", "reloading")
+
+
+class Access(NamedTuple):
+    """Owner, group and mode that a unit gives its sockets (systemd.socket(5)); None: root's."""
+
+    user: Optional[str]
+    group: Optional[str]
+    mode: int
+
+
+class ReportUnits:
+    """The units of one report.
+
+    ``unseen``: why units may be missing, or None.  ``loaded``: the properties of what the manager had loaded, by name;
+    ``files``: the unit files, which tell what it would load.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.files = _unit_files(report)
+        self.loaded: Dict[str, Properties] = {}
+        # What comes later is more exact.
+        for name, parse in (("systemctl_status_--all", reportunits.parse_status),
+                            ("systemd-analyze_dump", reportunits.parse_dump),
+                            ("systemctl_show_service_--all", parse_show),
+                            ("systemctl_show_--all", parse_show)):
+            for properties in parse(report.text(_SYSTEMD + name) or ""):
+                unit = first(properties, "Id")
+                if unit:
+                    self.loaded.setdefault(unit, {}).update(properties)
+        sockets = any(name.endswith(".socket") for name in self.loaded)
+        self.unseen = None if sockets else \
+            "which socket units are loaded: the report has no output of systemd-analyze dump or systemctl status"
+
+    def manager_version(self) -> Optional[str]:
+        """Return the version of the running manager as it says itself, or None."""
+        shown = parse_show(self._report.text(_SYSTEMD + "systemctl_show_--all") or "")
+        version = next((first(one, "Version") for one in shown if "Version" in one), "")
+        dumped = re.match(r"Manager: systemd (.+)", self._report.text(_SYSTEMD + "systemd-analyze_dump") or "")
+        return version or (dumped.group(1) if dumped else None)
+
+    def socket_units(self) -> Dict[str, SocketUnit]:
+        """Return the loaded socket units by name."""
+        return {unit: self._socket_unit(unit, properties) for unit, properties in sorted(self.loaded.items())
+                if unit.endswith(".socket")}
+
+    def _socket_unit(self, unit: str, shown: Properties) -> SocketUnit:
+        triggered = triggered_service(shown)
+        service = None
+        if triggered:
+            properties = self.loaded.get(triggered, {})
+            needs = " ".join(first(properties, name) for name in ("Requires", "BindsTo")).split()
+            service = Service(triggered, first(properties, "ActiveState") in _RUNNING, unit in needs,
+                              executable(properties), _context(properties))
+        return SocketUnit(unit, first(shown, "LoadState", "not-found"), first(shown, "ActiveState"),
+                          listen_paths(shown), service)
+
+    def listened_by_files(self) -> Dict[str, Tuple[str, ...]]:
+        """Return the paths that socket units listen on by their files: whether they are loaded is not known."""
+        return {unit: tuple(unitfiles.listen_paths(unit, self.files.texts(unit)))
+                for unit in self.files.names(".socket")}
+
+    def access(self, unit: str) -> Access:
+        """Return who may use the sockets of a unit, as the manager has it, or else as the files say."""
+        shown = self.loaded.get(unit, {})
+        if "SocketMode" not in shown:
+            texts = self.files.texts(unit)
+            shown = {name: [_setting(texts, name)] for name in ("SocketUser", "SocketGroup", "SocketMode")}
+        mode = first(shown, "SocketMode")
+        return Access(first(shown, "SocketUser") or None, first(shown, "SocketGroup") or None,
+                      int(mode, 8) if re.match(r"[0-7]{1,5}\Z", mode) else 0o666)
+
+    def process_units(self) -> Dict[int, str]:
+        """Return the units of services by the PID of their main process."""
+        found = {}
+        for unit, properties in self.loaded.items():
+            pid = first(properties, "MainPID")
+            if pid.isdigit() and int(pid):
+                found[int(pid)] = unit
+        return found
+
+
+def _unit_files(report: Report) -> UnitFiles:
+    texts: Dict[str, str] = {}
+    masked: List[str] = []
+    for path in list(report.files) + list(report.links):
+        if not path.startswith(tuple(one + "/" for one in reportunits.UNIT_DIRECTORIES)):
+            continue
+        # sos makes an absolute link to /dev/null a relative one.
+        if report.resolve(path) == "dev/null":
+            masked.append(path)
+        file = report.file(path)
+        if file and file.whole:
+            texts[path] = file.text
+    return UnitFiles(texts, masked)
+
+
+def _context(properties: Properties) -> Optional[str]:
+    """Return the SELinuxContext= of a service; None where it is not told: systemd before 244 does not print it."""
+    shown = first(properties, "SELinuxContext", _UNPRINTABLE)
+    if shown == _UNPRINTABLE:
+        return None
+    return shown[1:] if shown.startswith("-") else shown
+
+
+def _setting(texts: List[str], name: str) -> str:
+    found = [value.strip() for text in texts
+             for value in re.findall(r"^[ \t]*%s[ \t]*=(.*)$" % name, text, re.M)]
+    return found[-1] if found else ""
