@@ -8,6 +8,7 @@ from . import PROGRAM, verbs
 from .doors.deadline import DEFAULT_SECONDS, Deadline, seconds_in
 from .doors.log import Log, one_line
 from .model.errors import HelperError, NeedsRoot, UsageError
+from .model.facts import SOS
 from .model.typed import Any, Dict, List, Optional, Sequence, Tuple
 from .verbs import documents
 
@@ -52,7 +53,7 @@ def _plain(verb: str, options: Sequence[str], words: Sequence[str]) -> Optional[
     if ours.keys() - flags.keys() != {"names"} or any(word.startswith("-") for word in words):
         return None
     made: Dict[str, Any] = dict(dict.fromkeys([*flags.values(), *_FLAGS.values()], False), names=list(words), root="/",
-                                timeout=DEFAULT_SECONDS, verb=verb)
+                                sos=None, timeout=DEFAULT_SECONDS, verb=verb)
     flags.update(_FLAGS)
     rest = iter(options)
     for option in rest:
@@ -142,7 +143,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     nothing_done = nothing_done or arguments is None or not _changes(arguments)
     # How far a repair came that was cut short, only the next run can tell.
     output.failed(arguments.verb if arguments else _verb(words), False if nothing_done else None,
-                  _source(arguments.root) if arguments else None, message)
+                  _source(arguments) if arguments else None, message)
     return status
 
 
@@ -159,8 +160,11 @@ def end(status: int) -> None:
     os._exit(status)
 
 
-def _source(root: str) -> Optional[str]:
+def _source(arguments: Any) -> Optional[str]:
     """Return what a run would read facts from; None where the root directory cannot be one."""
+    if arguments.sos is not None:
+        return SOS
+    root = arguments.root
     try:
         return documents.source(os.path.realpath(root)) if root else None
     except (OSError, ValueError):
@@ -200,7 +204,7 @@ def _run(arguments: Any, log: Log, deadline: Deadline, output: Output) -> int:
     verb, changes = verbs.load(arguments.verb), _changes(arguments)
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
-    done = verb.run(Request(arguments, log, deadline, changes))
+    done = verb.run(Request(arguments, log, deadline, changes, verb.reads_reports))
     if output.json:
         output.document(done.document)
     elif not arguments.quiet:

@@ -51,6 +51,7 @@ def parser(verb: Optional[str], write: Callable[[str], None]) -> argparse.Argume
     loud.add_argument("-v", "--verbose", action="store_true", help="report on standard error what is done")
     loud.add_argument("-q", "--quiet", action="store_true", help="print only errors")
     made.add_argument("--root", default="/", metavar="DIR", help="work on the host image below DIR: rules only")
+    made.add_argument("--sos", metavar="REPORT", help="read a sos report, a directory or an archive, not this host")
     made.add_argument("--timeout", type=_seconds, default=DEFAULT_SECONDS, metavar="SECONDS",
                       help="give up after this time (default %(default)g)")
     if not verb:

@@ -7,10 +7,10 @@ of memory and time has limits.  Raises UsageError, in one line, for what is no r
 import os
 import stat
 from contextlib import contextmanager
-from typing import Iterator, List
 
 from ..model.errors import HelperError, UsageError
 from ..model.reportfiles import File, Report, Wanted
+from ..model.typed import Iterator, List
 from . import scratch
 
 

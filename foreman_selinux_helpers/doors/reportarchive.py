@@ -6,10 +6,11 @@ any size into memory; and knows no limit for what an archive unpacks to.  So it 
 
 import tarfile
 import zlib
-from typing import IO, TYPE_CHECKING, Optional, Tuple, Type, cast
+from typing import IO, Type, cast
 
 from ..model.errors import UsageError
 from ..model.reportfiles import BLOCK, MARKS, Budget, Keeper, Report, Want, Wanted, no_report
+from ..model.typed import TYPE_CHECKING, Optional, Tuple
 
 if TYPE_CHECKING:
     import lzma

@@ -2,10 +2,10 @@
 
 import os
 import stat
-from typing import Tuple
 
 from ..model.errors import UsageError
 from ..model.reportfiles import BLOCK, MARKS, Budget, Keeper, Report, Wanted, no_report
+from ..model.typed import Tuple
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 

@@ -142,10 +142,6 @@ def why_denied(source: str, target: str, file_class: str, permission: str) -> Op
         from selinux import audit2why
     except ImportError:
         return None
-    reasons = {
-        audit2why.TERULE: "no allow rule", audit2why.BOOLEAN: "boolean", audit2why.CONSTRAINT: "constraint",
-        audit2why.RBAC: "role", audit2why.BOUNDS: "bounds", audit2why.DONTAUDIT: "no allow rule, and not audited",
-    }
     with standard_error_kept():
         try:
             audit2why.init()
@@ -157,6 +153,15 @@ def why_denied(source: str, target: str, file_class: str, permission: str) -> Op
             return None
         finally:
             audit2why.finish()
+    return why_of(audit2why, kind, data)
+
+
+def why_of(audit2why: Any, kind: int, data: Any) -> Optional[Why]:
+    """Return what an answer of audit2why's analyze() means, or None where it is no denial."""
+    reasons = {
+        audit2why.TERULE: "no allow rule", audit2why.BOOLEAN: "boolean", audit2why.CONSTRAINT: "constraint",
+        audit2why.RBAC: "role", audit2why.BOUNDS: "bounds", audit2why.DONTAUDIT: "no allow rule, and not audited",
+    }
     if kind not in reasons:
         return None
     booleans = tuple((str(name), bool(value)) for name, value in data or ()) if kind == audit2why.BOOLEAN else ()

@@ -21,11 +21,17 @@ if TYPE_CHECKING:
     from .refresh import SystemdFacts
 
 
+HOST = "host"
+IMAGE = "image"
+SOS = "sos"
+
+
 class Host(Value):
     """The host, or the image, below one root directory.
 
     ``policy``: the policy type that it is configured for (``targeted``), or None; ``elsewhere`` says why it is not
-    PID 1's own root directory, or is None; ``notes``: what is not done here, and why.
+    PID 1's own root directory, or is None; ``notes``: what is not done here, and why; ``report``: the
+    sos report that tells of it, whose files are below ``root`` for a while.
     """
 
     root: str
@@ -34,6 +40,7 @@ class Host(Value):
     booted: bool
     elsewhere: Optional[str]
     notes: Sequence[str] = ()
+    report: Optional[str] = None
 
     @property
     def own_root(self) -> bool:
@@ -56,9 +63,19 @@ class Host(Value):
             return self.elsewhere
         return "SELinux is disabled in the running kernel" if self.booted else "this host was not booted with systemd"
 
+    @property
+    def source(self) -> str:
+        """Where its facts come from."""
+        return SOS if self.report else IMAGE if self.root.strip("/") else HOST
+
+    def shown(self, file: str) -> str:
+        """Return the path of a file of its policy as it is shown: of a report, without where it is for a while."""
+        inside = self.report and file.startswith(self.root + "/")
+        return file[len(self.root):] if inside else file
+
     def command(self, line: str) -> str:
         """Return a command line for this host as it is typed: for an image, outside of it."""
-        if self.root == "/":
+        if self.root == "/" or self.report:
             return line
         program, _, rest = line.partition(" ")
         root = shlex.quote(self.root)

@@ -7,9 +7,9 @@ directory.  A mere ``(path dev=…)`` is normal on btrfs.
 """
 
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set
 
 from .labelcache import HeldFile
+from .typed import Dict, Iterable, List, Optional, Set, Value
 
 _HEAD = "COMMAND"
 _DATABASE = "/file_contexts"
@@ -22,7 +22,7 @@ _DELETED = " (deleted)"
 _ESCAPED = r"\\x([0-9a-f]{2})"
 
 
-class Holder(NamedTuple):
+class Holder(Value):
     """A process that has label databases mapped; ``user_id``: None where lsof gives a name."""
 
     pid: int
@@ -31,7 +31,7 @@ class Holder(NamedTuple):
     held: List[HeldFile]
 
 
-class Listing(NamedTuple):
+class Listing(Value):
     """What lsof tells: the holders by PID, and the inodes of the databases that were on disk when it ran.
 
     ``elsewhere``: the processes that hold databases of another root directory, as in a container;
@@ -44,7 +44,7 @@ class Listing(NamedTuple):
     incomplete: Optional[str]
 
 
-class _Row(NamedTuple):
+class _Row(Value):
     """A file that is mapped; ``other``: what is at its path is not that file."""
 
     holder: Holder

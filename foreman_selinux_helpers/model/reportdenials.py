@@ -7,7 +7,8 @@ Beside the audit log there are ``ausearch -i``, with a date instead of a number 
 import re
 from calendar import timegm
 from time import gmtime, strptime
-from typing import Dict, Iterable, List, Optional
+
+from .typed import Dict, Iterable, List, Optional
 
 _DENIED = "avc:"
 _RAW = r"audit\(\d+\.\d+:\d+\)"

@@ -3,9 +3,10 @@
 Links are names as well: they are followed among the files of the report alone, as chroot(2) would have them.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
 
 from .errors import UsageError
+from .typed import Callable, Dict, List, Optional, Tuple, Value
 
 # What sos writes, and nobody else.
 MARKS = ("sos_commands", "sos_reports")
@@ -19,7 +20,7 @@ _MOST_LINKS = 40
 _LONGEST_LINE = 1 << 16
 
 
-class Want(NamedTuple):
+class Want(Value):
     """How much of a file is kept: so many bytes at most, and with ``lines_with`` only lines that hold one of these.
 
     Of such lines the last are kept, and always the first line of the file; otherwise the beginning of the file.
@@ -33,7 +34,7 @@ class Want(NamedTuple):
 Wanted = Callable[[str], Optional[Want]]
 
 
-class File(NamedTuple):
+class File(Value):
     """What was kept of a file.
 
     ``modified``: seconds since the epoch; ``whole``: nothing was left out for its size; ``ended``: its last line

@@ -4,10 +4,11 @@ What a text does not tell is None, or not in the mapping.
 """
 
 import re
-from typing import Dict, NamedTuple, Optional, Sequence, Tuple
+
+from .typed import Dict, Optional, Sequence, Tuple, Value
 
 
-class SELinuxState(NamedTuple):
+class SELinuxState(Value):
     """SELinux of the host: ``mode`` is enforcing, permissive or disabled; ``policy`` the policy type."""
 
     mode: Optional[str] = None

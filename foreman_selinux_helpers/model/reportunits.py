@@ -4,9 +4,9 @@ What is read becomes properties as ``systemctl show`` has them (``shownunits``).
 """
 
 import re
-from typing import Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .shownunits import Properties
+from .typed import Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 _DUMPED = {
     "Unit Load State": "LoadState", "Unit Active State": "ActiveState", "Socket State": "SubState",

@@ -4,7 +4,6 @@ import os
 from contextlib import closing
 
 from ..doors import labelfiles, ownership, procfs, restartjournal, selinuxlib, unixsockets
-from ..doors.labeldatabase import LabelDatabase
 from ..doors.policydb import CompiledPolicy
 from ..doors.run import Runner
 from ..doors.systemd import Systemd
@@ -15,14 +14,14 @@ from ..model.labelcache import NONE, LabelCache, Wrong
 from ..model.profiles import SocketProfile, unprofiled
 from ..model.refresh import Build
 from ..model.rules import Policy
-from ..model.sockets import RELABEL_ONLY, SameType, SocketView
+from ..model.sockets import RELABEL_ONLY, SameType
 from ..model.typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from . import sockets
 from .policies import Policies
 
 if TYPE_CHECKING:
-    from ..doors.denials import Denial
     from ..model.access import ClientFacts
+    from .pathfacts import HostPaths
     from .systemdbuild import Detection
 
 _NOT_LOOKED_AT = LabelCache(labelcache.UNKNOWN, ["not looked at: PID 1 is not ours here"])
@@ -47,7 +46,7 @@ class HostSource:
 
     def everything(self) -> "HostSource":
         """Return the same host as a source of facts about all loaded units, with a profile or without."""
-        return HostSource(self.host, [*self._profiles, *self._others()], self._known_units, self._runner)
+        return self.of([*self._profiles, *self._others()], self._known_units)
 
     def others(self) -> "HostSource":
         """Return the same host as a source of facts about the units without a profile."""
@@ -65,13 +64,17 @@ class HostSource:
             return facts._replace(hidden=["socket units without a profile: systemd is not asked here"])
         from . import foreign
 
-        with closing(Policies(self.host)) as policies:
+        with closing(self.policies()) as policies:
             found, unread = foreign.read(policies.view(facts.rules.local), {view.path for view in facts.sockets})
         return facts._replace(foreign=found, hidden=[unread] if unread else [])
 
-    def of(self, profiles: Sequence[SocketProfile]) -> "HostSource":
-        """Return the same host as a source of facts about other profiles' sockets, and no rules."""
-        return HostSource(self.host, profiles, None, self._runner)
+    def policies(self) -> Policies:
+        """Open the file contexts; the caller closes them."""
+        return Policies(self.host)
+
+    def of(self, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]] = None) -> "HostSource":
+        """Return the same host as a source of facts about other profiles' sockets."""
+        return HostSource(self.host, profiles, known_units, self._runner)
 
     @property
     def detection(self) -> "Detection":
@@ -86,7 +89,7 @@ class HostSource:
         """Read everything about the sockets of the profiles."""
         if self.host.policy is None:
             return self._nothing()
-        with closing(Policies(self.host)) as policies:
+        with closing(self.policies()) as policies:
             facts, policy = self._read_rules(policies)
             return self._read_build(self._read_sockets(facts, policies, policy))
 
@@ -94,7 +97,7 @@ class HostSource:
         """Read only what concerns the rules."""
         if self.host.policy is None:
             return self._nothing()
-        with closing(Policies(self.host)) as policies:
+        with closing(self.policies()) as policies:
             return self._read_rules(policies)[0]
 
     def read_cache(self, facts: Facts, others: Mapping[str, str] = NONE) -> Facts:
@@ -113,8 +116,8 @@ class HostSource:
         """Return what libselinux answers for sockets at these paths; those without a label are left out."""
         if self.host.policy is None or not paths:
             return {}
-        with closing(LabelDatabase(self.host.root, self.host.policy)) as database:
-            answers = {path: database.lookup(path) for path in paths}
+        with closing(self.policies()) as policies:
+            answers = {path: policies.lookup(path) for path in paths}
         return {path: context for path, context in answers.items() if context}
 
     def read_build(self, facts: Facts) -> Facts:
@@ -149,8 +152,6 @@ class HostSource:
         listened = [path for paths in self.listening_paths().values() for path in paths]
         return list(dict.fromkeys(listened + [path for profile in self._profiles for path in profile.paths]))
 
-    # What explain() asks of one path.
-
     def listening_paths(self) -> Mapping[str, Sequence[str]]:
         """Return the paths of all loaded socket units, by unit; empty where the manager is not ours."""
         return self.systemd.listening_paths() if self.host.own_root and self.host.booted else {}
@@ -159,26 +160,11 @@ class HostSource:
         """Return the running systemd."""
         return self.detection.running(self.host.offline)
 
-    def read_client(self, domain: str, view: SocketView, policies: Policies) -> "Optional[ClientFacts]":
-        """Ask what connecting takes of a domain; None: the loaded policy has no such domain."""
-        from . import clients
+    def paths(self, policies: Policies) -> "HostPaths":
+        """Return what tells of one path on this host."""
+        from .pathfacts import HostPaths
 
-        context = clients.context_of(domain)
-        return clients.client_facts(domain, context, view, policies.database.directory_label) if context else None
-
-    def enforcing(self) -> bool:
-        """Return whether the kernel enforces its policy."""
-        return selinuxlib.enforcing()
-
-    def read_denials(self, path: str) -> "Tuple[List[Denial], List[str]]":
-        """Return the recent denials that are about a socket, and what could not be seen of it, and why."""
-        from ..doors import denials
-
-        found, unseen = denials.recent(path, self._runner)
-        hidden = [unseen] if unseen else []
-        if os.geteuid() != 0:
-            hidden.append("who listens, the socket label and PID 1's label cache may only be seen by root")
-        return found, hidden
+        return HostPaths(self.host, policies, self._runner)
 
     def _read_build(self, facts: Facts) -> Facts:
         """Read about systemd only where a remedy may be needed: it takes another program, and the package database."""

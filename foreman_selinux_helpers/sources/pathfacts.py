@@ -3,14 +3,19 @@
 import os
 import stat
 
-from ..doors import filemodes, labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
+from ..doors import denials, filemodes, labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
+from ..doors.denials import Denial
+from ..doors.run import Runner
+from ..model.access import ClientFacts
 from ..model.equivalence import Equivalences
 from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, literal
 from ..model.pathfacts import Inode, Listener, PathFacts
 from ..model.rules import Policy
-from ..model.typed import List, Optional, Value
+from ..model.sockets import SocketView
+from ..model.typed import List, Optional, Tuple, Value
 from ..model.winner import Verdict
+from . import clients
 from .policies import Policies
 
 _KINDS = {mode: name for name, mode in labeldatabase.MODES.items()}
@@ -23,6 +28,44 @@ class Place(Value):
     path: str
     file_type: str
     inode: Optional[Inode]
+
+
+class HostPaths:
+    """What tells of one path on a host, or in an image of one."""
+
+    def __init__(self, host: Host, policies: Policies, runner: Runner) -> None:
+        self.host = host
+        self.policies = policies
+        self._runner = runner
+
+    def inode(self, path: str) -> Optional[Inode]:
+        """Return what is at a path, or None if nothing is."""
+        return read_inode(self.host.root, path, self.host.offline is None)
+
+    def followed(self, path: str, equivalences: Equivalences) -> str:
+        """Return a path with the links on the way followed; see followed()."""
+        return followed(self.host.root, path, equivalences)
+
+    def facts(self, policy: Policy, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
+        """Return all that a judgement of the path takes; see read()."""
+        return read(self.policies, policy, place, of_unit, profiled)
+
+    def client(self, domain: str, view: SocketView) -> Optional[ClientFacts]:
+        """Return what connecting takes of a domain, or None if the policy has no such domain."""
+        context = clients.context_of(domain)
+        return clients.client_facts(domain, context, view, self.policies.database.directory_label) if context else None
+
+    def enforcing(self) -> bool:
+        """Return whether the kernel enforces its policy."""
+        return selinuxlib.enforcing()
+
+    def denials(self, path: str) -> Tuple[List[Denial], List[str]]:
+        """Return the recent denials that are about a socket, and what could not be seen of it, and why."""
+        found, unseen = denials.recent(path, self._runner)
+        hidden = [unseen] if unseen else []
+        if os.geteuid() != 0:
+            hidden.append("who listens, the socket label and PID 1's label cache may only be seen by root")
+        return found, hidden
 
 
 def read_inode(root: str, path: str, live: bool) -> Optional[Inode]:
@@ -62,12 +105,12 @@ def read(policies: Policies, policy: Policy, place: Place, unit: bool, profile: 
     host, path, file_type, inode = place
     verdict = policies.database.verdict(path, file_type)
     # libselinux has no answer at all where it fails at a regex.
-    expected = None if verdict.broken else policies.database.lookup(path, labeldatabase.MODES[file_type])
+    expected = None if verdict.broken else policies.lookup_as(path, file_type)
     facts = PathFacts(host, path, file_type, inode, verdict, expected, ())
     if file_type == SOCKET and facts.own and facts.live:
         facts = facts._replace(listeners=_listeners(path))
     if file_type == SOCKET and not profile:
-        facts = facts._replace(meant=_meant(policies, policy, verdict))
+        facts = facts._replace(meant=meant(policies, policy, verdict))
     if not unit and facts.live and facts.own and facts.own.label:
         real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         facts = facts._replace(customizable=selinuxlib.is_customizable(facts.own.label),
@@ -85,7 +128,7 @@ def _listeners(path: str) -> List[Listener]:
                      labels.socket_label(one.pid, one.descriptor)) for one in unixsockets.holders(inodes)]
 
 
-def _meant(policies: Policies, policy: Policy, verdict: Verdict) -> Optional[Rule]:
+def meant(policies: Policies, policy: Policy, verdict: Verdict) -> Optional[Rule]:
     """Find a rule that names exactly this path, but for another file type, or in a spelling that cannot match."""
     meant = next((one for one in verdict.mismatched if literal(one.regex) == verdict.path), None)
     others = policy.equivalences.spellings(verdict.path) if meant is None else []

@@ -8,15 +8,17 @@ from ..model.facts import Host
 from ..model.filecontexts import ALL_FILES, Rule, type_of
 from ..model.record import Key
 from ..model.rules import Policy
-from ..model.typed import Collection, Dict, List, Optional, Sequence, Tuple
+from ..model.typed import Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 
 class Policies:
     """The file contexts on disk of one host, opened when they are first asked for."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, open_database: Callable[..., labeldatabase.LabelDatabase] =
+                 labeldatabase.LabelDatabase) -> None:
         self.store = Store(host.root, host.policy or "")
-        self.database = labeldatabase.LabelDatabase(host.root, host.policy or "")
+        self._open = open_database
+        self.database = open_database(host.root, host.policy or "")
         self.compiled = CompiledPolicy(host.root, host.policy or "")
         self._host = host
         self._without: Optional[labeldatabase.LabelDatabase] = None
@@ -41,12 +43,16 @@ class Policies:
             self._labels[path] = self.database.lookup(path)
         return self._labels[path]
 
+    def lookup_as(self, path: str, file_type: str) -> Optional[str]:
+        """Return what libselinux answers for a path as one file type."""
+        return self.database.lookup(path, labeldatabase.MODES[file_type])
+
     def lookup_without(self, gone: Collection[Key], path: str) -> Optional[str]:
         """Return what libselinux would answer for a socket if these local rules were not there."""
         if not gone:
             return self.lookup(path)
         if self._without is None:
-            self._without = labeldatabase.LabelDatabase(self._host.root, self._host.policy or "", gone)
+            self._without = self._open(self._host.root, self._host.policy or "", without=gone)
         return self._without.lookup(path)
 
     def effective(self, path: str) -> Tuple[Optional[str], Optional[Rule]]:

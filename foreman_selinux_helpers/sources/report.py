@@ -4,13 +4,13 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from ..doors import denials, report
 from ..model import lsof, reportdenials, reporttexts
 from ..model.labelcache import COMPILED, TEXTS, Written
 from ..model.reportfiles import Report
 from ..model.reporttexts import SELinuxState
+from ..model.typed import Any, Dict, Iterator, List, Optional, Value
 from .reportwants import wanted
 
 _PROCESS = "sos_commands/process/"
@@ -24,7 +24,7 @@ _PACKAGES = ("systemd", "libselinux", "libselinux1", "selinux-policy", "selinux-
              "selinux-policy-default", "foreman-selinux", "pulpcore-selinux", "foreman-selinux-helpers")
 
 
-class Machine(NamedTuple):
+class Machine(Value):
     """The host that a report is of; times are in seconds since the epoch.
 
     ``family``: of its distribution.

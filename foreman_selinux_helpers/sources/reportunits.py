@@ -1,12 +1,12 @@
 """Units from a sos report: as the manager had them loaded, and as their files say."""
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..model import reportunits, unitfiles
 from ..model.reportfiles import Report
 from ..model.reportunits import UnitFiles
 from ..model.shownunits import Properties, executable, first, listen_paths, parse_show, triggered_service
+from ..model.typed import Dict, List, Optional, Tuple, Value
 from ..model.units import Service, SocketUnit
 
 _SYSTEMD = "sos_commands/systemd/"
@@ -14,7 +14,7 @@ _UNPRINTABLE = "[unprintable]"
 _RUNNING = ("active", "activating", "reloading")
 
 
-class Access(NamedTuple):
+class Access(Value):
     """Owner, group and mode that a unit gives its sockets (systemd.socket(5)); None: root's."""
 
     user: Optional[str]

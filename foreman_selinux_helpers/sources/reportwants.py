@@ -4,9 +4,9 @@ Names are as sos makes them from its commands (3.9 and 4.0 to 4.12); what it has
 """
 
 import re
-from typing import Optional
 
 from ..model.reportfiles import Want
+from ..model.typed import Optional
 
 _MIB = 1 << 20
 _DENIALS = Want(16 * _MIB, (b"avc:",))

@@ -3,7 +3,7 @@
 import os
 
 from ..doors.log import Log
-from ..model.errors import UsageError
+from ..model.errors import HelperError, UsageError
 from ..model.typed import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, Value
 from . import documents
 from .documents import Document
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..model.profiles import Profiles, SocketProfile
     from ..repair.converge import Converge
     from ..sources.host import HostSource
+    from ..sources.report import ReportSource
 
 
 class Argument(Value):
@@ -35,12 +36,16 @@ DRY_RUN = argument("--dry-run", action="store_true", help="print what would be d
 
 
 class Request(Value):
-    """What the command line asks a verb for; ``changes``: it may change the host."""
+    """What the command line asks a verb for.
+
+    ``changes``: it may change the host; ``reads_reports``: it takes a sos report instead of this host.
+    """
 
     arguments: Any
     log: Log
     deadline: "Deadline"
     changes: bool
+    reads_reports: bool = False
 
     def root(self) -> str:
         """Return the absolute path of the root directory; raise UsageError if there is none."""
@@ -70,12 +75,17 @@ class Done(Value):
 
 
 class Verb(Value):
-    """What a verb declares; ``changes``: it changes the host, and needs root, unless ``--dry-run`` is given."""
+    """What a verb declares.
+
+    ``changes``: it changes the host, and needs root, unless ``--dry-run`` is given; ``reads_reports``: it takes
+    ``--sos``.
+    """
 
     help: str
     run: Callable[[Request], Done]
     arguments: Sequence[Argument] = ()
     changes: bool = False
+    reads_reports: bool = False
 
 
 class Run(Value):
@@ -86,6 +96,13 @@ class Run(Value):
     host: "Host"
     profiles: "Profiles"
     runner: "Runner"
+    report: "Optional[ReportSource]" = None
+
+    def need_rules(self) -> None:
+        """Raise HelperError where a report does not have the rules: nothing could be said of labels then."""
+        if self.report and self.host.policy is None and self.host.selinux_enabled:
+            why = next(iter(self.report.unseen), "it has no rules for labels")
+            raise HelperError("%s: %s" % (self.host.report, why))
 
     @property
     def dry_run(self) -> bool:
@@ -117,6 +134,10 @@ class Run(Value):
 
     def source(self, chosen: "Sequence[SocketProfile]") -> "HostSource":
         """Return the source of facts about the sockets of some profiles."""
+        if self.report is not None:
+            from ..sources.sos import SosSource
+
+            return SosSource(self.host, self.report, chosen, self.runner)
         from ..sources.host import HostSource
 
         return HostSource(self.host, chosen, self.known_units, self.runner)
@@ -129,12 +150,14 @@ class Run(Value):
 
 
 def on_host(work: Callable[[Run], Done]) -> Callable[[Request], Done]:
-    """Make the ``run`` of a verb that looks at a host, and at its profiles, first."""
+    """Make the ``run`` of a verb that reads a host, or a report of one, and its profiles first."""
     def run(request: Request) -> Done:
         from ..doors import profilefiles
         from ..doors.run import Runner
         from ..sources import hostkind
 
+        if request.arguments.sos is not None:
+            return _on_report(work, request)
         os.umask(0o022)  # the record and the label database are for everybody to read
         root = request.root()
         if request.changes:
@@ -146,3 +169,18 @@ def on_host(work: Callable[[Run], Done]) -> Callable[[Request], Done]:
         done = work(Run(request.arguments, request.log, host, found, Runner(request.deadline)))
         return done._replace(document=documents.add_broken(done.document, found.broken), broken=bool(found.broken))
     return run
+
+
+def _on_report(work: Callable[[Run], Done], request: Request) -> Done:
+    """Do the work of a verb with a sos report; its profiles, where it has none those that are installed here."""
+    from ..doors import profilefiles
+    from ..doors.run import Runner
+    from ..sources import sos
+
+    if not request.reads_reports:
+        raise UsageError("%s takes no --sos" % request.arguments.verb)
+    if request.arguments.root != "/":
+        raise UsageError("--sos and --root exclude each other")
+    with sos.opened(request.arguments.sos) as (host, report):
+        run = Run(request.arguments, request.log, host, profilefiles.load("/"), Runner(request.deadline), report)
+        return work(run)

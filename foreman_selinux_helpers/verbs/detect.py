@@ -48,4 +48,4 @@ def _build(which: str, build: Document) -> List[str]:
     return lines
 
 
-VERB = Verb("show when this systemd renews its label cache, and the evidence", _run)
+VERB = Verb("show when this systemd renews its label cache, and the evidence", _run, reads_reports=True)

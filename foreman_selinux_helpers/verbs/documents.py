@@ -1,5 +1,6 @@
 """The documents of ``--json`` (schema 1): what all of them have."""
 
+from ..model.facts import HOST, IMAGE
 from ..model.typed import TYPE_CHECKING, Any, Dict, Optional, Sequence, Value
 
 if TYPE_CHECKING:
@@ -9,9 +10,6 @@ SCHEMA = 1
 Document = Dict[str, Any]
 
 
-# Where facts are read from.
-HOST = "host"
-IMAGE = "image"
 
 
 class Looked(Value):

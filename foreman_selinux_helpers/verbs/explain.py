@@ -14,6 +14,7 @@ from ..model.pathfacts import Listener, PathFacts, UnitSocket, plain_path
 from ..model.profiles import unprofiled
 from ..model.typed import Any, List, Optional, Tuple
 from ..sources import pathfacts
+from ..sources.host import HostSource
 from ..sources.policies import Policies
 from . import documents, parts
 from . import text as shown
@@ -24,14 +25,16 @@ from .documents import Document, Looked
 @on_host
 def _run(run: Run) -> Done:
     host, arguments = run.host, run.arguments
+    run.need_rules()
     path = plain_path(arguments.path)
     document = _empty(path, arguments.kind, parts.looked(host))
     if host.policy is None:
         inode = pathfacts.read_inode(host.root, path, False)
         document.update(exists=inode is not None, file_type=arguments.kind or (inode.kind if inode else SOCKET))
         return Done(document, text)
-    with closing(Policies(host)) as policies:
-        return Done(_Explanation(run, policies, document).tell(), text)
+    source = run.source(run.profiles.sockets)
+    with closing(source.policies()) as policies:
+        return Done(_Explanation(run, source, policies, document).tell(), text)
 
 
 def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
@@ -48,13 +51,13 @@ def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
 class _Explanation:
     """One run of the verb: what looks, and the document that it goes into."""
 
-    def __init__(self, run: Run, policies: Policies, document: Document) -> None:
+    def __init__(self, run: Run, source: HostSource, policies: Policies, document: Document) -> None:
         self.run = run
-        self.policies = policies
+        self.source = source
+        self.paths = source.paths(policies)
         self.policy = pathfacts.policy_of(run.host, policies)
         self.document = document
         self.live = run.host.offline is None
-        self.source = run.source(run.profiles.sockets)
         self._facts: Optional[Facts] = None
 
     @property
@@ -67,14 +70,14 @@ class _Explanation:
     def tell(self) -> Document:
         """Look, judge, and return the document."""
         host, asked, kind = self.run.host, self.document["path"], self.run.arguments.kind
-        inode = pathfacts.read_inode(host.root, asked, self.live)
+        inode = self.paths.inode(asked)
         file_type = kind or (inode.kind if inode else SOCKET)
-        path = pathfacts.followed(host.root, asked, self.policy.equivalences)
+        path = self.paths.followed(asked, self.policy.equivalences)
         if path != asked:
             self._note("there is a symbolic link on the way: it really is %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
-        facts = pathfacts.read(self.policies, self.policy, pathfacts.Place(host, path, file_type, inode),
-                               report is not None, bool(report and report.view.profile))
+        facts = self.paths.facts(self.policy, pathfacts.Place(host, path, file_type, inode), report is not None,
+                                 bool(report and report.view.profile))
         self._describe(facts, unit)
         if report:
             self._describe_socket(report)
@@ -124,14 +127,14 @@ class _Explanation:
             self._note("whether %s may connect is not asked here: it takes the running kernel" % wanted)
             return judged
         view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
-        asked = self.source.read_client(wanted, view, self.policies)
+        asked = self.paths.client(wanted, view)
         if asked is None:
             if given:
                 raise UsageError("--client %s: the loaded policy has no such domain" % given)
             self._note("the loaded policy has no domain %s, which the profile names as its client" % wanted)
             return judged
         self.document["client"] = _client_of(asked)
-        if not self.source.enforcing():
+        if not self.paths.enforcing():
             self._note("SELinux is permissive: what the policy denies is logged, and happens all the same")
         judged = explanation.judge_client(judged, asked)
         if judged.cause is None and view.seen.exists and (view.seen.listening or view.seen.foreign):
@@ -141,7 +144,7 @@ class _Explanation:
         return judged
 
     def _denials(self, path: str) -> None:
-        found, hidden = self.source.read_denials(path)
+        found, hidden = self.paths.denials(path)
         self.document["denials"] = [dict(one._asdict()) for one in found]
         self.document["notes"] += hidden
         self.document["unseen"] += hidden
@@ -289,4 +292,5 @@ VERB = Verb("show why a path has its label, and the fix", _run, [
     argument("--as", dest="kind", metavar="TYPE", choices=FILE_TYPES,
              help="look at it as this file type: %s (default: that of what is there, or a socket)"
                   % ", ".join(FILE_TYPES)),
-    argument("--client", metavar="DOMAIN", help="ask whether this domain may connect (default: the profile's)")])
+    argument("--client", metavar="DOMAIN", help="ask whether this domain may connect (default: the profile's)")],
+    reads_reports=True)

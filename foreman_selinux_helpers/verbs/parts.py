@@ -27,7 +27,7 @@ def envelope(command: str, outcome: Outcome) -> Document:
 
 def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) -> Looked:
     """Return what a document says of the host that was looked at."""
-    return Looked(documents.source(host.root), [*host.notes, *notes], unseen)
+    return Looked(host.source, [*host.notes, *notes], unseen)
 
 
 def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:

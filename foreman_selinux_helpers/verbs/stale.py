@@ -77,4 +77,4 @@ def _short(label: Optional[str]) -> str:
     return type_of(label) if label else "by no rule"
 
 
-VERB = Verb("list the processes that label by outdated rules, and what renews them", _run)
+VERB = Verb("list the processes that label by outdated rules, and what renews them", _run, reads_reports=True)

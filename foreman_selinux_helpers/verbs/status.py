@@ -11,6 +11,7 @@ from .documents import Document
 
 @on_host
 def _run(run: Run) -> Done:
+    run.need_rules()
     source = run.source(run.chosen())
     found = outcome(source.everything().read_everything() if run.everything else source.read())
     parts.warn(run, found)
@@ -38,4 +39,4 @@ def text(document: Document, colour: bool = False) -> str:
                         + shown.notes(document))
 
 
-VERB = Verb("show what is wrong with each socket, and the fix", _run, [PROFILE_NAMES, ALL])
+VERB = Verb("show what is wrong with each socket, and the fix", _run, [PROFILE_NAMES, ALL], reads_reports=True)

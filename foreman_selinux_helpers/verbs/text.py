@@ -1,6 +1,7 @@
 """The parts of texts that several verbs print: sockets, plans, results, rules, PID 1's label cache, notes."""
 
 from ..model import causes, layout, plan
+from ..model.facts import SOS
 from ..model.filecontexts import type_of
 from ..model.labelcache import STALE
 from ..model.typed import Iterable, List, Sequence
@@ -13,8 +14,11 @@ def joined(lines: Iterable[str]) -> str:
 
 
 def notes(document: Document) -> List[str]:
-    """Return the notes of a document."""
-    return [line for note in document["notes"] for line in layout.wrap(note, 6, "note: ")]
+    """Return the notes of a document, and what could not be seen, where it is a report that does not tell it."""
+    lines = [line for note in document["notes"] for line in layout.wrap(note, 6, "note: ")]
+    unseen = document["unseen"] if document["source"] == SOS else []
+    return lines + [line for words in unseen if words not in document["notes"]
+                    for line in layout.wrap(words, 10, "not seen: ")]
 
 
 def acted(document: Document, colour: bool = False, dry_run: bool = False) -> str:

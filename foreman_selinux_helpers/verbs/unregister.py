@@ -19,7 +19,7 @@ def _run(run: Run) -> Done:
     units = {one.unit for one in chosen} | unknown
     choice = (lambda _, owned, __: owned.unit in units) if names else None
     decisions, results = unregister(run.host, choice, run.runner, run.log, run.dry_run)
-    return Done(document(decisions, results, documents.source(run.host.root)), text)
+    return Done(document(decisions, results, run.host.source), text)
 
 
 def document(decisions: Sequence[rules.Decision], results: Sequence[plan.Result], source: str) -> Document:

@@ -37,7 +37,7 @@ def test_every_socket_of_a_host(boot, install, demo):
         paths = {line.split("=")[1].split(" (")[0] for line in listening.splitlines()
                  if line.startswith("Listen=/") and line.endswith(("(Stream)", "(Datagram)", "(SequentialPacket)"))}
         assert paths <= set(sockets), "every path of every loaded unit"
-        assert sockets["/run/foreman.sock"]["profile"] == "foreman"
+        assert sockets["/run/foreman.sock"]["profile"] == "foreman-demo"
         own = sockets["/run/httpd.survey.sock"]
         assert (own["unit"], own["profile"], own["problem"]) == ("survey.socket", None, None)
         assert own["path_label"] == own["expected"]

@@ -1,0 +1,221 @@
+"""A sos report as a source of facts: what status, explain, stale and detect stand on, without the host itself."""
+
+import os
+from contextlib import contextmanager
+
+from ..doors import labeldatabase, selinuxlib
+from ..doors.policyfile import PolicyFile
+from ..doors.ruletexts import RuleTexts
+from ..doors.run import Runner
+from ..model import labelcache, sosfacts, wants
+from ..model.errors import HelperError
+from ..model.facts import Dates, Facts, Host
+from ..model.labelcache import NONE, LabelCache
+from ..model.processfacts import Holder, ProcessFacts, Seen
+from ..model.profiles import SocketProfile
+from ..model.refresh import INSTALLED, RUNNING, UNKNOWN, Build, Known, SystemdFacts, parse_version, predict
+from ..model.rules import Policy
+from ..model.sockets import ForeignSocket, SocketView
+from ..model.typed import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from ..model.units import SocketUnit
+from ..model.winner import Order
+from .host import HostSource
+from .policies import Policies
+from .report import ReportSource
+from .reportunits import ReportUnits
+from .sospaths import SosPaths, clients_of
+
+OURS = "foreman-selinux-helpers"
+
+
+@contextmanager
+def opened(location: str) -> "Iterator[Tuple[Host, ReportSource]]":
+    """Open a report; its policy and rules are files for as long as it is open.  Raises UsageError if it is none."""
+    report = ReportSource.open(location)
+    with report.root() as root:
+        state = report.selinux()
+        directory = report.label_directory()
+        # .../TYPE/contexts/files
+        policy = directory.split("/")[-3] if root and directory else None
+        machine = report.machine()
+        notes = ["the report is of %s" % machine.hostname] if machine.hostname else []
+        if policy and not _binding():
+            notes.append("this program worked out which rules win: the Python binding of libselinux is missing here")
+        if OURS not in report.packages():
+            notes.append("%s is not installed on that host: commands of it take that first" % OURS)
+        yield Host(root or "/nonexistent", policy, state.mode != "disabled", True, None, notes, location), report
+
+
+def _binding() -> bool:
+    try:
+        selinuxlib.binding()
+    except HelperError:
+        return False
+    return True
+
+
+class _Units:
+    """The units of a report, asked as the manager is."""
+
+    def __init__(self, units: ReportUnits) -> None:
+        self._units = units
+        self._loaded = units.socket_units()
+
+    def socket_units(self, names: Sequence[str]) -> Dict[str, SocketUnit]:
+        """Return socket units by name; of those that are not loaded it is not known whether they are there."""
+        return {name: self._loaded.get(name, SocketUnit(name, "not-found", "", (), None)) for name in names}
+
+    def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
+        """Return the paths of all loaded socket units; where it is not known what is loaded, of all unit files."""
+        if self._loaded:
+            return {name: unit.paths for name, unit in self._loaded.items()}
+        return self._units.listened_by_files()
+
+
+class SosSource(HostSource):
+    """One report, and the profiles that are asked about."""
+
+    def __init__(self, host: Host, report: ReportSource, profiles: Sequence[SocketProfile], runner: Runner) -> None:
+        super().__init__(host, profiles, None, runner)
+        self.report = report
+        self.units = ReportUnits(report.report)
+        self.systemd = _Units(self.units)  # type: ignore[assignment]
+        self._packages = report.packages()
+
+    def of(self, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]] = None) -> HostSource:
+        """Return the same report as a source of facts about other profiles' sockets."""
+        return SosSource(self.host, self.report, profiles, self._runner)
+
+    def read(self) -> Facts:
+        """Read what the report tells of the sockets; without rules, of PID 1's label cache alone."""
+        if self.host.policy is not None:
+            return super().read()
+        facts = self._nothing()
+        facts = facts._replace(init=facts.init._replace(cache=self._cache()))
+        return facts._replace(hidden=self._hidden())
+
+    def policies(self) -> Policies:
+        """Open the file contexts of the report."""
+        return Policies(self.host, labeldatabase.LabelDatabase if _binding() else self._texts)
+
+    def _texts(self, root: str, policy: str, without: Sequence[Tuple[str, str]] = ()) -> labeldatabase.LabelDatabase:
+        return RuleTexts(root, policy, self._order, without)
+
+    def _order(self) -> Order:
+        """Return how that host's libselinux orders rules: from 3.8 on by a tree of directories (winner.Order)."""
+        return sosfacts.order(self._packages.get("libselinux") or self._packages.get("libselinux1") or "")
+
+    def paths(self, policies: Policies) -> SosPaths:
+        """Return what tells of one path in this report."""
+        return SosPaths(self.host, policies, self._runner, self.report)
+
+    def read_everything(self) -> Facts:
+        """Read the sockets of all loaded units; others only where the host has listed them itself."""
+        facts = self.read()
+        document = self.report.document("status")
+        if document and isinstance(document.get("foreign"), list):
+            return facts._replace(foreign=[ForeignSocket(*map(str, (one["path"], one["path_label"], one["expected"])))
+                                           for one in document["foreign"]])
+        return facts._replace(foreign=[], hidden=[*facts.hidden, "sockets that no unit makes: the report has no list"])
+
+    def running(self) -> Build:
+        """Return the systemd that ran."""
+        version = self.units.manager_version() or self._packages.get("systemd")
+        return self._build(version, RUNNING) if version else Build(None, None, UNKNOWN, ["the report does not tell"])
+
+    def _build(self, version: str, which: str) -> Build:
+        from ..doors import packages
+
+        evr = self._packages.get("systemd")
+        libselinux = packages.upstream(self._packages.get("libselinux") or self._packages.get("libselinux1"))
+        known = Known(self.report.machine().family, packages.evr_comparison(), libselinux, evr)
+        prediction = predict(version, known, which)
+        parsed = parse_version(version)
+        return Build(version, (parsed.package if parsed else None) if which == RUNNING else evr,
+                     prediction.refresh, prediction.evidence)
+
+    def read_systemd(self, facts: Facts) -> Facts:
+        """Return the facts with the systemd that ran, and the one that was installed."""
+        evr = self._packages.get("systemd")
+        installed = self._build(evr, INSTALLED) if evr else Build(None, None, UNKNOWN, ["the report does not tell"])
+        return facts._replace(systemd=SystemdFacts(
+            self.running(), installed, self._packages.get("libselinux") or self._packages.get("libselinux1"), False,
+            True))
+
+    def read_stopped(self) -> List[str]:
+        """Return nothing: what an interrupted restart left down is not in a report."""
+        return []
+
+    def read_build(self, facts: Facts) -> Facts:
+        """Return the facts with the systemd that ran."""
+        return facts._replace(init=facts.init._replace(build=self.running()))
+
+    def read_cache(self, facts: Facts, others: Mapping[str, str] = NONE) -> Facts:
+        """Return the facts as they are: a report does not change."""
+        return facts
+
+    def _nothing(self) -> Facts:
+        return super()._nothing()._replace(privileged=True, hidden=self._hidden())
+
+    def _hidden(self) -> List[str]:
+        return [*self.report.unseen, *([self.units.unseen] if self.units.unseen else [])]
+
+    def _read_sockets(self, facts: Facts, policies: Policies, policy: Policy) -> Facts:
+        """Read the sockets as far as the report tells of them, and PID 1's label cache."""
+        seen = sosfacts.labels(self.report.document("status"), self.report.labels_to_change())
+        views = [self._view(profile, path, facts, policy, seen) for profile in self._profiles
+                 for path in wants.listened_paths(profile, facts.units.get(profile.unit))]
+        facts = facts._replace(sockets=views, init=facts.init._replace(cache=self._cache(), dates=Dates()))
+        file = self.report.policy()
+        place = os.path.join(self.host.root, file) if file else None
+        answers = PolicyFile(place) if place else None
+        clients = clients_of(self._profiles, views, answers, self.report, policies)
+        fault = ["whether clients may connect: %s" % answers.fault] if answers and answers.fault else []
+        return facts._replace(clients=clients, hidden=self._hidden() + fault)
+
+    def _view(self, profile: SocketProfile, path: str, facts: Facts, policy: Policy,
+              known: sosfacts.Labels) -> SocketView:
+        unit = facts.units.get(profile.unit)
+        expected = policy.lookup(path)
+        wanted = wants.of_socket(profile, path, expected, facts.rules.decisions, policy)
+        return SocketView(profile.unit, profile.profile, path, expected,
+                          sosfacts.seen(path, unit, known, self.report.denials(path)), wanted)
+
+    def _cache(self) -> LabelCache:
+        """Return PID 1's label cache: as the host itself told, or by what lsof tells."""
+        document = self.report.document("status")
+        told = sosfacts.label_cache(document) if document else None
+        if told:
+            return told
+        listing = self.report.label_caches()
+        directory = self.report.label_directory()
+        if listing is None or directory is None:
+            return LabelCache(labelcache.UNKNOWN, ["the report does not tell which label database PID 1 held"])
+        holder = listing.holders.get(1)
+        if holder is None and listing.incomplete:
+            return LabelCache(labelcache.UNKNOWN, ["lsof does not tell of PID 1: %s" % listing.incomplete])
+        return labelcache.compare(holder.held if holder else [], listing.on_disk.get, directory)
+
+    def read_processes(self) -> Facts:
+        """Return facts about the processes that label by rules, by lsof, and nothing else."""
+        facts = self._nothing()
+        listing, directory = self.report.label_caches(), self.report.label_directory()
+        if listing is None or directory is None:
+            return facts._replace(processes=ProcessFacts(), hidden=self._hidden())
+        outdated: List[Holder] = []
+        unknown: List[str] = []
+        fresh = 0
+        units = self.units.process_units()
+        for pid, holder in sorted(listing.holders.items()):
+            cache = labelcache.compare(holder.held, listing.on_disk.get, directory)
+            fresh += cache.state == labelcache.FRESH
+            if cache.state == labelcache.UNKNOWN and any(
+                    labelcache.part_of(file.path, directory) for file in holder.held):
+                unknown.append("; ".join(cache.evidence))
+            if cache.state == labelcache.STALE:
+                systemd = pid == 1 or holder.comm.startswith("systemd")
+                who = Seen(pid, units.get(pid), "root", holder.user_id or 0, systemd, pid == 1)
+                outdated.append(Holder(who, holder.comm, cache, [file.path for file in holder.held], None,
+                                       unasked="a report does not hold its copy"))
+        found = ProcessFacts(outdated, fresh, 0, unknown, build=self.running() if outdated else None)
+        return facts._replace(processes=found, hidden=self._hidden())

@@ -1,0 +1,133 @@
+"""What a sos report tells of one path: its rules, denials, and whether the policy lets a client connect."""
+
+import os
+
+from ..doors.denials import Denial
+from ..doors.policyfile import PolicyFile
+from ..doors.run import Runner
+from ..model.access import SOCKET_OBJECT, Check, ClientFacts, denied_for_good
+from ..model.equivalence import Equivalences
+from ..model.facts import Host
+from ..model.filecontexts import SOCKET, Rule, type_of
+from ..model.pathfacts import Inode, PathFacts
+from ..model.profiles import SocketProfile
+from ..model.rules import Policy
+from ..model.sockets import SocketView
+from ..model.sosfacts import labels
+from ..model.typed import Dict, List, Optional, Sequence, Tuple
+from ..model.winner import Verdict
+from .pathfacts import HostPaths, Place, meant
+from .policies import Policies
+from .report import ReportSource
+
+
+class SosPaths(HostPaths):
+    """What a report tells of one path."""
+
+    def __init__(self, host: Host, policies: Policies, runner: Runner, report: ReportSource) -> None:
+        super().__init__(host, policies, runner)
+        self._report = report
+
+    def inode(self, path: str) -> Optional[Inode]:
+        """Return the socket at a path, if its label is known: nothing else tells what is there."""
+        label = labels(self._report.document("status"), self._report.labels_to_change()).paths.get(path)
+        told = label or next((denial.target for denial in reversed(self._report.denials(path))
+                              if denial.file_class == "sock_file"), None)
+        return Inode(SOCKET, told, None) if told else None
+
+    def followed(self, path: str, equivalences: Equivalences) -> str:
+        """Return the path: which links there are is not known."""
+        return path
+
+    def facts(self, policy: Policy, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
+        """Return the rules for a path; who listens there is not known."""
+        host, path, file_type, inode = place
+        verdict = self.policies.database.verdict(path, file_type)
+        facts = PathFacts(host, path, file_type, inode, _as_on(host, verdict),
+                          None if verdict.broken else self.policies.lookup_as(path, file_type), ())
+        return facts._replace(meant=meant(self.policies, policy, verdict)) if file_type == SOCKET and not profiled \
+            else facts
+
+    def client(self, domain: str, view: SocketView) -> Optional[ClientFacts]:
+        """Return what connecting takes of a domain by the policy in the report, or None if it cannot be asked."""
+        file = self._report.policy()
+        if file is None:
+            return None
+        answers = PolicyFile(os.path.join(self.host.root, file))
+        try:
+            return client(domain, view, answers, self._report, self.policies)
+        finally:
+            answers.close()
+
+    def enforcing(self) -> bool:
+        """Return whether the kernel enforced its policy, as far as the report tells."""
+        return self._report.selinux().mode != "permissive"
+
+    def denials(self, path: str) -> Tuple[List[Denial], List[str]]:
+        """Return the last denials that are about a socket, and what could not be seen of it, and why."""
+        hidden = [] if self._report.document("status") else [
+            "who listens, and the labels of sockets: only the plugin of this program puts them into a report"]
+        return self._report.denials(path), hidden + self._report.unseen
+
+
+def _as_on(host: Host, verdict: Verdict) -> Verdict:
+    """Return a verdict with the paths of files as they are on the host, not where they were unpacked."""
+    def moved(rule: Rule) -> Rule:
+        return rule._replace(file=host.shown(rule.file))
+
+    return verdict._replace(
+        rule=moved(verdict.rule) if verdict.rule else None, beaten=[moved(rule) for rule in verdict.beaten],
+        mismatched=[moved(rule) for rule in verdict.mismatched],
+        substitutions=[one._replace(file=host.shown(one.file)) for one in verdict.substitutions],
+        broken=moved(verdict.broken) if verdict.broken else None)
+
+
+def clients_of(profiles: Sequence[SocketProfile], views: Sequence[SocketView], answers: Optional[PolicyFile],
+               report: ReportSource, policies: Policies) -> Dict[str, ClientFacts]:
+    """Ask the policy of a report whether the clients that profiles name may connect to the sockets that are there."""
+    domains = {profile.unit: profile.client for profile in profiles if profile.client}
+    found = {}
+    try:
+        for view in views if answers else ():
+            domain = domains.get(view.unit)
+            asked = client(domain, view, answers, report, policies) if domain and answers and view.present else None
+            if asked:
+                found[view.path] = asked
+    finally:
+        if answers:
+            answers.close()
+    return found
+
+
+def client(domain: str, view: SocketView, answers: PolicyFile, report: ReportSource,
+           policies: Policies) -> Optional[ClientFacts]:
+    """Ask what connecting takes of a domain; None: the policy has no such domain, or cannot be asked.
+
+    Labels of directories are not in a report: those that they should have are taken.
+    """
+    context = next((context for context in report.contexts_of_processes().values() if type_of(context) == domain),
+                   "system_u:system_r:%s:s0" % domain)
+    if answers.allowed(context, context, "process", "getattr") is None:
+        return None
+    checks: List[Check] = []
+    directory = os.path.dirname(view.path)
+    while True:
+        label = policies.database.directory_label(directory)
+        checks.insert(0, _check(answers, context, (directory, "dir", "search"), None, label))
+        if directory == "/":
+            break
+        directory = os.path.dirname(directory)
+    seen = view.seen
+    checks.append(_check(answers, context, (view.path, "sock_file", "write"), seen.path_label, view.wanted.context))
+    connect = ("unix_dgram_socket", "sendto") if seen.datagram else ("unix_stream_socket", "connectto")
+    checks.append(_check(answers, context, (SOCKET_OBJECT, *connect), seen.socket_label, seen.socket_label))
+    return ClientFacts(domain, context, checks, [
+        answers.why_denied(context, check.right_label or "", check.file_class, check.permission)
+        for check in denied_for_good(checks)])
+
+
+def _check(answers: PolicyFile, context: str, what: Tuple[str, str, str], label: Optional[str],
+           right: Optional[str]) -> Check:
+    target, file_class, permission = what
+    now, then = (answers.allowed(context, one, file_class, permission) if one else None for one in (label, right))
+    return Check(target, file_class, permission, label, now, right, then)
