@@ -149,8 +149,8 @@ class ReportSource:
         for one in _members(manifest, "components", "report", "plugins", "process", "commands"):
             if isinstance(one, dict) and one.get("command") == "lsof" and one.get("return_code") == 124:
                 return "it timed out"
-        log = self.report.text("sos_logs/sos.log") or ""
-        return "it timed out" if re.search(r"command '(?:timeout \S+ )?lsof .*timed out", log) else None
+        log = (self.report.text("sos_logs/sos.log") or "").split("\n")
+        return "it timed out" if any("lsof " in line and "timed out" in line for line in log) else None
 
     def written(self, path: str) -> Optional[Written]:
         """Return when a file of the host was written, as labelcache.Texts asks: the change of an inode is not kept."""
