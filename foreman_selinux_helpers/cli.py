@@ -202,9 +202,11 @@ def _run(arguments: Any, log: Log, deadline: Deadline, output: Output) -> int:
     from .verbs.context import Request
 
     verb, changes = verbs.load(arguments.verb), _changes(arguments)
+    if arguments.sos is not None and not verb.reads_reports:
+        raise UsageError("%s takes no --sos" % arguments.verb)
     if changes and os.geteuid() != 0:
         raise NeedsRoot("%s changes the host and needs root" % arguments.verb)
-    done = verb.run(Request(arguments, log, deadline, changes, verb.reads_reports))
+    done = verb.run(Request(arguments, log, deadline, changes))
     if output.json:
         output.document(done.document)
     elif not arguments.quiet:

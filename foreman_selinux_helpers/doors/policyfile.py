@@ -52,6 +52,6 @@ class PolicyFile:
                 self._audit2why = audit2why
             except ImportError:
                 self.fault = "the Python binding of libselinux is missing here"
-            except (RuntimeError, ValueError, OSError) as error:
+            except (RuntimeError, ValueError, OSError, SystemError) as error:
                 self.fault = "the policy cannot be read: %s" % error
         return self._audit2why is not None

@@ -115,6 +115,7 @@ class _Watched:
         self.position = 0
         self.bound = 0
         self.content_end = 0
+        self.may_end = False
 
     def read(self, size: int) -> bytes:
         if self.position > MOST_UNPACKED:
@@ -122,6 +123,9 @@ class _Watched:
         if self.position > self.bound:
             raise _Damaged("a header is larger than %d KiB" % (_MOST_HEADERS >> 10))
         block = self._stream.read(size)
+        if not block and not self.may_end:
+            # To come behind a file of any size, tarfile would go on reading nothing.
+            raise _Damaged("it ends too early")
         filled = len(block.rstrip(b"\0"))
         if filled:
             self.content_end = self.position + filled
@@ -164,6 +168,7 @@ class _Archive:
         """Raise _Damaged unless the archive ends as one does: with a block of zeros, and nothing behind it."""
         watched = self._watched
         watched.bound = MOST_UNPACKED
+        watched.may_end = True
         while watched.read(BLOCK):
             pass
         if watched.position < end + 512:

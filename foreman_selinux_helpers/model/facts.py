@@ -178,7 +178,8 @@ class Facts(Value):
     @property
     def unseen(self) -> List[str]:
         """What could not be seen, and why."""
+        why = "the report does not tell its label" if self.host.report else "permission denied"
         return [*self.hidden, *self.unseen_cache, *(
-            "%s: permission denied" % view.path for view in self.sockets
+            "%s: %s" % (view.path, why) for view in self.sockets
             if view.seen.in_use and view.seen.exists is None), *(
             view.seen.reach.unseen for view in self.sockets if view.seen.reach.unseen)]

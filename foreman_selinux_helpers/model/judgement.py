@@ -24,7 +24,9 @@ def reports(facts: Facts) -> List[SocketReport]:
     wrong = None if cache.wrong is None else [one.path for one in cache.wrong]
     found = []
     for view in facts.sockets:
-        concerned = wrong is None or view.path in wrong
+        # Where PID 1 was not asked, its cache may matter for what a profile is about, and for what is wrong.
+        concerned = view.path in wrong if wrong is not None else (
+            view.wanted.restart != sockets.RELABEL_ONLY or view.path_wrong(facts.same_type))
         cause = sockets.problem(view, outdated and concerned, facts.same_type, looks_old and concerned)
         client = facts.clients.get(view.path)
         report = SocketReport(view, None, None)

@@ -9,12 +9,14 @@ directory.  A mere ``(path dev=…)`` is normal on btrfs.
 import re
 
 from .labelcache import HeldFile
-from .typed import Dict, Iterable, List, Optional, Set, Value
+from .typed import Dict, Iterable, List, Optional, Set, Tuple, Value
 
 _HEAD = "COMMAND"
 _DATABASE = "/file_contexts"
 _ROW = (r"(?P<command>\S+) +(?P<pid>\d+) +(?:(?P<thread>\d+) +\S+ +)?(?P<user>\S+) +(?P<fd>mem|DEL)[-rwuW]* +REG +"
-        r"(?P<device>\S+) +(?:\S+ +)?(?P<inode>\d+) (?P<path>/.*?)(?: \((?P<remark>(?:path|stat:) .*)\))?\Z")
+        r"(?P<device>\S+) +(?:\S+ +)?(?P<inode>\d+) (?P<path>/.*)\Z")
+# What may follow a path.
+_REMARKS = (" (path ", " (stat: ")
 # Any other row that may name one: a file that is open.
 _OTHER = r"\S+ +\d+ +(?:\d+ +\S+ +)?\S+ +(?:\d+[-\w]*|[a-z]{3}) +[A-Za-z]\w* "
 _DELETED = " (deleted)"
@@ -66,10 +68,10 @@ def parse(lines: Iterable[str], ended: bool = True) -> Listing:
         found = re.match(_ROW, line)
         if found and not found.group("thread") and _DATABASE in found.group("path") \
                 and not found.group("command").startswith("("):
-            rows.append(_row(found))
-            remark = re.search(r"\binode=(\d+)", found.group("remark") or "")
-            if remark:
-                on_disk.setdefault(rows[-1].held.path, int(remark.group(1)))
+            row, inode = _row(found)
+            rows.append(row)
+            if inode is not None:
+                on_disk.setdefault(row.held.path, inode)
         # sos puts errors between: they may stand in the middle of a row.
         unread = unread or (found is None and _DATABASE in line and not re.match(_OTHER, line))
     here = {row.device for row in rows if row.holder.pid == 1} \
@@ -90,12 +92,19 @@ def parse(lines: Iterable[str], ended: bool = True) -> Listing:
     return Listing(holders, on_disk, elsewhere, incomplete)
 
 
-def _row(found: "re.Match[str]") -> _Row:
-    path, deleted, remark = found.group("path"), found.group("fd") == "DEL", found.group("remark") or ""
+def _row(found: "re.Match[str]") -> Tuple[_Row, Optional[int]]:
+    """Return what a row tells, and the inode at the path where that is another file's."""
+    path, deleted, remark = found.group("path"), found.group("fd") == "DEL", ""
+    for start in _REMARKS:
+        place = path.rfind(start)
+        if place > 0 and path.endswith(")"):
+            path, remark = path[:place], path[place:]
     if path.endswith(_DELETED):
         path, deleted = path[:-len(_DELETED)], True
     command = re.sub(_ESCAPED, lambda escaped: chr(int(escaped.group(1), 16)), found.group("command"))
     user = found.group("user")
     holder = Holder(int(found.group("pid")), command, int(user) if user.isdigit() else None, [])
-    other = not deleted and ("inode=" in remark or remark.startswith("stat:"))
-    return _Row(holder, found.group("device"), HeldFile(path, int(found.group("inode")), deleted), other)
+    inode = re.search(r"\binode=(\d+)", remark)
+    other = not deleted and (inode is not None or remark.startswith(_REMARKS[1]))
+    held = HeldFile(path, int(found.group("inode")), deleted)
+    return _Row(holder, found.group("device"), held, other), int(inode.group(1)) if inode else None

@@ -45,7 +45,7 @@ def booleans(text: str) -> Dict[str, bool]:
 
 def contexts_of_processes(text: str) -> Dict[int, str]:
     """Read ``ps auxZww``: the context of each process, by PID."""
-    found = re.findall(r"^([^\s:]+:[^\s:]+:[^\s:]+\S*) +\S+ +(\d+) ", text, re.M)
+    found = re.findall(r"^([^\s:]+:[^\s:]+:[^\s:]+(?::\S+)?) +\S+ +(\d+) ", text, re.M)
     return {int(pid): context for context, pid in found}
 
 
@@ -105,7 +105,7 @@ def taken_at(timedatectl: str) -> Optional[float]:
 
 def utc_offset(timedatectl: str) -> Optional[int]:
     """Read timedatectl(1): by how many seconds local time is ahead of UTC."""
-    found = re.search(r"Time ?zone: .*?([+-])(\d\d)(\d\d)\)", timedatectl)
+    found = re.search(r"Time ?zone: .{0,99}?([+-])(\d\d)(\d\d)\)", timedatectl)
     if not found:
         return None
     sign, hours, minutes = found.groups()
@@ -118,7 +118,7 @@ def relabels(text: str) -> Dict[str, Tuple[str, str]]:
     policycoreutils before 2.6 (EL 7) prints ``restorecon reset PATH context A->B``, later ones ``Would relabel PATH
     from A to B``.
     """
-    found = re.findall(r"^(?:.*restorecon reset (/.*) context (\S+?)->(\S+)|Would relabel (/.*) from (\S+) to (\S+))$",
+    found = re.findall(r"^(?:\S*restorecon reset (/.*) context (\S+)->(\S+)|Would relabel (/.*) from (\S+) to (\S+))$",
                        text, re.M)
     return {old[0] or old[3]: (old[1] or old[4], old[2] or old[5]) for old in found}
 

@@ -6,8 +6,11 @@ import re
 from contextlib import contextmanager
 
 from ..doors import denials, report
+from ..doors.profilefiles import ADMIN_DIR, VENDOR_DIR
 from ..model import lsof, reportdenials, reporttexts
+from ..model.errors import Refused
 from ..model.labelcache import COMPILED, TEXTS, Written
+from ..model.profiles import Profiles, SocketProfile, parse
 from ..model.reportfiles import Report
 from ..model.reporttexts import SELinuxState
 from ..model.typed import Any, Dict, Iterator, List, Optional, Value
@@ -149,8 +152,8 @@ class ReportSource:
         for one in _members(manifest, "components", "report", "plugins", "process", "commands"):
             if isinstance(one, dict) and one.get("command") == "lsof" and one.get("return_code") == 124:
                 return "it timed out"
-        log = self.report.text("sos_logs/sos.log") or ""
-        return "it timed out" if re.search(r"command '(?:timeout \S+ )?lsof .*timed out", log) else None
+        log = (self.report.text("sos_logs/sos.log") or "").split("\n")
+        return "it timed out" if any("lsof " in line and "timed out" in line for line in log) else None
 
     def written(self, path: str) -> Optional[Written]:
         """Return when a file of the host was written, as labelcache.Texts asks: the change of an inode is not kept."""
@@ -186,6 +189,19 @@ class ReportSource:
             self._miss("what the policy allows, and its types: the report has no whole %s/policy.*" % place)
             return None
         return "%s/%s" % (place, max(found, key=lambda name: int(name.rpartition(".")[2])))
+
+    def profiles(self) -> Profiles:
+        """Return the profiles that were installed; one that cannot be read is left out, and noted."""
+        texts: Dict[str, str] = {}
+        for place in (VENDOR_DIR, ADMIN_DIR):
+            texts.update((name, file.text) for name, file in self.report.below(place).items() if name.endswith(".conf"))
+        found: Dict[str, SocketProfile] = {}
+        for name, text in sorted(texts.items()):
+            try:
+                found.update((profile.unit, profile) for profile in parse(text, name[:-len(".conf")]))
+            except Refused as refused:
+                self._miss("the profile %s of the report: %s" % (name, refused.reason))
+        return Profiles(list(found.values()), [])
 
     # -- versions and denials ------------------------------------------------------------------
 

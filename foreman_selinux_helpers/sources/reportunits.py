@@ -11,6 +11,8 @@ from ..model.units import Service, SocketUnit
 
 _SYSTEMD = "sos_commands/systemd/"
 _UNPRINTABLE = "[unprintable]"
+# No unit has longer lines, and what reads them need not be quick for others.
+_LONGEST_LINE = 1 << 14
 _RUNNING = ("active", "activating", "reloading")
 
 
@@ -38,7 +40,7 @@ class ReportUnits:
                             ("systemd-analyze_dump", reportunits.parse_dump),
                             ("systemctl_show_service_--all", parse_show),
                             ("systemctl_show_--all", parse_show)):
-            for properties in parse(report.text(_SYSTEMD + name) or ""):
+            for properties in parse(self._text(name)):
                 unit = first(properties, "Id")
                 if unit:
                     self.loaded.setdefault(unit, {}).update(properties)
@@ -46,11 +48,15 @@ class ReportUnits:
         self.unseen = None if sockets else \
             "which socket units are loaded: the report has no output of systemd-analyze dump or systemctl status"
 
+    def _text(self, name: str) -> str:
+        text = self._report.text(_SYSTEMD + name) or ""
+        return "\n".join(line for line in text.split("\n") if len(line) < _LONGEST_LINE)
+
     def manager_version(self) -> Optional[str]:
         """Return the version of the running manager as it says itself, or None."""
-        shown = parse_show(self._report.text(_SYSTEMD + "systemctl_show_--all") or "")
+        shown = parse_show(self._text("systemctl_show_--all"))
         version = next((first(one, "Version") for one in shown if "Version" in one), "")
-        dumped = re.match(r"Manager: systemd (.+)", self._report.text(_SYSTEMD + "systemd-analyze_dump") or "")
+        dumped = re.match(r"Manager: systemd (.+)", self._text("systemd-analyze_dump"))
         return version or (dumped.group(1) if dumped else None)
 
     def socket_units(self) -> Dict[str, SocketUnit]:

@@ -39,6 +39,8 @@ def opened(location: str) -> "Iterator[Tuple[Host, ReportSource]]":
         policy = directory.split("/")[-3] if root and directory else None
         machine = report.machine()
         notes = ["the report is of %s" % machine.hostname] if machine.hostname else []
+        if state.mode == "disabled":
+            notes.append("SELinux was disabled on that host")
         if policy and not _binding():
             notes.append("this program worked out which rules win: the Python binding of libselinux is missing here")
         if OURS not in report.packages():

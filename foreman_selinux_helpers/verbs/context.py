@@ -36,16 +36,12 @@ DRY_RUN = argument("--dry-run", action="store_true", help="print what would be d
 
 
 class Request(Value):
-    """What the command line asks a verb for.
-
-    ``changes``: it may change the host; ``reads_reports``: it takes a sos report instead of this host.
-    """
+    """What the command line asks a verb for; ``changes``: it may change the host."""
 
     arguments: Any
     log: Log
     deadline: "Deadline"
     changes: bool
-    reads_reports: bool = False
 
     def root(self) -> str:
         """Return the absolute path of the root directory; raise UsageError if there is none."""
@@ -101,7 +97,7 @@ class Run(Value):
     def need_rules(self) -> None:
         """Raise HelperError where a report does not have the rules: nothing could be said of labels then."""
         if self.report and self.host.policy is None and self.host.selinux_enabled:
-            why = next(iter(self.report.unseen), "it has no rules for labels")
+            why = next((words for words in self.report.unseen if words.startswith("rules")), "it has no rules")
             raise HelperError("%s: %s" % (self.host.report, why))
 
     @property
@@ -177,10 +173,9 @@ def _on_report(work: Callable[[Run], Done], request: Request) -> Done:
     from ..doors.run import Runner
     from ..sources import sos
 
-    if not request.reads_reports:
-        raise UsageError("%s takes no --sos" % request.arguments.verb)
     if request.arguments.root != "/":
         raise UsageError("--sos and --root exclude each other")
     with sos.opened(request.arguments.sos) as (host, report):
-        run = Run(request.arguments, request.log, host, profilefiles.load("/"), Runner(request.deadline), report)
-        return work(run)
+        own = report.profiles()
+        found = own if own.sockets else profilefiles.load("/")
+        return work(Run(request.arguments, request.log, host, found, Runner(request.deadline), report))

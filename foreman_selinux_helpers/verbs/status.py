@@ -32,7 +32,7 @@ def document(found: Outcome) -> Document:
 
 def text(document: Document, colour: bool = False) -> str:
     """Return the document as lines for a terminal."""
-    lines = shown.table(document["sockets"], colour)
+    lines = shown.table(document, colour)
     if not document["sockets"]:
         lines.append("no socket was found" if "foreign" in document else "no profiles are installed")
     return shown.joined(lines + shown.survey(document, colour) + shown.label_cache(document["label_cache"])

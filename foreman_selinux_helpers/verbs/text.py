@@ -16,7 +16,7 @@ def joined(lines: Iterable[str]) -> str:
 def notes(document: Document) -> List[str]:
     """Return the notes of a document, and what could not be seen, where it is a report that does not tell it."""
     lines = [line for note in document["notes"] for line in layout.wrap(note, 6, "note: ")]
-    unseen = document["unseen"] if document["source"] == SOS else []
+    unseen = document["unseen"] if document.get("source") == SOS else []
     return lines + [line for words in unseen if words not in document["notes"]
                     for line in layout.wrap(words, 10, "not seen: ")]
 
@@ -27,7 +27,7 @@ def acted(document: Document, colour: bool = False, dry_run: bool = False) -> st
     planned = (dry_run or not document["results"]) and (document["plan"] or not document["results"])
     return joined(
         (_plan(document["plan"], dry_run) if planned else []) + _results(document["results"])
-        + (table(document["sockets"], colour) if "sockets" in document else []) + survey(document, colour)
+        + (table(document, colour) if "sockets" in document else []) + survey(document, colour)
         + label_cache(document["label_cache"]) + notes(document))
 
 
@@ -63,31 +63,33 @@ def decided(document: Document, colour: bool = False) -> str:
     return joined((lines or ["no rules"]) + notes(document))
 
 
-def table(found: Sequence[Document], colour: bool) -> List[str]:
+def table(document: Document, colour: bool) -> List[str]:
     """Return a table of many sockets, and the story of each that is wrong, or of the only one."""
+    found = document["sockets"]
+    hidden = "the report does not tell" if document.get("source") == SOS else "permission denied"
     if len(found) == 1:
-        return _socket(found[0], colour)
+        return _socket(found[0], hidden, colour)
     rows = layout.table([(one["unit"], one["path"]) for one in found])
     widest = max([len(row) for row in rows] or [0])
-    lines = ["%s  %s" % (row.ljust(widest), _verdict(one, colour))
+    lines = ["%s  %s" % (row.ljust(widest), _verdict(one, hidden, colour))
              for one, row in zip(found, rows)]
     for one in found:
         if one["problem"]:
-            lines += [""] + _socket(one, colour)
+            lines += [""] + _socket(one, hidden, colour)
     return lines + [""] if any(one["problem"] for one in found) else lines
 
 
-def _verdict(socket: Document, colour: bool) -> str:
+def _verdict(socket: Document, hidden: str, colour: bool) -> str:
     """Return in a word or two what is the matter."""
     if socket["problem"]:
         return layout.paint("WRONG: %s" % socket["problem"], "bad", colour)
     if socket["in_use"] and socket["exists"] is None:
-        return "not seen: permission denied"
+        return "not seen: %s" % hidden
     return layout.paint("ok" if socket["in_use"] else "ok, not in use", "good", colour)
 
 
-def _socket(one: Document, colour: bool) -> List[str]:
-    said = _verdict(one, colour)
+def _socket(one: Document, hidden: str, colour: bool) -> List[str]:
+    said = _verdict(one, hidden, colour)
     lines = ["%s  %s  %s" % (one["unit"], layout.printable(one["path"]), said)]
     if not one["in_use"] and not one["problem"] and not one["expected"]:
         return lines

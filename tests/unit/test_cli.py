@@ -149,7 +149,7 @@ def test_options_are_not_guessed(root):
 def test_options_stand_anywhere_and_the_last_of_one_counts(argv):
     assert vars(cli.parse(argv.split())) == {
         "verb": "repair", "names": ["a", "b"], "all": False, "dry_run": True, "json": True, "quiet": True, "verbose": False,
-        "root": "/", "timeout": 5.0}
+        "root": "/", "sos": None, "timeout": 5.0}
 
 
 def test_words_of_a_verb_may_look_like_anything():
@@ -173,7 +173,7 @@ def test_what_contradicts_or_is_missing(argv, capsys):
 @pytest.mark.parametrize("verb", ["status", "repair", "register", "unregister"])
 @pytest.mark.parametrize("argv", [
     "", "a", "--json", "-q a b", "--verbose -v", "--dry-run --quiet", "--timeout 5 a --timeout 7.5", "--timeout 0",
-    "--timeout", "--timeout=9", "-v --quiet", "--json=1", "-- a", "-- -a", "--root /x", "--nonsense", "-qv", "--all"])
+    "--timeout", "--timeout=9", "-v --quiet", "--json=1", "-- a", "-- -a", "--root /x", "--sos /x", "--nonsense", "-qv", "--all"])
 def test_a_plain_command_line_means_what_argparse_says(verb, argv):
     def parsed():
         try:

@@ -8,7 +8,7 @@ import pytest
 from foreman_selinux_helpers import verbs
 from foreman_selinux_helpers.lint import rules as lintrules
 from foreman_selinux_helpers.lint import targets
-from foreman_selinux_helpers.model import causes, filecontexts, guards, labelcache, plan, refresh, rules, sockets
+from foreman_selinux_helpers.model import causes, facts, filecontexts, guards, labelcache, plan, refresh, rules, sockets
 from foreman_selinux_helpers.model.plan import Result
 from foreman_selinux_helpers.verbs import documents
 
@@ -38,7 +38,7 @@ def values(module, *but):
     ("file_type", set(filecontexts.FILE_TYPES.values()) - {filecontexts.ALL_FILES}),
     ("severity", {lintrules.ERROR, lintrules.WARNING}),
     ("target", set(targets.NAMES)),
-    ("source", {documents.HOST, documents.IMAGE}),
+    ("source", {facts.HOST, facts.IMAGE, facts.SOS}),
 ])
 def test_it_has_the_words_of_the_code(name, words):
     assert set(DEFINITIONS[name]["enum"]) == words

@@ -261,13 +261,16 @@ def test_sizes_that_are_none(tmp_path):
     path = reports.archive(tmp_path / "a", {"sos_commands/a": "x" * 2000, "b": "y"}, "")
     content = path.read_bytes()
     place = content.index(b"sos_commands/a") - len(TOP) - 1
-    for size in (b"\xff" * 12, b"\x80" + b"\xff" * 11, b"77777777777\0", b"-0000000001\0"):
+    for size in (b"\xff" * 12, b"\x80" + b"\xff" * 11, b"\x80\0\x10" + b"\0" * 9, b"77777777777\0", b"-0000000001\0"):
         header = bytearray(content[place:place + 512])
         header[124:136] = size
         header[148:156] = b" " * 8
         header[148:156] = b"%06o\0 " % sum(header)
         path.write_bytes(content[:place] + bytes(header) + content[place + 512:])
         refused(path, "cut off or damaged|unpacks to more")
+        # What is not wanted is passed over, in as many steps as its size says.
+        with pytest.raises(UsageError, match="cut off or damaged|unpacks to more"):
+            report.read(str(path), lambda name: None)
 
 
 def test_a_sparse_file_is_not_filled_up(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,29 @@ def test_what_sos_clean_has_replaced(tmp_path, name):
     source = ReportSource.open(str(reports.archive(tmp_path / name, files)))
     assert source.obfuscated
     assert "paths and rules may have changed" in source.unseen[0]
+
+
+def test_long_lines_take_no_time(tmp_path):
+    """Of none of them the time may grow with the square of its length."""
+    row = "systemd 1 0 mem REG 253,0 5 6 /file_contexts"
+    dump = "sos_commands/systemd/systemd-analyze_dump"
+    files = dict(reports.el9(), **{
+        "sos_commands/process/lsof_M_-n_-l_-c": "COMMAND \n%s\n%s\n" % (row + " (path inode=1) (stat: " * 2800, "a " * 30000 + row),
+        "sos_commands/selinux/ps_auxZww": "a:b:" + "c" * 300000 + "\n",
+        "sos_commands/selinux/sestatus_-b": "a" * 100000 + " " * 300000 + "x\n",
+        "sos_commands/systemd/timedatectl": "Timezone: " * 30000,
+        "sos_commands/foreman/foreman-selinux-relabel_-nv": "restorecon reset /x context a->" * 10000 + " \nWould relabel /x from a to " * 3,
+        "installed-rpms": "a-1.b-" * 50000 + "\n",
+        "sos_logs/sos.log": "command 'lsof timed out " * 40000,
+        "var/log/audit/audit.log": "avc:  denied  { write name=\"path=\" " * 1500 + "\n",
+        dump: "Manager: systemd " + "path=/" * 50000 + "\n" + reports.el9()[dump].replace("/bin/rails", "path=/" * 60000)})
+    started = time.monotonic()
+    source = ReportSource.open(str(reports.directory(tmp_path, files)))
+    all_of(source)
+    source.labels_to_change()
+    units = ReportUnits(source.report)
+    assert units.socket_units()["foreman.socket"].service.executable is None
+    assert time.monotonic() - started < 5
 
 
 def test_when_files_were_written(opened):
