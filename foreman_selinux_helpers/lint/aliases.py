@@ -18,13 +18,13 @@ def settled(path: str, equivalences: Equivalences) -> Tuple[str, List[Substituti
     Each file is applied once in a look-up, so what comes of it may stand for yet another path,
     which is where the file really is (``/var/run/lock`` on Debian).  Without such a spelling, the path itself.
     """
-    found = path
+    spelling = path
     used: List[Substitution] = []
     for _ in range(_LONGEST_CHAIN):
-        following, steps = equivalences.explain(found)
-        if following == found:
-            return found, used
-        found, used = following, used + steps
+        following, steps = equivalences.explain(spelling)
+        if following == spelling:
+            return spelling, used
+        spelling, used = following, used + steps
     return path, []
 
 
@@ -34,7 +34,7 @@ class Spellings:
     def __init__(self, rules: Sequence[LintedRule], targets: Sequence[Target]) -> None:
         self._rules = rules
         self._targets = targets
-        self._directories = [directory_of(one.mended) for one in rules]
+        self._directories = [directory_of(rule.mended) for rule in rules]
         # By number of the rule, then by release.
         self._spelt: Dict[int, Dict[str, str]] = {}
         self._known: Dict[str, Dict[str, str]] = {}
@@ -71,13 +71,13 @@ class Spellings:
 
     def _closed(self, regexes: Sequence[str], releases: Sequence[str]) -> List[str]:
         """Return spellings with those that they have themselves: one release's may not be another's."""
-        found = list(dict.fromkeys(regexes))
-        for regex in found:
+        spellings = list(dict.fromkeys(regexes))
+        for regex in spellings:
             directory = directory_of(regex)
             spelt = [_respelt(regex, directory, _looked_up(directory, self._equivalences[release]))
                      for release in releases]
-            found += [one for one in dict.fromkeys(spelt) if one not in found]
-        return found
+            spellings += [spelling for spelling in dict.fromkeys(spelt) if spelling not in spellings]
+        return spellings
 
     def dead(self, number: int, target: Target, is_there: Callable[[str], bool]) -> List[str]:
         """Say why a rule does not match on a target: for all of its releases at once where they agree.
@@ -90,9 +90,10 @@ class Spellings:
             spelt = self.on(number, release)
             if spelt != self._rules[number].mended and not is_there(spelt):
                 reasons.setdefault(_reason(path, equivalences), []).append(release)
-        agreed = len(reasons) == 1 and all(len(one) == 1 + len(target.earlier) for one in reasons.values())
+        agreed = len(reasons) == 1 and all(len(releases) == 1 + len(target.earlier) for releases in reasons.values())
+        elsewhere = self._elsewhere(number)
         return [("" if agreed else "on %s " % ", ".join(
-            target.newest if one == target.name else one for one in releases)) + reason + self._elsewhere(number)
+            target.newest if release == target.name else release for release in releases)) + reason + elsewhere
             for reason, releases in reasons.items()]
 
     def is_the_link(self, number: int, target: Target) -> bool:
@@ -136,7 +137,7 @@ def _respelt(regex: str, directory: str, right: str) -> str:
 def _reason(path: str, equivalences: Equivalences) -> str:
     steps = " and ".join("%s stands for %s" % (step.source, step.target) for step in settled(path, equivalences)[1])
     # Nobody means the path in named's chroot, which stands for the one outside.
-    asked = [one for one in equivalences.spellings(path) if "/chroot/" not in one]
+    asked = [spelling for spelling in equivalences.spellings(path) if "/chroot/" not in spelling]
     if asked:
         return "%s, so libselinux looks for a path that this rule matches only when asked for %s" % (
             steps, " or ".join(asked))

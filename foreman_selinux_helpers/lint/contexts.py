@@ -25,8 +25,8 @@ def context_fault(context: str) -> Optional[Tuple[str, Optional[str]]]:
     if context.startswith("<"):
         return "%s: the only word in angle brackets is %s" % (context, NONE_CONTEXT), NONE_CONTEXT
     fields = context.split(":")
-    if len(fields) < 3 or not all(_NAME.match(one) for one in fields[:3]) or not all(
-            _LEVEL.match(one) for one in fields[3:]):
+    if len(fields) < 3 or not all(_NAME.match(field) for field in fields[:3]) or not all(
+            _LEVEL.match(field) for field in fields[3:]):
         return "%s is no context; one is gen_context(USER:ROLE:TYPE,LEVEL)" % context, None
     return None
 
@@ -45,23 +45,23 @@ def _macro_fault(context: str) -> Optional[Tuple[str, Optional[str]]]:
         return None  # a macro within
     if behind.strip():
         return _behind(behind.strip()), call + ")" if not _macro_fault(call + ")") else None
-    arguments = [one.strip() for one in call[len("gen_context("):].split(",")]
+    arguments = [argument.strip() for argument in call[len("gen_context("):].split(",")]
     fields = arguments[0].split(":")
-    if len(fields) > 3 and all(_NAME.match(one) for one in fields[:3]):
+    if len(fields) > 3 and all(_NAME.match(field) for field in fields[:3]):
         if len(arguments) > 1:
             level, right = arguments[1], arguments[1:]
         else:
             level, right = fields[3], [":".join(fields[3:])]
         return "gen_context adds the level by itself: %s belongs behind a comma" % level, \
             "gen_context(%s)" % ",".join([":".join(fields[:3])] + right)
-    if len(fields) != 3 or not all(_NAME.match(one) for one in fields):
+    if len(fields) != 3 or not all(_NAME.match(field) for field in fields):
         return "%s is not of the form USER:ROLE:TYPE" % (arguments[0] or "nothing"), None
-    wrong = [one for one in arguments[1:] if one and not _LEVEL.match(one)]
+    wrong = [argument for argument in arguments[1:] if argument and not _LEVEL.match(argument)]
     if wrong or len(arguments) > 3:
         return "%s is no level" % (wrong[0] if wrong else ",".join(arguments[1:])), None
     return None
 
 
 def type_in(context: str) -> str:
-    found = re.match(r"(?:gen_context\(\s*)?[\w.-]+:[\w.-]+:([A-Za-z_][\w.-]*)(?![\w$`'(])", context, re.ASCII)
-    return found.group(1) if found else ""
+    match = re.match(r"(?:gen_context\(\s*)?[\w.-]+:[\w.-]+:([A-Za-z_][\w.-]*)(?![\w$`'(])", context, re.ASCII)
+    return match.group(1) if match else ""

@@ -82,7 +82,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.rules: List[SourceRule] = []
         self._text = text
-        self._newlines = [found.start() for found in re.finditer("\n", text)]
+        self._newlines = [newline.start() for newline in re.finditer("\n", text)]
 
     def line(self, position: int) -> int:
         return bisect_right(self._newlines, position - 1) + 1
@@ -99,8 +99,8 @@ class _Reader:
                 begin, blank, quoted = position, True, False
                 if position >= end:
                     break
-            found = _PIECE.match(self._text, position, end)
-            start, position = position, found.end() if found else end
+            match = _PIECE.match(self._text, position, end)
+            start, position = position, match.end() if match else end
             piece = self._text[start:position]
             if piece == "\n":
                 self._rule(begin, written, conditions, quoted)
@@ -160,33 +160,33 @@ class _Reader:
                                      quoted))
 
     def _end_of_line(self, position: int, end: int) -> int:
-        found = self._text.find("\n", position, end)
-        return end if found < 0 else found
+        newline = self._text.find("\n", position, end)
+        return end if newline < 0 else newline
 
     def _quoted(self, start: int, end: int) -> Tuple[int, int]:
         """Return where the quoted text that begins here ends, and what follows it begins."""
         depth = 0
-        for found in re.compile("[`']").finditer(self._text, start, end):
-            depth += 1 if found.group() == "`" else -1
+        for quote in re.compile("[`']").finditer(self._text, start, end):
+            depth += 1 if quote.group() == "`" else -1
             if depth == 0:
-                return found.start(), found.end()
+                return quote.start(), quote.end()
         raise _Unreadable(start, "this quote ` is never closed by ': the file is cut off, or a ' is missing")
 
     def _one_line_call(self, start: int, end: int) -> int:
         """Return where a call ends; one that is not closed ends with its line."""
         closing = re.compile(r"[()\n]")
         depth = 0
-        for found in closing.finditer(self._text, start, end):
-            if found.group() == "\n":
-                return found.start()
-            depth += 1 if found.group() == "(" else -1
+        for match in closing.finditer(self._text, start, end):
+            if match.group() == "\n":
+                return match.start()
+            depth += 1 if match.group() == "(" else -1
             if depth == 0:
-                return found.end()
+                return match.end()
         return end
 
     def _arguments(self, position: int, end: int, call: int) -> Tuple[List[Tuple[int, int]], int]:
         """Return the arguments of a call, without their outer quotes, and where it ends."""
-        found: List[Tuple[int, int]] = []
+        arguments: List[Tuple[int, int]] = []
         begin = position
         depth = 1
         while position < end:
@@ -200,11 +200,11 @@ class _Reader:
             if character in "()":
                 depth += 1 if character == "(" else -1
             if depth == 0 or (depth == 1 and character == ","):
-                found.append(self._unquoted(begin, position))
+                arguments.append(self._unquoted(begin, position))
                 begin = position + 1
             position += 1
             if depth == 0:
-                return found, position
+                return arguments, position
         raise _Unreadable(call, "%s) is never closed: the file is cut off, or a ' or a ) is missing"
                           % self._text[call:self._text.index("(", call) + 1])
 

@@ -72,7 +72,7 @@ class Finding(Value):
 def lint(source: Sequence[SourceRule], targets: Sequence[Target], sockets: Sequence[SocketPath] = (),
          has_type: Optional[Callable[[str], bool]] = None) -> List[Finding]:
     """Return what is wrong with the rules of one file; ``has_type``: whether the policy may have a type."""
-    return _Lint([derive(one) for one in source], targets, sockets, has_type).findings()
+    return _Lint([derive(rule) for rule in source], targets, sockets, has_type).findings()
 
 
 class _Lint:
@@ -114,11 +114,11 @@ class _Lint:
 
     def _merged(self) -> List[Finding]:
         order = [target.name for target in self._targets]
-        found = [Finding(self._rules[number].written.line, code, message,
+        findings = [Finding(self._rules[number].written.line, code, message,
                          None if code in _NO_SUGGESTION else self._mended(number),
                          [name for name in order if name in names])
                  for (number, code, message), names in self._found.items()]
-        return sorted(found, key=lambda one: (one.line, one.code, one.message))
+        return sorted(findings, key=lambda finding: (finding.line, finding.code, finding.message))
 
     # -- one rule by itself ------------------------------------------------------------------
 
@@ -126,16 +126,16 @@ class _Lint:
         names = [target.name for target in targets]
         plain = [target.name for target in targets if not _makes_slashes(target)]
         for number in there:
-            one = self._rules[number]
-            for code, message in one.faults:
+            rule = self._rules[number]
+            for code, message in rule.faults:
                 self._add(number, code, message, names)
-            if one.never and plain:
+            if rule.never and plain:
                 self._add(number, NEVER_MATCHES, "each path that this rule matches has // in it or ends with /, and "
                           "libselinux takes these out of a path before it looks for a rule", plain)
-            if one.dotted:
+            if rule.dotted:
                 self._add(number, UNESCAPED_DOT, "%s matches any character, not the dot alone" % " and ".join(
-                    "the dot in %s" % word for word in words_with_bare_dots(one.rule.regex)), names)
-            type_name = type_in(one.written.context)
+                    "the dot in %s" % word for word in words_with_bare_dots(rule.rule.regex)), names)
+            type_name = type_in(rule.written.context)
             if type_name and self._has_type and not self._has_type(type_name):
                 self._add(number, UNKNOWN_TYPE, "neither the policy nor a .te file beside this one knows the type %s"
                           % type_name, names)
@@ -143,15 +143,15 @@ class _Lint:
     # -- rules against each other ------------------------------------------------------------
 
     def _look_for_duplicates(self, there: "Dict[int, Conditions]", names: Sequence[str]) -> None:
-        seen: Dict[Tuple[str, str], Dict[Conditions, int]] = {}
+        earlier_rules: Dict[Tuple[str, str], Dict[Conditions, int]] = {}
         for number, conditions in there.items():
-            one = self._rules[number]
-            before = seen.setdefault(one.rule.key, {})
+            rule = self._rules[number]
+            before = earlier_rules.setdefault(rule.rule.key, {})
             usual = [known for known in (conditions, frozenset()) if known in before]
             for known in before if len(before) <= CROWD else usual:
                 if known <= conditions or conditions <= known:
                     earlier = self._rules[before[known]]
-                    if earlier.context_key == one.context_key:
+                    if earlier.context_key == rule.context_key:
                         message = "this rule is in line %d already; one of the two can go" % earlier.written.line
                     else:
                         message = "line %d gives the same regex and file type another context, %s: such a policy is " \
@@ -161,8 +161,8 @@ class _Lint:
             before.setdefault(conditions, number)
 
     def _look_for_unreachable(self, there: "Dict[int, Conditions]", names: Sequence[str]) -> None:
-        rules = {number: one.rule for number, one in ((number, self._rules[number]) for number in there)
-                 if one.clear and not one.never and not templated(one) and not _ODD_ESCAPE.search(one.rule.regex)}
+        rules = {number: rule.rule for number, rule in ((number, self._rules[number]) for number in there)
+                 if rule.clear and not rule.never and not templated(rule) and not _ODD_ESCAPE.search(rule.rule.regex)}
         index = Index((number, rule.regex) for number, rule in rules.items())
         ranks = {number: rank(rule) for number, rule in rules.items()}
 
@@ -187,7 +187,7 @@ class _Lint:
 
     def _look_for_sockets(self, there: "Dict[int, Conditions]", target: Target) -> None:
         spelt = {number: self._spellings.on(number, target.name) for number in there}
-        listening = [(settled(one.path, target.equivalences)[0], one) for one in self._sockets]
+        listening = [(settled(socket.path, target.equivalences)[0], socket) for socket in self._sockets]
         regular = Index((number, spelt[number]) for number in there
                          if self._rules[number].rule.file_type == "file" and self._rules[number].readable)
         covers = Covers(self._rules, there, spelt)
@@ -198,20 +198,20 @@ class _Lint:
                     heard.setdefault(number, {})[socket.path] = socket.unit
         known = {path for path, _ in listening}
         for number in there:
-            one = self._rules[number]
+            rule = self._rules[number]
             if number in heard:
                 paths = spelt_out(spelt[number])
-                said = " and ".join("%s listens on %s" % (unit, path) for path, unit in heard[number].items())
+                why = " and ".join("%s listens on %s" % (unit, path) for path, unit in heard[number].items())
                 if paths is None:
                     self._added.setdefault(number, {}).update(dict.fromkeys(heard[number]))
                 else:
                     self._file_type[number] = SOCKET if known.issuperset(paths) else ALL_FILES
-            elif one.rule.file_type == "file" and one.readable and self._sounds_like_a_socket(
+            elif rule.rule.file_type == "file" and rule.readable and self._sounds_like_a_socket(
                     number, spelt[number], covers):
-                said = "what is named so is a socket"
+                why = "what is named so is a socket"
             else:
                 continue
-            self._add(number, REGULAR_FILE_ONLY, "-- covers regular files alone, but %s" % said, [target.name])
+            self._add(number, REGULAR_FILE_ONLY, "-- covers regular files alone, but %s" % why, [target.name])
 
     def _sounds_like_a_socket(self, number: int, regex: str, covers: "Covers") -> bool:
         if not re.search("sock", regex) or _NO_SOCKETS.match(self._rules[number].rule.regex):
@@ -235,9 +235,9 @@ class _Lint:
         for number in there:
             by_regex.setdefault(self._rules[number].mended, []).append(number)
         for number in there:
-            one = self._rules[number]
-            if self._spellings.right(number, target) or any(code == BAD_REGEX for code, _ in one.faults) or (
-                    one.rule.file_type == "symlink" and self._spellings.is_the_link(number, target)):
+            rule = self._rules[number]
+            if self._spellings.right(number, target) or any(code == BAD_REGEX for code, _ in rule.faults) or (
+                    rule.rule.file_type == "symlink" and self._spellings.is_the_link(number, target)):
                 continue
             twin = partial(self._twin, number, by_regex, there)
             for message in self._spellings.dead(number, target, twin):
@@ -245,35 +245,35 @@ class _Lint:
 
     def _twin(self, number: int, by_regex: Dict[str, List[int]], there: "Dict[int, Conditions]", regex: str) -> bool:
         """Tell whether the file has the rule in this spelling as well: then it is right on both sides."""
-        one = self._rules[number]
-        return any(there[other] <= there[number] and self._rules[other].context_key == one.context_key
-                   and self._rules[other].rule.file_type in (ALL_FILES, one.rule.file_type)
+        rule = self._rules[number]
+        return any(there[other] <= there[number] and self._rules[other].context_key == rule.context_key
+                   and self._rules[other].rule.file_type in (ALL_FILES, rule.rule.file_type)
                    for other in by_regex.get(regex, ()))
 
     # -- suggestions -------------------------------------------------------------------------
 
     def _mended(self, number: int) -> Optional[str]:
         """Return the lines that are right where the rule stands, with everything mended that can be."""
-        one = self._rules[number]
-        if one.written.quoted or not one.clear or (one.never and never_matches(one.mended)):
+        rule = self._rules[number]
+        if rule.written.quoted or not rule.clear or (rule.never and never_matches(rule.mended)):
             return None
-        context = one.context or ""
-        lines = [str(Rule(regex, self._file_type.get(number, one.rule.file_type), context))
-                 for regex in self._spellings.all(number) if regex == one.mended or not self._elsewhere(number, regex)]
+        context = rule.context or ""
+        lines = [str(Rule(regex, self._file_type.get(number, rule.rule.file_type), context))
+                 for regex in self._spellings.all(number) if regex == rule.mended or not self._elsewhere(number, regex)]
         for added in self._added.get(number, ()):
             lines += [str(Rule(regex, SOCKET, context)) for regex in self._spellings.of_path(added)]
         return "\n".join(lines)
 
     def _elsewhere(self, number: int, regex: str) -> bool:
-        one = self._rules[number]
+        rule = self._rules[number]
         if not self._by_regex:
-            for each in self._rules:
-                self._by_regex.setdefault(each.mended, []).append(each)
-        return any(other.context_key == one.context_key and other.rule.file_type in (ALL_FILES, one.rule.file_type)
-                   and other.written.conditions <= one.written.conditions for other in self._by_regex.get(regex, ()))
+            for linted in self._rules:
+                self._by_regex.setdefault(linted.mended, []).append(linted)
+        return any(other.context_key == rule.context_key and other.rule.file_type in (ALL_FILES, rule.rule.file_type)
+                   and other.written.conditions <= rule.written.conditions for other in self._by_regex.get(regex, ()))
 
 
 def _makes_slashes(target: Target) -> bool:
     """Tell whether a substitution leads to a path with slashes that are looked up as they are."""
-    return any("//" in one.target or (one.target.endswith("/") and one.target != "/")
-               for _, equivalences in target.releases() for one in [*equivalences.local, *equivalences.dist])
+    return any("//" in line.target or (line.target.endswith("/") and line.target != "/")
+               for _, equivalences in target.releases() for line in [*equivalences.local, *equivalences.dist])

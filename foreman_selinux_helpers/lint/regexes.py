@@ -25,7 +25,7 @@ _MOST_PATHS = 64
 
 def regex_fault(regex: str) -> Optional[str]:
     """Say why a regex is certainly broken, or None."""
-    if not regex.isprintable() or any(ord(one) > 0x7e for one in regex):
+    if not regex.isprintable() or any(ord(character) > 0x7e for character in regex):
         return "%s: libselinux refuses a file of rules that has anything but ASCII in it" % ascii(regex)
     plain = re.sub(r"^(HOME_DIR|HOME_ROOT)(?=/|\(|\Z)", "/home/user", regex)
     plain = re.sub(r"%\{USER(?:NAME|ID)\}", "user", plain)
@@ -47,14 +47,14 @@ def regex_fault(regex: str) -> Optional[str]:
 def _bare_dots(regex: str) -> List[int]:
     if "\\Q" in regex:
         return []  # what follows stands for itself
-    hidden = _SET_OR_ESCAPE.sub(lambda found: "x" * len(found.group()), regex)
-    found = []
+    hidden = _SET_OR_ESCAPE.sub(lambda match: "x" * len(match.group()), regex)
+    dots = []
     for dot in _BARE_DOT.finditer(hidden):
         component = hidden.rfind("/", max(0, dot.start() - 10), dot.start()) + 1
         word = re.match(r"[A-Za-z.]*", hidden[component:component + 11])
         if not component or not word or not any(re.match(word.group() + r"\Z", name) for name in _M4_WORDS):
-            found.append(dot.start())
-    return found
+            dots.append(dot.start())
+    return dots
 
 
 def with_dots_escaped(regex: str) -> str:
@@ -72,8 +72,8 @@ def words_with_bare_dots(regex: str) -> List[str]:
 
 def directory_of(regex: str) -> str:
     """Return the directories that a regex begins with, as far as they stand for themselves."""
-    found = None if "|" in regex and alternates(regex) else _LEADING.match(regex)
-    return found.group() if found else ""
+    leading = None if "|" in regex and alternates(regex) else _LEADING.match(regex)
+    return leading.group() if leading else ""
 
 
 @lru_cache(maxsize=None)
@@ -94,7 +94,7 @@ _LITERAL_RUN = re.compile(r"(?:[^\\.^$?*+|\[({)\]}]|\\[^A-Za-z0-9])+")
 
 
 def _alternatives(regex: str, position: int, depth: int) -> Tuple[List[str], int]:
-    found: List[str] = []
+    texts: List[str] = []
     current = [""]
     while position < len(regex) and regex[position] != ")":
         run = _LITERAL_RUN.match(regex, position)
@@ -104,12 +104,12 @@ def _alternatives(regex: str, position: int, depth: int) -> Tuple[List[str], int
             if regex[position:position + 1] in ("?", "*", "+", "{") and regex[position:]:
                 size = 2 if text[-2:-1] == "\\" else 1
                 text, last = text[:-size], text[-1]
-            current = [one + re.sub(r"\\(.)", r"\1", text) for one in current]
+            current = [beginning + re.sub(r"\\(.)", r"\1", text) for beginning in current]
             if last is None:
                 continue
             part = [last]
         elif regex[position] == "|" and depth:
-            found, current, position = found + current, [""], position + 1
+            texts, current, position = texts + current, [""], position + 1
             continue
         elif regex[position] == "(" and regex[position + 1:position + 2] not in ("?", "*") and depth < 10:
             part, position = _alternatives(regex, position + 1, depth + 1)
@@ -122,10 +122,10 @@ def _alternatives(regex: str, position: int, depth: int) -> Tuple[List[str], int
             part, position = part + [""], position + 1
         if regex[position:position + 1] in ("?", "*", "+", "{") and regex[position:]:
             raise _Endless
-        current = [one + other for one in current for other in part]
-        if len(current) + len(found) > _MOST_PATHS:
+        current = [beginning + end for beginning in current for end in part]
+        if len(current) + len(texts) > _MOST_PATHS:
             raise _Endless
-    return found + current, position
+    return texts + current, position
 
 
 def rank(rule: Rule) -> Tuple[bool, int, int, bool, str]:

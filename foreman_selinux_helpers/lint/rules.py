@@ -136,7 +136,7 @@ def derive(written: SourceRule) -> LintedRule:
     file_type = FILE_TYPES.get(written.file_type)
     if file_type is None:
         faults.append((BAD_CONTEXT, "%s is no file type; known are %s" % (
-            written.file_type, " ".join(sorted(one for one in FILE_TYPES if one)))))
+            written.file_type, " ".join(sorted(filter(None, FILE_TYPES))))))
     context: Optional[str] = written.context
     wrong = context_fault(written.context)
     if wrong:
@@ -151,37 +151,37 @@ def derive(written: SourceRule) -> LintedRule:
 def there_on(rules: Sequence[LintedRule], distro: Optional[str]) -> "Dict[int, Conditions]":
     """Return the rules that a distribution's policy has, and on what else each of them depends."""
     known: Dict[Conditions, Optional[Conditions]] = {}
-    found = {}
-    for number, one in enumerate(rules):
-        conditions = one.written.conditions
+    present = {}
+    for number, rule in enumerate(rules):
+        conditions = rule.written.conditions
         if conditions not in known:
-            known[conditions] = _left(conditions, distro)
-        left = known[conditions]
-        if left is not None:
-            found[number] = left
-    return found
+            known[conditions] = _remaining(conditions, distro)
+        remaining = known[conditions]
+        if remaining is not None:
+            present[number] = remaining
+    return present
 
 
-def _left(conditions: Conditions, distro: Optional[str]) -> Optional[Conditions]:
+def _remaining(conditions: Conditions, distro: Optional[str]) -> Optional[Conditions]:
     if distro is None:
         return conditions
-    mine: FrozenSet[object] = frozenset(one for one in conditions if one.name.startswith("distro_"))
-    if any((one.name == distro) != one.holds for one in conditions if one in mine):
+    mine: FrozenSet[object] = frozenset(condition for condition in conditions if condition.name.startswith("distro_"))
+    if any((condition.name == distro) != condition.holds for condition in conditions if condition in mine):
         return None
-    return frozenset(one for one in conditions if one not in mine)
+    return frozenset(condition for condition in conditions if condition not in mine)
 
 
-def templated(one: LintedRule) -> bool:
+def templated(rule: LintedRule) -> bool:
     """Tell whether the policy tools make other rules of this one, for each user."""
-    return re.search(r"HOME_DIR|HOME_ROOT|%\{USER|\bUSER\b", one.rule.regex) is not None
+    return re.search(r"HOME_DIR|HOME_ROOT|%\{USER|\bUSER\b", rule.rule.regex) is not None
 
 
 # -- words ---------------------------------------------------------------------------------------
 
 
-def lines_of(numbers: Iterable[int], one: str, more: str) -> str:
+def lines_of(numbers: Iterable[int], singular: str, plural: str) -> str:
     """Return words about one line or several."""
     ordered = ["%d" % number for number in sorted(numbers)]
     if len(ordered) == 1:
-        return "line %s %s" % (ordered[0], one)
-    return "lines %s and %s %s" % (", ".join(ordered[:-1]), ordered[-1], more)
+        return "line %s %s" % (ordered[0], singular)
+    return "lines %s and %s %s" % (", ".join(ordered[:-1]), ordered[-1], plural)

@@ -78,19 +78,19 @@ def with_slashes_mended(regex: str) -> str:
     return regex
 
 
-def _then(one: _Step, other: _Step) -> _Step:
+def _then(first: _Step, second: _Step) -> _Step:
     reached = []
-    for states in one:
+    for states in first:
         after = 0
-        for state, leads in zip(_STATES, other):
+        for state, leads in zip(_STATES, second):
             if states & state:
                 after |= leads
         reached.append(after)
     return (reached[0], reached[1], reached[2], reached[3])
 
 
-def _either(one: _Step, other: _Step) -> _Step:
-    return (one[0] | other[0], one[1] | other[1], one[2] | other[2], one[3] | other[3])
+def _either(first: _Step, second: _Step) -> _Step:
+    return (first[0] | second[0], first[1] | second[1], first[2] | second[2], first[3] | second[3])
 
 
 def _repeat(step: _Step, least: int, most: Optional[int]) -> _Step:
@@ -122,11 +122,11 @@ def _branches(regex: str, position: int, depth: int) -> Tuple[List[_Step], int]:
     """Judge the alternatives from a position on; return them and where the group, or the regex, ends."""
     if depth > _DEEPEST:
         raise _Unknown
-    found: List[_Step] = []
+    alternatives: List[_Step] = []
     current = _NO_STEP
     while position < len(regex) and regex[position] != ")":
         if regex[position] == "|":
-            found.append(current)
+            alternatives.append(current)
             current, position = _NO_STEP, position + 1
             continue
         step, position = _part(regex, position, depth)
@@ -137,13 +137,13 @@ def _branches(regex: str, position: int, depth: int) -> Tuple[List[_Step], int]:
         elif regex[position:position + 1] in ("?", "*", "+", "{") and position < len(regex):
             raise _Unknown  # perhaps a repetition in a form that only some releases of PCRE know
         current = _then(current, step)
-    return found + [current], position
+    return alternatives + [current], position
 
 
 def _part(regex: str, position: int, depth: int) -> Tuple[_Step, int]:
     """Judge one character, set or group; return it and where it ends."""
-    one = regex[position]
-    if one == "(":
+    character = regex[position]
+    if character == "(":
         start = position + (3 if regex.startswith("(?:", position) else 1)
         if regex[start:start + 1] in ("?", "*") and start < len(regex):
             raise _Unknown
@@ -154,20 +154,20 @@ def _part(regex: str, position: int, depth: int) -> Tuple[_Step, int]:
         for other in branches[1:]:
             group = _either(group, other)
         return group, end + 1
-    if one == "[":
-        found = _SET.match(regex, position)
-        if not found:
+    if character == "[":
+        match = _SET.match(regex, position)
+        if not match:
             raise _Unknown
-        return _set(found.group()), found.end()
-    if one == "\\":
+        return _set(match.group()), match.end()
+    if character == "\\":
         return _escape(regex, position)
-    if one == ".":
+    if character == ".":
         return _either(_A_SLASH, _ANOTHER), position + 1
-    if (one == "^" and position == 0) or (one == "$" and position == len(regex) - 1):
+    if (character == "^" and position == 0) or (character == "$" and position == len(regex) - 1):
         return _NO_STEP, position + 1
-    if one in "^$?*+" or re.match(r"\{[0-9, ]", regex[position:position + 2]):
+    if character in "^$?*+" or re.match(r"\{[0-9, ]", regex[position:position + 2]):
         raise _Unknown
-    return _character(one), position + 1
+    return _character(character), position + 1
 
 
 def _escape(regex: str, position: int) -> Tuple[_Step, int]:
@@ -182,8 +182,8 @@ def _escape(regex: str, position: int) -> Tuple[_Step, int]:
     return _either(_A_SLASH, _ANOTHER), spelt.end()
 
 
-def _character(one: str) -> _Step:
-    return _A_SLASH if one == "/" else _ANOTHER
+def _character(character: str) -> _Step:
+    return _A_SLASH if character == "/" else _ANOTHER
 
 
 @lru_cache(maxsize=None)
@@ -192,7 +192,7 @@ def _set(written: str) -> _Step:
     if slash is None:
         return _either(_A_SLASH, _ANOTHER)
     others = (chr(byte) if byte < 0x80 else chr(0xdc00 + byte) for byte in range(1, 256) if chr(byte) != "/")
-    another = any(pcre.matches(written, one) for one in others)
+    another = any(pcre.matches(written, character) for character in others)
     if not slash and not another:
         raise _Unknown
     return _either(_A_SLASH if slash else (0, 0, 0, 0), _ANOTHER if another else (0, 0, 0, 0))

@@ -203,7 +203,7 @@ _EL9_TARGET = _target("el9", _EL9)._replace(newest="EL 9.4 and later", earlier=[
     for name, missing in (("EL 9.3", _NOT_IN_9_3), ("EL 9.2", _NOT_IN_9_2))])
 
 # DISTRO of the policy's build.conf, which its Makefile turns into a definition.
-TARGETS: Dict[str, Target] = {one.name: one for one in (
+TARGETS: Dict[str, Target] = {target.name: target for target in (
     _target("el7", _EL7),
     _target("el8", _EL8),
     _EL9_TARGET,

@@ -34,13 +34,13 @@ class ClientFacts(Value):
 
 def denied(checks: Sequence[Check]) -> Optional[Check]:
     """Return what the policy denies now: first what no label can cure, then what one can."""
-    now = [one for one in checks if one.allowed is False]
-    return next((one for one in now if one.right_allowed is False), next(iter(now), None))
+    now = [check for check in checks if check.allowed is False]
+    return next((check for check in now if check.right_allowed is False), next(iter(now), None))
 
 
 def denied_for_good(checks: Sequence[Check]) -> List[Check]:
     """Return what the policy denies with all labels right."""
-    return [one for one in checks if one.right_allowed is False]
+    return [check for check in checks if check.right_allowed is False]
 
 
 class Denied(Value):
@@ -54,20 +54,20 @@ class Denied(Value):
 def policy_denies(client: str, refused: Sequence[Check], whys: Sequence[Optional[Why]]) -> Denied:
     """Say what the policy denies, why, and what would allow it: that is not for us to decide."""
     words = "All labels are right, and the policy still does not let %s %s." % (
-        client, ", nor ".join("%s %s" % (one.permission, described(one.file_class, one.target, one.right_label))
-                              for one in refused))
+        client, ", nor ".join("%s %s" % (check.permission, described(check.file_class, check.target, check.right_label))
+                              for check in refused))
     for why in whys:
         for name, value in why[1] if why else ():
             words += " audit2why says: the boolean %s would allow it." % name
             return Denied(words, "whether a boolean is to be set is for you to decide",
                           "setsebool -P %s %s" % (name, "on" if value else "off"))
-    said = list(dict.fromkeys(why[0] for why in whys if why))
-    if said:
-        words += " audit2why says: %s." % "; ".join(said)
+    reasons = list(dict.fromkeys(why[0] for why in whys if why))
+    if reasons:
+        words += " audit2why says: %s." % "; ".join(reasons)
     command = None
     if all(why is None or why[0].startswith("no allow rule") for why in whys):
-        statements = " ".join("(allow %s %s (%s (%s)))" % (client, type_of(one.right_label or ""), one.file_class,
-                                                           one.permission) for one in refused)
+        statements = " ".join("(allow %s %s (%s (%s)))" % (client, type_of(check.right_label or ""), check.file_class,
+                                                           check.permission) for check in refused)
         command = "echo '%s' >my-%s.cil && semodule -i my-%s.cil" % (statements, client, client)
     return Denied(words, "a policy module has to allow it: that is for its maintainer, or for you, to decide", command)
 

@@ -33,7 +33,7 @@ def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Cal
     paths of this unit.
     """
     deciding = _Deciding(policy, record)
-    for want in sorted(wants, key=lambda one: one.regex is None):
+    for want in sorted(wants, key=lambda want: want.regex is None):
         deciding.wanted(want)
     for key, owned in deciding.ours.items():
         if key not in deciding.decisions:
@@ -104,21 +104,21 @@ class _Deciding:
             if _same(policy.lookup(want.path), want.type, policy):
                 return decision(KEEP, "it is ours and it works") if mine else \
                     decision(SKIP, "the policy already gives this label")
-            for one in self._regexes:
-                if one.action == ADD and one.rule.context == rule.context and one.rule.matches(path):
-                    return decision(SKIP, "the regex %s covers it" % one.rule.regex)._replace(covered=True)
+            for earlier in self._regexes:
+                if earlier.action == ADD and earlier.rule.context == rule.context and earlier.rule.matches(path):
+                    return decision(SKIP, "the regex %s covers it" % earlier.rule.regex)._replace(covered=True)
             if admins:
                 return decision(SKIP, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
         else:
-            if any(one.key == rule.key and one.context == rule.context and one not in policy.local
-                   for one in policy.rules_for(want.type)):
+            if any(known.key == rule.key and known.context == rule.context and known not in policy.local
+                   for known in policy.rules_for(want.type)):
                 return decision(REMOVE if mine else SKIP, "the policy has this rule")
             if mine:
                 return decision(KEEP, "it is ours")
             if admins:
                 return decision(SKIP, "the administrator's rule wins, which may speak of the same paths: %s"
                                 % str(admins[-1]), SHADOWED)
-            if any(one.key == rule.key for one in policy.local):
+            if any(known.key == rule.key for known in policy.local):
                 return decision(SKIP, "the administrator has a rule for this regex")
         return self._missing(decision(ADD, ""), want, mine is not None)
 
@@ -137,17 +137,17 @@ class _Deciding:
         return _effective(added, mine, self._policy) if path else added
 
 
-def _effective(one: Decision, ours: bool, policy: Policy) -> Decision:
+def _effective(added: Decision, ours: bool, policy: Policy) -> Decision:
     """Return the decision to add a rule with the file type that makes it win, or one to do without it."""
-    file_type, better = policy.effective(one.path)
+    file_type, better = policy.effective(added.path)
     if file_type is not None:
-        return one._replace(rule=one.rule._replace(file_type=file_type))
-    commands = equivalence_commands(one.path, type_of(one.rule.context))
+        return added._replace(rule=added.rule._replace(file_type=file_type))
+    commands = equivalence_commands(added.path, type_of(added.rule.context))
     beaten = ": %s:%d beats it: %s" % (better.file, better.line, better) if better else ""
-    return one._replace(
+    return added._replace(
         action=REMOVE if ours else SKIP, cause=SHADOWED, no_effect=True, commands=commands,
         reason="on this libselinux a local rule for %s has no effect%s; an equivalence works: %s" % (
-            one.path, beaten, " && ".join(commands)))
+            added.path, beaten, " && ".join(commands)))
 
 
 def _same(context: Optional[str], type_name: str, policy: Policy) -> bool:
@@ -165,8 +165,8 @@ def _own_word(want: Want, path: str, policy: Policy) -> Optional[str]:
     if answer is None or policy.same_type(type_of(answer), want.type):
         return None
     if want.named:
-        exact = any(literal(one.regex) == path and one.covers(SOCKET) and one not in policy.local
-                    for one in policy.rules_for(type_of(answer)))
+        exact = any(literal(rule.regex) == path and rule.covers(SOCKET) and rule not in policy.local
+                    for rule in policy.rules_for(type_of(answer)))
         return answer if exact else None
     directory = policy.lookup_without_ours(given[:given.rindex("/") + 1] + _ANY_NAME)
     return None if _same(directory, type_of(answer), policy) else answer
@@ -177,12 +177,12 @@ def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours:
 
     None of them is to be outranked, which a rule without special characters does wherever it stands.
     """
-    theirs = [one for one in policy.local if one.covers(SOCKET) and one.key not in ours
-              and not policy.same_type(type_of(one.context), type_name)]
+    theirs = [other for other in policy.local if other.covers(SOCKET) and other.key not in ours
+              and not policy.same_type(type_of(other.context), type_name)]
     if not path:
-        return [one for one in theirs if may_overlap(one, rule)]
+        return [other for other in theirs if may_overlap(other, rule)]
     # What only libselinux could judge counts as theirs.
-    return [one for one in candidates(theirs, path) if one.judge(path) is not False]
+    return [other for other in candidates(theirs, path) if other.judge(path) is not False]
 
 
 def _is_dead(rule: Rule, equivalences: Equivalences) -> bool:
@@ -201,10 +201,10 @@ def wants_of_ours(record: Record, local: Sequence[Rule], units: Set[str], types:
     turns round.  Where substitutions chain, a rule's own path can lead elsewhere while another
     spelling still leads to it.
     """
-    found = []
+    wants = []
     for owned in record.ours(local).values():
         path = literal(owned.rule.regex)
         if owned.unit in units and path is not None:
             leading = [] if equivalences.canonical(path) == path else equivalences.spellings(path)
-            found.append(Want(owned.unit, "", types[owned.unit], leading[0] if leading else path, named=False))
-    return found
+            wants.append(Want(owned.unit, "", types[owned.unit], leading[0] if leading else path, named=False))
+    return wants

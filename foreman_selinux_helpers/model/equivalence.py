@@ -85,7 +85,7 @@ class Equivalences(Value):
             path = path[:-1]
         used = []
         for substitutions in (self.local, self.dist):
-            matching = [one for one in substitutions if path == one.source or path.startswith(one.source + "/")]
+            matching = [line for line in substitutions if path == line.source or path.startswith(line.source + "/")]
             if matching:
                 used.append(matching[0] if len(matching) > 1 and self.first_counts() else matching[-1])
                 path = _rewrite(path, used[-1])
@@ -98,8 +98,8 @@ class Equivalences(Value):
         rule whose author meant this path.
         """
         before_dist = _sources(path, self.dist)
-        found = before_dist + [other for one in [path, *before_dist] for other in _sources(one, self.local)]
-        return [one for one in dict.fromkeys(found) if one != path and self.canonical(one) == path]
+        found = before_dist + [source for spelling in [path, *before_dist] for source in _sources(spelling, self.local)]
+        return [spelling for spelling in dict.fromkeys(found) if spelling != path and self.canonical(spelling) == path]
 
     def reaches(self, path: str) -> bool:
         """Tell whether any path that is looked up becomes this one: only then can a rule for it match."""
@@ -108,13 +108,13 @@ class Equivalences(Value):
 
 def _sources(path: str, substitutions: Sequence[Substitution]) -> List[str]:
     """Return what one substitution may have made ``path`` from."""
-    targets = [(one, one.target.rstrip("/")) for one in substitutions]
-    return [one.source + path[len(target):] for one, target in targets
+    targets = [(line, line.target.rstrip("/")) for line in substitutions]
+    return [line.source + path[len(target):] for line, target in targets
             if path == target or path.startswith(target + "/")]
 
 
-def _rewrite(path: str, one: Substitution) -> str:
-    rest = path[len(one.source):]
-    if one.target == "/" and rest.startswith("/"):
-        return rest
-    return one.target + rest
+def _rewrite(path: str, line: Substitution) -> str:
+    below = path[len(line.source):]
+    if line.target == "/" and below.startswith("/"):
+        return below
+    return line.target + below

@@ -31,19 +31,19 @@ class Judgement(Value):
 
 def notes(facts: PathFacts) -> List[str]:
     """Say what is unusual about what was seen."""
-    found = []
+    lines = []
     verdict, inode = facts.verdict, facts.inode
     if inode and facts.own is None:
-        found.append("what is there is of another file type: %s" % inode.kind)
+        lines.append("what is there is of another file type: %s" % inode.kind)
     if inode and inode.target is not None:
-        found.append("it is a symbolic link to %s; explain that for what is behind it" % inode.target)
+        lines.append("it is a symbolic link to %s; explain that for what is behind it" % inode.target)
     if verdict.broken:
-        found.append("libselinux fails at the regex of %s:%d and gives the path no label: %s"
+        lines.append("libselinux fails at the regex of %s:%d and gives the path no label: %s"
                      % (verdict.broken.file, verdict.broken.line, verdict.broken))
     if verdict.untold:
-        found.append("libselinux answers %s for %s; which rule that comes from could not be told"
+        lines.append("libselinux answers %s for %s; which rule that comes from could not be told"
                      % (facts.expected or "that it gets no label", verdict.path))
-    return found
+    return lines
 
 
 def judge(facts: PathFacts, socket: Optional[UnitSocket], policy: Policy) -> Judgement:
@@ -65,8 +65,8 @@ def judge(facts: PathFacts, socket: Optional[UnitSocket], policy: Policy) -> Jud
     return Judgement(socket.problem, _why(facts, socket, policy), socket.remedy, command)
 
 
-def _same(one: str, other: str, policy: Policy) -> bool:
-    return policy.same_type(type_of(one), type_of(other))
+def _same(context: str, other: str, policy: Policy) -> bool:
+    return policy.same_type(type_of(context), type_of(other))
 
 
 def _judge_meant(facts: PathFacts, policy: Policy) -> Optional[Judgement]:
@@ -116,8 +116,9 @@ def _why(facts: PathFacts, socket: UnitSocket, policy: Policy) -> str:
     if view.wanted.decided and view.wanted.decided.commands:
         return _sentence(view.wanted.decided.reason)
     if cause in (causes.NO_RULE, causes.WRONG_FILE_TYPE, causes.ALIASED_PATH, causes.SHADOWED):
-        decided = (one for one in socket.decisions if one.path == facts.verdict.path)
-        admins = next((one.reason for one in decided if one.cause == causes.SHADOWED and one.action != rules.ADD), None)
+        decided = (decision for decision in socket.decisions if decision.path == facts.verdict.path)
+        admins = next((decision.reason for decision in decided
+                       if decision.cause == causes.SHADOWED and decision.action != rules.ADD), None)
         return _sentence(admins) if admins else _because(
             rules.reason_for(facts.verdict.path, view.wanted.type, policy), facts.verdict, view.wanted.type)
     if cause == causes.LABEL_CACHE_STALE:
@@ -216,7 +217,7 @@ def _fcontext(facts: PathFacts, type_name: str, policy: Policy) -> str:
     canonical = facts.verdict.path
     file_type, _ = policy.effective(canonical)
     if file_type is None:
-        return " && ".join(facts.host.command(one) for one in rules.equivalence_commands(canonical, type_name))
+        return " && ".join(facts.host.command(command) for command in rules.equivalence_commands(canonical, type_name))
     return facts.host.command(fcontext_command(type_name, canonical, policy.local, file_type))
 
 
@@ -225,9 +226,9 @@ def fcontext_command(type_name: str, canonical: str, local: Sequence[Rule], file
 
     ``file_type`` is the one that it has to be for to win: sockets, or all.
     """
-    for one in reversed(local):
-        if one.covers(SOCKET) and file_type in (ALL_FILES, one.file_type) and literal(one.regex) == canonical:
+    for rule in reversed(local):
+        if rule.covers(SOCKET) and file_type in (ALL_FILES, rule.file_type) and literal(rule.regex) == canonical:
             return "semanage fcontext -m -f %s -t %s %s" % (
-                LETTERS[one.file_type], type_name, shlex.quote(one.regex))
+                LETTERS[rule.file_type], type_name, shlex.quote(rule.regex))
     return "semanage fcontext -a%s -t %s %s" % (
         " -f s" if file_type == SOCKET else "", type_name, shlex.quote(escape(canonical)))

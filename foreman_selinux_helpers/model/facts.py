@@ -60,9 +60,9 @@ class Host(Value):
         """Return a command line for this host as it is typed: for an image, outside of it."""
         if self.root == "/":
             return line
-        program, _, rest = line.partition(" ")
+        program, _, arguments = line.partition(" ")
         root = shlex.quote(self.root)
-        return "%s --root %s %s" % (program, root, rest) if program == PROGRAM else "chroot %s %s" % (root, line)
+        return "%s --root %s %s" % (program, root, arguments) if program == PROGRAM else "chroot %s %s" % (root, line)
 
 
 class RuleFacts(Value):

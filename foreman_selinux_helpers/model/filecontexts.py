@@ -169,7 +169,7 @@ def candidates(rules: Iterable[Rule], path: str) -> List[Rule]:
     A policy has thousands of rules: compiling a regex is dear, and even looking for its stem is.
     Many begin alike, so first the beginnings are compared, once each.
     """
-    found = []
+    near = []
     beginnings: Dict[str, bool] = {}
     for rule in rules:
         regex = rule.regex
@@ -182,17 +182,17 @@ def candidates(rules: Iterable[Rule], path: str) -> List[Rule]:
             if not possible:
                 continue
         if path.startswith(stem(regex)):
-            found.append(rule)
-    return found
+            near.append(rule)
+    return near
 
 
-def may_overlap(one: Rule, other: Rule) -> bool:
+def may_overlap(rule: Rule, other: Rule) -> bool:
     """Tell whether two rules may match one path; certain for a regex that matches only one."""
-    for this, that in ((one, other), (other, one)):
-        path = literal(this.regex)
+    for first, second in ((rule, other), (other, rule)):
+        path = literal(first.regex)
         if path is not None:
-            return any(rule.judge(path) is not False for rule in candidates([that], path))
-    stems = stem(one.regex), stem(other.regex)
+            return any(match.judge(path) is not False for match in candidates([second], path))
+    stems = stem(rule.regex), stem(other.regex)
     return stems[0].startswith(stems[1]) or stems[1].startswith(stems[0])
 
 
@@ -201,8 +201,8 @@ def literal(regex: str) -> Optional[str]:
     if re.search(_SPECIAL, re.sub(_ESCAPED, "\0", regex)):
         return None
 
-    def meant(found: "Match[str]") -> str:
-        escaped = (found.group(1) or found.group(2))[1:]
+    def meant(match: "Match[str]") -> str:
+        escaped = (match.group(1) or match.group(2))[1:]
         return chr(int(escaped[1:], 16)) if len(escaped) > 1 else escaped
 
     # Byte by byte: what is spelt out may be part of a character.
@@ -217,30 +217,30 @@ def _first_directory(path: str) -> str:
 
 @lru_cache(maxsize=None)
 def _directories_of_regex(regex: str) -> Tuple[str, ...]:
-    found: List[str] = []
+    directories: List[str] = []
     start = 0
-    while len(found) < _DEPTH:
+    while len(directories) < _DEPTH:
         end = regex.find("/", start + 1)
         part = regex[start + 1:end]
         if end < 0 or not re.match(_STRICTLY_LITERAL, part):
             break
         if part:
-            found.append(_unescaped(part))
+            directories.append(_unescaped(part))
         start = end
-    return tuple(found)
+    return tuple(directories)
 
 
 def _directories(path: str) -> Tuple[str, ...]:
     """Return the first directories of a path that is looked up (lookup_find_deepest_node)."""
-    found: List[str] = []
+    directories: List[str] = []
     start = 0
-    while len(found) < _DEPTH and path.startswith("/", start):
+    while len(directories) < _DEPTH and path.startswith("/", start):
         end = path.find("/", start + 1)
         if end <= start + 1:
             break  # none left, or two slashes
-        found.append(path[start + 1:end])
+        directories.append(path[start + 1:end])
         start = end
-    return tuple(found)
+    return tuple(directories)
 
 
 def _literal_directories(path: str) -> Tuple[str, ...]:
@@ -272,9 +272,9 @@ def stem(regex: str) -> str:
 def alternates(regex: str) -> bool:
     """Tell whether a regex has, or may have, alternatives outside of all groups."""
     depth = 0
-    for one in re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", regex):
-        depth += (one == "(") - (one == ")")
-        if one == "|" and depth <= 0:
+    for character in re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", regex):
+        depth += (character == "(") - (character == ")")
+        if character == "|" and depth <= 0:
             return True
     return depth != 0
 

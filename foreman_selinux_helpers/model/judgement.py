@@ -21,19 +21,19 @@ def reports(facts: Facts) -> List[SocketReport]:
     cache = facts.cache
     looks_old = cache.state == STALE or (cache.state == UNKNOWN and not facts.host.offline and facts.privileged
                                          and evidence.why_current(facts) is None)
-    wrong = None if cache.wrong is None else [one.path for one in cache.wrong]
-    found = []
+    wrong = None if cache.wrong is None else [socket.path for socket in cache.wrong]
+    judged = []
     for view in facts.sockets:
         concerned = wrong is None or view.path in wrong
         cause = sockets.problem(view, outdated and concerned, facts.same_type, looks_old and concerned)
         client = facts.clients.get(view.path)
         if cause:
-            found.append(_report(facts, view, cause))
+            judged.append(_report(facts, view, cause))
         elif client and view.seen.exists and view.present:
-            found.append(client_report(facts, view, client))
+            judged.append(client_report(facts, view, client))
         else:
-            found.append(SocketReport(view, None, None))
-    return found
+            judged.append(SocketReport(view, None, None))
+    return judged
 
 
 def client_report(facts: Facts, view: SocketView, client: ClientFacts) -> SocketReport:

@@ -92,23 +92,23 @@ def compare(held: Optional[Sequence[HeldFile]], inode_of: Callable[[str], Option
     """
     if held is None:
         return LabelCache(UNKNOWN, ["/proc/1/maps may only be read by root"])
-    held = [one for one in held if part_of(one.path, directory) is not None]
+    held = [file for file in held if part_of(file.path, directory) is not None]
     if not held:
         return LabelCache(UNKNOWN, ["no compiled file contexts are mapped (libselinux may have read the text files)"])
     stale: List[str] = []
     unknown: List[str] = []
     evidence: List[str] = []
-    for one in held:
-        on_disk = inode_of(one.path)
-        if one.deleted or on_disk != one.inode:
+    for file in held:
+        on_disk = inode_of(file.path)
+        if file.deleted or on_disk != file.inode:
             stale.append("%s: inode %d is held, %s" % (
-                one.path, one.inode, "inode %d is on disk" % on_disk if on_disk else "the file is gone"))
-        elif texts and not _usable(one.path, texts):
+                file.path, file.inode, "inode %d is on disk" % on_disk if on_disk else "the file is gone"))
+        elif texts and not _usable(file.path, texts):
             stale.append("%s: inode %d is held; %s is newer, and libselinux would read that"
-                         % (one.path, one.inode, text_of(one.path)))
+                         % (file.path, file.inode, text_of(file.path)))
         else:
-            evidence.append("%s: inode %d is held and on disk" % (one.path, one.inode))
-    paths = {one.path for one in held}
+            evidence.append("%s: inode %d is held and on disk" % (file.path, file.inode))
+    paths = {file.path for file in held}
     for text in TEXTS:
         path = os.path.join(directory, text + COMPILED)
         if path in paths:

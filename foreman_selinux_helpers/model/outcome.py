@@ -33,15 +33,17 @@ class Outcome(Value):
     @property
     def changed(self) -> bool:
         """Tell whether anything was done (asking PID 1 to look a label up changes nothing)."""
-        return any(one.outcome == DONE and one.step != plan.LOOK_A_LABEL_UP for one in self.results)
+        return any(result.outcome == DONE and result.step != plan.LOOK_A_LABEL_UP for result in self.results)
 
     @property
     def refused(self) -> bool:
         """Tell whether a guard refused something that is needed."""
-        return any(one.outcome == REFUSED for one in self.results)
+        return any(result.outcome == REFUSED for result in self.results)
 
     @property
     def ok(self) -> bool:
         """Tell whether nothing is wrong any more."""
-        return not any(one.problem for one in self.sockets) and not self.by_hand and self.error is None \
-            and not any(one.outcome in (REFUSED, FAILED) for one in self.results if one.step != plan.LOOK_A_LABEL_UP)
+        failed = any(result.outcome in (REFUSED, FAILED) and result.step != plan.LOOK_A_LABEL_UP
+                     for result in self.results)
+        return not failed and not any(socket.problem for socket in self.sockets) and not self.by_hand \
+            and self.error is None

@@ -57,7 +57,7 @@ def _compiled(regex: str) -> Optional[Pattern[bytes]]:
 
 def _translated(regex: str) -> Optional[str]:
     """Return an anchored regex as Python writes it, or None."""
-    if any(not 0x20 < ord(one) < 0x7f for one in regex) or regex.count("(") > _DEPTH:
+    if any(not 0x20 < ord(character) < 0x7f for character in regex) or regex.count("(") > _DEPTH:
         return None
     anchored = "^%s$" % regex
     parts: List[str] = []
@@ -84,14 +84,14 @@ def _set(written: str) -> Optional[str]:
     if "--" in written:
         return None
 
-    def part(found: "Match[str]") -> str:
-        if found.group("special"):
-            return "\\" + found.group()
-        name = found.group("name")
+    def part(match: "Match[str]") -> str:
+        if match.group("special"):
+            return "\\" + match.group()
+        name = match.group("name")
         if name is None:
-            return found.group()
+            return match.group()
         translated = _CLASSES.get(name, "")
-        if found.group("negated"):
+        if match.group("negated"):
             translated = translated.upper() if name in ("digit", "space", "word") else ""
         return translated or "\0"
 

@@ -55,11 +55,11 @@ class Result(Value):
 def rule_steps(decisions: Sequence[rules.Decision]) -> List[Step]:
     """Return the steps of one policy-store transaction."""
     steps = []
-    for one in decisions:
-        if one.action in (rules.ADD, rules.MODIFY):
-            steps.append(Step(REGISTER, str(one.rule), one.reason))
-        elif one.action == rules.REMOVE:
-            steps.append(Step(UNREGISTER, str(one.rule), one.reason))
+    for decision in decisions:
+        if decision.action in (rules.ADD, rules.MODIFY):
+            steps.append(Step(REGISTER, str(decision.rule), decision.reason))
+        elif decision.action == rules.REMOVE:
+            steps.append(Step(UNREGISTER, str(decision.rule), decision.reason))
     return steps
 
 
@@ -70,18 +70,18 @@ def start_steps(units: Sequence[str]) -> List[Step]:
 
 def socket_actions(facts: Facts, cache_stale: bool = False) -> Tuple[List[Action], List[str]]:
     """Return what mends the sockets, and what is left for the administrator; see sockets.actions()."""
-    found: List[Action] = []
+    actions: List[Action] = []
     by_hand: List[str] = []
     if facts.host.offline:
-        return found, by_hand
+        return actions, by_hand
     present = [view for view in facts.sockets if view.present]
     for unit in dict.fromkeys(view.unit for view in present):
         views = [view for view in present if view.unit == unit]
         executable = facts.executables.get(unit) if any(view.seen.listening for view in views) else None
-        actions, unmended = sockets.actions(views, executable, facts.same_type, cache_stale)
-        found += actions
+        of_unit, unmended = sockets.actions(views, executable, facts.same_type, cache_stale)
+        actions += of_unit
         by_hand += unmended
-    return found, by_hand
+    return actions, by_hand
 
 
 def socket_steps(actions: Sequence[Action]) -> List[Step]:

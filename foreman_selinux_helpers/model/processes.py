@@ -39,34 +39,34 @@ class Process(Value):
 
 def judge(facts: ProcessFacts, same_type: Callable[[str, str], bool]) -> List[Process]:
     """Judge every outdated process."""
-    found = []
+    processes = []
     for holder in facts.outdated:
         refresh = facts.build.refresh if facts.build and holder.seen.systemd else None
         itself, renew = renewal(holder.seen, refresh, facts.policy_load_due)
         process = Process(holder.seen.pid, holder.comm, holder.seen.unit, holder.cache.state, holder.held,
                           holder.since, itself, renew, holder.cache.evidence, unseen=holder.unasked)
-        found.append(process if holder.answers is None else judged(
+        processes.append(process if holder.answers is None else judged(
             process, holder.answers, facts.expected, same_type)._replace(assumed=holder.assumed))
-    return found
+    return processes
 
 
-def renewal(seen: Seen, refresh: Optional[str], policy_load_due: bool) -> Tuple[bool, Optional[str]]:
+def renewal(program: Seen, refresh: Optional[str], policy_load_due: bool) -> Tuple[bool, Optional[str]]:
     """Tell whether a process renews its label cache itself, and the command that renews it now.
 
     ``refresh`` is the behaviour of systemd's programs, ``policy_load_due`` that the kernel has not
     loaded a policy since the rules changed, which is what they notice.
     """
-    if seen.systemd and refresh == ON_POLICY_LOAD and policy_load_due:
+    if program.systemd and refresh == ON_POLICY_LOAD and policy_load_due:
         return False, command(LOAD_POLICY)
-    itself = seen.systemd and refresh == ON_POLICY_LOAD
-    if seen.pid == 1:
+    itself = program.systemd and refresh == ON_POLICY_LOAD
+    if program.pid == 1:
         return itself, command(DAEMON_RELOAD if refresh == ON_DAEMON_RELOAD else DAEMON_REEXEC)
-    if seen.manager:
+    if program.manager:
         # A user's own manager is told by the user (systemctl(1)); -M USER@ came with 248.
         return itself, "runuser -u %s -- env XDG_RUNTIME_DIR=/run/user/%d systemctl --user daemon-reexec" % (
-            shlex.quote(seen.user), seen.user_id)
-    if seen.unit and seen.unit.endswith(".service") and not seen.unit.startswith("user@"):
-        return itself, "systemctl restart %s" % shlex.quote(seen.unit)
+            shlex.quote(program.user), program.user_id)
+    if program.unit and program.unit.endswith(".service") and not program.unit.startswith("user@"):
+        return itself, "systemctl restart %s" % shlex.quote(program.unit)
     return itself, None
 
 
@@ -78,9 +78,9 @@ def judged(process: Process, answers: Mapping[str, Optional[str]], expected: Map
     return process._replace(harmless=not wrong, wrong=wrong)
 
 
-def _same(one: Optional[str], other: Optional[str], same_type: Callable[[str, str], bool]) -> bool:
+def _same(label: Optional[str], other: Optional[str], same_type: Callable[[str, str], bool]) -> bool:
     """Tell whether two labels are the same, by whatever name of the type."""
-    if one == other or one is None or other is None:
-        return one == other
-    ours, theirs = one.split(":", 3), other.split(":", 3)
-    return ours[:2] + ours[3:] == theirs[:2] + theirs[3:] and same_type(type_of(one), type_of(other))
+    if label == other or label is None or other is None:
+        return label == other
+    ours, theirs = label.split(":", 3), other.split(":", 3)
+    return ours[:2] + ours[3:] == theirs[:2] + theirs[3:] and same_type(type_of(label), type_of(other))

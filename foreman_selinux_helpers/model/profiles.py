@@ -149,8 +149,8 @@ def select(sockets: Sequence[SocketProfile], names: Sequence[str]) -> Tuple[List
     """Return the sockets that the names (profiles or units) mean, and the names that mean nothing."""
     if not names:
         return list(sockets), set()
-    chosen = [one for one in sockets if one.unit in names or one.profile in names]
-    known = {one.unit for one in chosen} | {one.profile for one in chosen}
+    chosen = [profile for profile in sockets if profile.unit in names or profile.profile in names]
+    known = {profile.unit for profile in chosen} | {profile.profile for profile in chosen}
     return chosen, set(names) - known
 
 

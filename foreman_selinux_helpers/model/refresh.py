@@ -111,15 +111,15 @@ def parse_version(text: str) -> Optional[SystemdVersion]:
     Known shapes: ``219``, ``239 (239-82.el8_10.2)``, ``252-32.el9_4``, ``v246.6-3.fc33``,
     ``252.39-1~deb12u1``, ``257~rc1-1``.  Returns None for anything else.
     """
-    found = re.match(r"v?(\d{3}(?:\.\d+)*)(~rc\d+|-rc\d+)?(\S*)(?: \(v?([^\s)]+)\))?\s*\Z", text.strip())
-    if not found:
+    match = re.match(r"v?(\d{3}(?:\.\d+)*)(~rc\d+|-rc\d+)?(\S*)(?: \(v?([^\s)]+)\))?\s*\Z", text.strip())
+    if not match:
         return None
-    number, candidate, rest, package = found.groups()
-    if rest and rest[0] not in "-+.~^":
+    number, candidate, suffix, package = match.groups()
+    if suffix and suffix[0] not in "-+.~^":
         return None
     upstream = number + (candidate[1:] if candidate else "")
-    if package is None and rest.startswith("-"):
-        package = number + (candidate or "") + rest
+    if package is None and suffix.startswith("-"):
+        package = number + (candidate or "") + suffix
     return SystemdVersion(upstream, package)
 
 
@@ -216,11 +216,11 @@ def _libselinux_window(upstream: str, fixed: str, libselinux: Optional[str]) -> 
     try:
         if libselinux is None:
             raise InvalidVersion("none")
-        found = Version(libselinux)
+        version = Version(libselinux)
     except InvalidVersion:
         return Prediction(UNKNOWN, ["systemd %s (before %s) renews its label cache only with libselinux older"
                                     " than 3.2, whose version is not known here" % (upstream, fixed)])
-    if found < Version("3.2"):
+    if version < Version("3.2"):
         return Prediction(ON_POLICY_LOAD, ["systemd %s with libselinux %s renews its label cache at the next look-up"
                                            " after a policy load" % (upstream, libselinux)])
     return Prediction(NEVER, ["systemd %s with libselinux %s misses policy loads (fixed in %s, c46c7688)"

@@ -82,16 +82,18 @@ def planned(facts: Facts) -> List[Step]:
     if not facts.relevant or (cache.harmless and not changing):
         return []
     outdated, load_due = evidence.outdated(facts), facts.init.dates.policy_load_due
-    seen = cache.state != UNKNOWN
-    if not (changing or cache.state == STALE or outdated or (load_due and not seen)):
+    readable = cache.state != UNKNOWN
+    if not (changing or cache.state == STALE or outdated or (load_due and not readable)):
         return []
     known = changing or outdated is not False
-    why = "its label cache cannot be seen" if not seen else "rules on disk change" if changing else cache.evidence[0]
-    need = Need(why, changing, load_due, seen, evidence.refresh(facts))
+    why = "rules on disk change" if changing else cache.evidence[0]
+    if not readable:
+        why = "its label cache cannot be seen"
+    need = Need(why, changing, load_due, readable, evidence.refresh(facts))
     vain = () if changing else facts.init.attempts.done_for(facts.init.generation).tried
     steps = []
     for remedy in REMEDIES:
-        reason = remedy.planned(need) if seen or known or remedy.target == KERNEL else None
+        reason = remedy.planned(need) if readable or known or remedy.target == KERNEL else None
         if reason and remedy.step not in vain:
             steps.append(Step(remedy.step, remedy.target, reason))
     return steps

@@ -82,9 +82,9 @@ def equivalence_commands(path: str, type_name: str) -> Tuple[str, str]:
     """Return the commands that give sockets at a canonical path a type where no local rule for it has an effect."""
     import shlex
 
-    other = "%s-local" % path
-    return ("semanage fcontext -a -f s -t %s %s" % (type_name, shlex.quote(escape(other))),
-            "semanage fcontext -a -e %s %s" % (shlex.quote(other), shlex.quote(path)))
+    substitute = "%s-local" % path
+    return ("semanage fcontext -a -f s -t %s %s" % (type_name, shlex.quote(escape(substitute))),
+            "semanage fcontext -a -e %s %s" % (shlex.quote(substitute), shlex.quote(path)))
 
 
 class Reason(Value):
@@ -107,27 +107,28 @@ def reason_for(path: str, type_name: str, policy: Policy) -> Reason:
     """Return why libselinux does not answer this type for a canonical path."""
     meant = policy.rules_for(type_name)
     right = matching(meant, path)
-    for one in right:
-        if not one.covers(SOCKET):
-            return Reason(WRONG_FILE_TYPE, one)
-    for other in policy.equivalences.spellings(path):
-        for one in sorted(matching(meant, other), key=lambda rule: not rule.covers(SOCKET)):
-            return Reason(ALIASED_PATH, one, other)
+    for rule in right:
+        if not rule.covers(SOCKET):
+            return Reason(WRONG_FILE_TYPE, rule)
+    for spelling in policy.equivalences.spellings(path):
+        for rule in sorted(matching(meant, spelling), key=lambda rule: not rule.covers(SOCKET)):
+            return Reason(ALIASED_PATH, rule, spelling)
     return Reason(SHADOWED, right[0]) if right else Reason(NO_RULE)
 
 
 def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:
     """Return why libselinux does not answer this type for a canonical path: a cause, and words."""
     reason = reason_for(path, type_name, policy)
-    cause, one, other = reason
-    if one is None:
+    cause, rule, spelling = reason
+    if rule is None:
         return cause, "%s: no rule gives %s to %s" % (cause, type_name, path)
-    where = "%s:%d" % (one.file, one.line)
+    where = "%s:%d" % (rule.file, rule.line)
     return cause, "%s: %s" % (cause, {
-        WRONG_FILE_TYPE: "%s is a rule for type %r only: %s" % (where, one.file_type, one),
+        WRONG_FILE_TYPE: "%s is a rule for type %r only: %s" % (where, rule.file_type, rule),
         ALIASED_PATH: "%s is written for %s, which libselinux turns into %s%s: %s" % (
-            where, other, path, ", and for type %r only" % one.file_type if reason.also_wrong_file_type else "", one),
-        SHADOWED: "another rule beats %s: %s" % (where, one),
+            where, spelling, path,
+            ", and for type %r only" % rule.file_type if reason.also_wrong_file_type else "", rule),
+        SHADOWED: "another rule beats %s: %s" % (where, rule),
     }[cause])
 
 

@@ -32,8 +32,8 @@ def listen_paths(properties: Properties) -> Tuple[str, ...]:
     """
     values = [(kind, path) for path, kind in
               (value.rsplit(" (", 1) for value in properties.get("Listen", ()) if " (" in value)]
-    values += [(name[6:] + ")", value) for name, found in properties.items()
-               if name.startswith("Listen") and name != "Listen" for value in found]
+    values += [(name[6:] + ")", value) for name, assigned in properties.items()
+               if name.startswith("Listen") and name != "Listen" for value in assigned]
     return tuple(value for kind, value in values
                  if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
 
@@ -54,8 +54,8 @@ def first(properties: Properties, name: str, default: str = "") -> str:
 
 def executable(properties: Properties) -> Optional[str]:
     """Return the path of the program that a service runs, or None."""
-    found = re.search(r"path=(/[^;]*?) ;", first(properties, "ExecStart"))
-    return found.group(1) if found else None
+    match = re.search(r"path=(/[^;]*?) ;", first(properties, "ExecStart"))
+    return match.group(1) if match else None
 
 
 def triggered_service(properties: Properties) -> Optional[str]:

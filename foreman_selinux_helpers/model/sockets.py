@@ -143,34 +143,34 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
 
     ``cache_stale``: PID 1 would give a new socket the wrong label again, so paths are relabelled in place.
     """
-    found: List[Action] = []
+    due: List[Action] = []
     wrong_paths = [view for view in views if view.path_wrong(same) and labelled(view)]
     wrong_sockets = [view for view in views if view.socket_wrong(same)]
     if executable and executable.label and executable.expected \
             and not same(type_of(executable.label), type_of(executable.expected)):
-        found.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
+        due.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
                             % (executable.label, executable.expected)))
-    found += [relabelling(view, "another program than systemd made it") for view in wrong_paths if view.seen.foreign]
+    due += [relabelling(view, "another program than systemd made it") for view in wrong_paths if view.seen.foreign]
     wrong_paths = [view for view in wrong_paths if not view.seen.foreign]
     if not wrong_paths and not wrong_sockets:
-        return found, []
+        return due, []
     unit = views[0].unit
     allowed = views[0].wanted.restart
     reasons = [_socket_object(view) for view in wrong_sockets]
     if allowed == "never":
-        found += [relabelling(view, "the profile forbids a restart") for view in wrong_paths]
-        return found, ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
-                       % (one, unit) for one in reasons]
+        due += [relabelling(view, "the profile forbids a restart") for view in wrong_paths]
+        return due, ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
+                       % (reason, unit) for reason in reasons]
     if cache_stale:
         if reasons:
-            found.append(Action(RESTART, unit, "; ".join(reasons)))
+            due.append(Action(RESTART, unit, "; ".join(reasons)))
             wrong_paths = [view for view in views if view.seen.listening and view.wanted.context and labelled(view)]
-        return found + [relabelling(view, "PID 1 would give it the wrong label again") for view in wrong_paths], []
+        return due + [relabelling(view, "PID 1 would give it the wrong label again") for view in wrong_paths], []
     if allowed == "auto" and not wrong_sockets and any(view.seen.service_active for view in views):
-        return found + [relabelling(view, "no service is interrupted") for view in wrong_paths], []
+        return due + [relabelling(view, "no service is interrupted") for view in wrong_paths], []
     reasons = ["%s is %s, should be %s" % (view.path, view.seen.path_label, view.wanted.context)
                for view in wrong_paths] + reasons
-    return [*found, Action(RESTART, unit, "; ".join(reasons))], []
+    return [*due, Action(RESTART, unit, "; ".join(reasons))], []
 
 
 def labelled(view: SocketView) -> bool:

@@ -18,7 +18,7 @@ _SPECIFIERS = dict(zip("tSCLETV%", "/run /var/lib /var/cache /var/log /etc /tmp 
 
 def listen_paths(unit: str, texts: Sequence[str]) -> List[str]:
     """Return the paths of sockets that a unit listens on; ``texts``: its file and its drop-ins, in their order."""
-    found: List[str] = []
+    paths: List[str] = []
     for text in texts:
         section = ""
         for line in _logical_lines(text):
@@ -28,11 +28,11 @@ def listen_paths(unit: str, texts: Sequence[str]) -> List[str]:
             if section != "[Socket]" or not equals or name not in _RESETS:
                 continue
             if not value:
-                found = []
+                paths = []
             path = _specified(value, unit) if name in _LISTEN else None
             if path and path.startswith("/"):
-                found.append(re.sub("/{2,}", "/", path))
-    return list(dict.fromkeys(found))
+                paths.append(re.sub("/{2,}", "/", path))
+    return list(dict.fromkeys(paths))
 
 
 def boolean(text: str, section: str, name: str) -> bool:

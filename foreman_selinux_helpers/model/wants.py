@@ -16,20 +16,20 @@ from .units import SocketUnit
 def wanted(profiles: Sequence[SocketProfile], units: Mapping[str, SocketUnit], record: Record,
            local: Sequence[Rule], equivalences: Equivalences) -> List[Want]:
     """Return what is wanted of the rules: by profiles, and by the rules of ours whose units cannot be seen now."""
-    found: List[Want] = []
+    wants: List[Want] = []
     unseen = set()
     for profile in profiles:
         if not profile.type:
             continue  # a unit without a profile: the policy alone says what is right
-        found.extend(Want(profile.unit, profile.profile, profile.type, regex=regex) for regex in profile.regexes)
+        wants.extend(Want(profile.unit, profile.profile, profile.type, regex=regex) for regex in profile.regexes)
         unit = units.get(profile.unit)
         names = _names(profile, equivalences)
-        found.extend(Want(profile.unit, profile.profile, profile.type, path, named=names(path))
+        wants.extend(Want(profile.unit, profile.profile, profile.type, path, named=names(path))
                      for path in listened_paths(profile, unit))
         if unit is None or unit.load != "loaded":
             unseen.add(profile.unit)
     types = {profile.unit: profile.type for profile in profiles}
-    return found + decisions.wants_of_ours(record, local, unseen, types, equivalences)
+    return wants + decisions.wants_of_ours(record, local, unseen, types, equivalences)
 
 
 def listened_paths(profile: SocketProfile, unit: Optional[SocketUnit]) -> List[str]:

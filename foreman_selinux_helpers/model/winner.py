@@ -107,7 +107,7 @@ def in_the_way(verdict: Verdict, rules: Sequence[Rule], file_type: str, library:
     order = library.order()
     matching = {verdict.rule, *verdict.beaten}
     reached = [rule for rule in covering if rule.reaches(verdict.path, order.tree)]
-    for rule in _looked_at(reached, order, lambda one: one in matching):
+    for rule in _looked_at(reached, order, lambda rule: rule in matching):
         if not rule.compiles() and library.matches and library.matches(rule, verdict.path) is None:
             return _without_winner(verdict)._replace(broken=rule)
     return verdict
@@ -138,12 +138,12 @@ def local_file_type(rules: Sequence[Rule], path: str, local: str,
 
 def ranked(rules: Sequence[Rule], order: Order) -> List[Rule]:
     """Return rules that all match, given in file order, the best first."""
-    left, found = list(rules), []
-    while left:
+    unranked, best_first = list(rules), []
+    while unranked:
         # The last that libselinux comes to is the one that it takes.
-        found.append(list(_looked_at(left, order, lambda one: True))[-1])
-        left.remove(found[-1])
-    return found
+        best_first.append(list(_looked_at(unranked, order, lambda rule: True))[-1])
+        unranked.remove(best_first[-1])
+    return best_first
 
 
 def _looked_at(rules: Sequence[Rule], order: Order, matches: Callable[[Rule], bool]) -> Iterator[Rule]:
@@ -160,16 +160,16 @@ def _looked_at(rules: Sequence[Rule], order: Order, matches: Callable[[Rule], bo
     by_depth: Dict[int, List[Tuple[int, Rule]]] = {}
     for place, rule in regexes:
         by_depth.setdefault(len(rule.directories) if order.tree else 0, []).append((place, rule))
-    found = -1
+    best_place = -1
     for depth in sorted(by_depth, reverse=True):
         for place, rule in reversed(by_depth[depth]):
-            if place < found:
+            if place < best_place:
                 break
             yield rule
             if matches(rule):
                 if rule.context == NONE_CONTEXT:
                     return
-                found = place
+                best_place = place
                 break
 
 

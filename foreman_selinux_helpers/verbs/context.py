@@ -95,14 +95,14 @@ class Run(Value):
     @property
     def known_units(self) -> Optional[List[str]]:
         """Return the units of all profiles, or None where one of these cannot be read."""
-        return None if self.profiles.broken else [one.unit for one in self.profiles.sockets]
+        return None if self.profiles.broken else [profile.unit for profile in self.profiles.sockets]
 
     def chosen(self) -> "List[SocketProfile]":
         """Return the profiles that the command line names: all, if it names none."""
         from ..model import profiles
 
         chosen, unknown = profiles.select(self.profiles.sockets, getattr(self.arguments, "names", ()))
-        unknown -= {one.name for one in self.profiles.broken}
+        unknown -= {profile.name for profile in self.profiles.broken}
         if unknown:
             raise UsageError("%s: no profile and no socket unit of a profile has this name"
                              % ", ".join(sorted(unknown)))
@@ -133,9 +133,10 @@ def on_host(work: Callable[[Run], Done]) -> Callable[[Request], Done]:
         if request.changes:
             os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
         host = hostkind.read(root)
-        found = profilefiles.load(root)
-        for one in found.broken:
-            request.log.error("profile refused: %s" % str(one))
-        done = work(Run(request.arguments, request.log, host, found, Runner(request.deadline)))
-        return done._replace(document=documents.add_broken(done.document, found.broken), broken=bool(found.broken))
+        profiles = profilefiles.load(root)
+        for broken in profiles.broken:
+            request.log.error("profile refused: %s" % str(broken))
+        done = work(Run(request.arguments, request.log, host, profiles, Runner(request.deadline)))
+        return done._replace(document=documents.add_broken(done.document, profiles.broken),
+                             broken=bool(profiles.broken))
     return run

@@ -45,5 +45,5 @@ def add_broken(document: Document, broken: "Sequence[BrokenProfile]") -> Documen
     """Add the profiles that are refused; nothing is well while there are any."""
     if broken:
         document["ok"] = False
-        document["broken_profiles"] = [dict(one._asdict()) for one in broken]
+        document["broken_profiles"] = [dict(profile._asdict()) for profile in broken]
     return document

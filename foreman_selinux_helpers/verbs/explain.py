@@ -100,9 +100,9 @@ class _Explanation:
     def _report(self, path: str) -> Tuple[Optional[SocketReport], Optional[str]]:
         """Return the judged socket of the profile, or else of the unit, that names the path; and the unit."""
         host, canonical = self.run.host, self.policy.equivalences.canonical
-        found = self._of_path(path)
-        if found or not (host.own_root and host.booted):
-            return found, found.view.unit if found else None
+        report = self._of_path(path)
+        if report or not (host.own_root and host.booted):
+            return report, report.view.unit if report else None
         for unit, paths in self.source.systemd.listening_paths().items():
             if any(canonical(listened) == canonical(path) for listened in paths):
                 # A profile that gives only a regex has its unit's paths among its own already.
@@ -112,14 +112,15 @@ class _Explanation:
 
     def _of_path(self, path: str) -> Optional[SocketReport]:
         canonical = self.policy.equivalences.canonical
-        found = [report for report in judgement.reports(self.facts) if canonical(report.view.path) == canonical(path)]
-        return next((report for report in found if report.view.seen.listening), next(iter(found), None))
+        reports = [report for report in judgement.reports(self.facts) if canonical(report.view.path) == canonical(path)]
+        return next((report for report in reports if report.view.seen.listening), next(iter(reports), None))
 
     def _client(self, judged: Judgement, facts: PathFacts, socket: Optional[UnitSocket]) -> Judgement:
         """Ask the policy whether the client may connect; a denial counts where nothing else is wrong."""
         given = wanted = self.run.arguments.client
         if given is None and socket:
-            wanted = next((one.client for one in self.run.profiles.sockets if one.unit == socket.view.unit), None)
+            wanted = next((profile.client for profile in self.run.profiles.sockets
+                           if profile.unit == socket.view.unit), None)
         if wanted is None or facts.file_type != SOCKET:
             return judged
         if not self.live:
@@ -146,8 +147,8 @@ class _Explanation:
     def _denials(self, path: str) -> None:
         from ..doors import denials
 
-        found, unseen = denials.recent(path, self.run.runner)
-        self.document["denials"] = [dict(one._asdict()) for one in found]
+        recent, unseen = denials.recent(path, self.run.runner)
+        self.document["denials"] = [dict(denial._asdict()) for denial in recent]
         hidden = [unseen] if unseen else []
         if os.geteuid() != 0:
             hidden.append("who listens, the socket label and PID 1's label cache may only be seen by root")
@@ -161,12 +162,12 @@ class _Explanation:
         self.document.update(
             canonical=verdict.path, file_type=facts.file_type, exists=facts.inode is not None,
             expected=facts.expected, path_label=own.label if own else None,
-            substitutions=[{"file": one.file, "line": one.line, "from": one.source, "to": one.target}
-                           for one in verdict.substitutions],
-            rule=_rule(verdict.rule), rule_untold=verdict.untold, beaten=[_rule(one) for one in verdict.beaten],
-            other_file_types=[_rule(one) for one in verdict.mismatched], unit=unit,
-            listeners=[dict(one._asdict()) for one in facts.listeners],
-            socket_label=next((one.socket_label for one in facts.listeners if one.socket_label), None))
+            substitutions=[{"file": line.file, "line": line.line, "from": line.source, "to": line.target}
+                           for line in verdict.substitutions],
+            rule=_rule(verdict.rule), rule_untold=verdict.untold, beaten=[_rule(rule) for rule in verdict.beaten],
+            other_file_types=[_rule(rule) for rule in verdict.mismatched], unit=unit,
+            listeners=[dict(listener._asdict()) for listener in facts.listeners],
+            socket_label=next((listener.socket_label for listener in facts.listeners if listener.socket_label), None))
         self.document["notes"] += explanation.notes(facts)
 
     def _describe_socket(self, report: SocketReport) -> None:
@@ -184,16 +185,16 @@ class _Explanation:
                                     "evidence": list(running.evidence)}
 
 
-def _rule(one: Optional[Rule]) -> Optional[Document]:
-    return dict(one._asdict()) if one else None
+def _rule(rule: Optional[Rule]) -> Optional[Document]:
+    return dict(rule._asdict()) if rule else None
 
 
 def _client_of(asked: ClientFacts) -> Document:
     return {"domain": asked.domain, "context": asked.context,
-            "allowed": _all(one.allowed for one in asked.checks),
-            "allowed_when_right": _all(one.right_allowed for one in asked.checks),
-            "checks": [dict(one._asdict()) for one in asked.checks],
-            "reasons": [{"reason": one[0], "booleans": one[1]} for one in asked.whys if one]}
+            "allowed": _all(check.allowed for check in asked.checks),
+            "allowed_when_right": _all(check.right_allowed for check in asked.checks),
+            "checks": [dict(check._asdict()) for check in asked.checks],
+            "reasons": [{"reason": why[0], "booleans": why[1]} for why in asked.whys if why]}
 
 
 def _all(answers: Any) -> Optional[bool]:
@@ -210,15 +211,16 @@ def text(document: Document, colour: bool = False) -> str:
     if document["why"]:
         lines += layout.wrap(document["why"], 4)
     lines += ["", layout.paint("which rule", "heading", colour)]
-    for one in document["substitutions"]:
+    for substitution in document["substitutions"]:
         lines += layout.entry("looked up", "%s, since %s stands for %s" % (
-            document["canonical"], one["from"], one["to"])) + layout.entry("", "%s:%d" % (one["file"], one["line"]))
+            document["canonical"], substitution["from"], substitution["to"]))
+        lines += layout.entry("", "%s:%d" % (substitution["file"], substitution["line"]))
     untold = document["rule_untold"]
     lines += layout.entry("wins", "- (could not be told)") if untold else _rule_lines("wins", document["rule"])
-    for number, one in enumerate(document["beaten"]):
-        lines += _rule_lines("" if number else "matches" if untold else "beats", one)
-    for number, one in enumerate(document["other_file_types"]):
-        lines += _rule_lines("other types" if number == 0 else "", one)
+    for number, rule in enumerate(document["beaten"]):
+        lines += _rule_lines("" if number else "matches" if untold else "beats", rule)
+    for number, rule in enumerate(document["other_file_types"]):
+        lines += _rule_lines("other types" if number == 0 else "", rule)
     lines += ["", layout.paint("which label", "heading", colour)]
     lines += layout.entry("file type", document["file_type"])
     if document["type"]:
@@ -253,28 +255,28 @@ def _rule_lines(name: str, rule: Optional[Document]) -> List[str]:
 def _socket_lines(document: Document, colour: bool) -> List[str]:
     lines = ["", layout.paint("who makes it", "heading", colour)] if document["unit"] or document["label_cache"] else []
     lines += layout.entry("unit", document["unit"]) if document["unit"] else []
-    for number, one in enumerate(document["listeners"]):
-        lines += layout.entry("listens" if number == 0 else "", str(Listener(**one)))
+    for number, listener in enumerate(document["listeners"]):
+        lines += layout.entry("listens" if number == 0 else "", str(Listener(**listener)))
     if document["label_cache"]:
         cache = document["label_cache"]
         shown = cache["evidence"] if cache["state"] != labelcache.FRESH else []
-        for name, words in [("PID 1's cache", cache["state"])] + [("", one) for one in shown]:
+        for name, words in [("PID 1's cache", cache["state"])] + [("", line) for line in shown]:
             lines += layout.entry(name, words)
         for name, words in [("refresh", document["refresh"]["refresh"])] + [
-                ("", one) for one in document["refresh"]["evidence"]]:
+                ("", line) for line in document["refresh"]["evidence"]]:
             lines += layout.entry(name, words)
     client = document["client"]
     if client:
         lines += ["", layout.paint("may %s connect" % client["domain"], "heading", colour)]
-        for one in client["checks"]:
-            lines += layout.entry(_may(one["allowed"]), "%s %s%s" % (
-                one["permission"], access.described(one["file_class"], one["target"], one["label"]), _then(one)))
+        for check in client["checks"]:
+            target = access.described(check["file_class"], check["target"], check["label"])
+            lines += layout.entry(_may(check["allowed"]), "%s %s%s" % (check["permission"], target, _then(check)))
     if document["denials"]:
         lines += ["", layout.paint("denied lately", "heading", colour)]
-    for one in document["denials"]:
-        lines += layout.entry(time.strftime("%d %b %H:%M", time.localtime(one["time"])), "%s (%s): %s %s (%s)%s" % (
-            one["comm"], type_of(one["source"]), one["permission"], one["file_class"], type_of(one["target"]),
-            ", but let through" if one["permissive"] else ""))
+    for denial in document["denials"]:
+        lines += layout.entry(time.strftime("%d %b %H:%M", time.localtime(denial["time"])), "%s (%s): %s %s (%s)%s" % (
+            denial["comm"], type_of(denial["source"]), denial["permission"], denial["file_class"],
+            type_of(denial["target"]), ", but let through" if denial["permissive"] else ""))
     return lines
 
 

@@ -26,7 +26,7 @@ def _run(request: Request) -> Done:
     targets = _targets(arguments.target, root, policy)
     sockets: List[SocketPath] = []
     for directory in arguments.units:
-        sockets += [SocketPath(*one) for one in fcfiles.listening(directory, broken)]
+        sockets += [SocketPath(*listening) for listening in fcfiles.listening(directory, broken)]
     findings: List[Document] = []
     rules = 0
     for file in dict.fromkeys(arguments.files):
@@ -39,19 +39,20 @@ def _run(request: Request) -> Done:
             broken.append(BrokenFile(file, *source.problem))
         rules += len(source.rules)
         has_type = fcfiles.has_type_of(compiled, file, broken) if compiled else None
-        for one in judge.lint(source.rules, targets, sockets, has_type):
-            findings.append({"file": file, "line": one.line, "code": one.code, "severity": one.severity,
-                             "message": one.message, "suggestion": one.suggestion, "targets": list(one.targets)})
+        for finding in judge.lint(source.rules, targets, sockets, has_type):
+            findings.append({"file": file, "line": finding.line, "code": finding.code, "severity": finding.severity,
+                             "message": finding.message, "suggestion": finding.suggestion,
+                             "targets": list(finding.targets)})
     for fault in broken:
         log.error(str(fault))
-    counted = [one for one in findings if arguments.strict or one["severity"] == ERROR]
+    counted = [finding for finding in findings if arguments.strict or finding["severity"] == ERROR]
     unchecked = [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root]
     document = dict(
         documents.envelope("lint", not counted and not broken, False,
                            Looked(documents.source(root), unchecked, unchecked)),
-        targets=[one.name for one in targets], files=len(set(arguments.files)), rules=rules, findings=findings)
+        targets=[target.name for target in targets], files=len(set(arguments.files)), rules=rules, findings=findings)
     if broken:
-        document["broken_files"] = [dict(one._asdict()) for one in broken]
+        document["broken_files"] = [dict(file._asdict()) for file in broken]
     return Done(document, text, broken=bool(broken))
 
 
@@ -71,8 +72,8 @@ def text(document: Document, colour: bool = False) -> str:
     """Return the document as lines that editors and grep understand, suggestions below what they mend."""
     lines: List[str] = []
     findings = document["findings"]
-    for file in dict.fromkeys(one["file"] for one in findings):
-        lines += _of_file([one for one in findings if one["file"] == file], document["targets"])
+    for file in dict.fromkeys(finding["file"] for finding in findings):
+        lines += _of_file([finding for finding in findings if finding["file"] == file], document["targets"])
     lines += ["note: %s" % note for note in document["notes"]]
     verdict = _count(len(findings), "finding") if findings else "nothing found"
     if "broken_files" in document:
@@ -84,28 +85,28 @@ def text(document: Document, colour: bool = False) -> str:
 
 def _of_file(findings: Sequence[Document], every_target: Sequence[str]) -> List[str]:
     """Return the lines about one file: errors first, then warnings; many unescaped dots are one line."""
-    dots = [one for one in findings if one["code"] == UNESCAPED_DOT]
+    dots = [finding for finding in findings if finding["code"] == UNESCAPED_DOT]
     if len(dots) <= _MOST_DOTS:
         dots = []
-    shown = [one for severity in (ERROR, WARNING) for one in findings
-             if one["severity"] == severity and not (dots and one["code"] == UNESCAPED_DOT)]
+    shown = [finding for severity in (ERROR, WARNING) for finding in findings
+             if finding["severity"] == severity and not (dots and finding["code"] == UNESCAPED_DOT)]
     lines: List[str] = []
-    for one, following in zip(shown, shown[1:] + [{}]):
-        where = "" if one["targets"] == every_target else " [%s]" % ", ".join(one["targets"])
+    for finding, following in zip(shown, shown[1:] + [{}]):
+        where = "" if finding["targets"] == every_target else " [%s]" % ", ".join(finding["targets"])
         lines.append("%s:%d: %s: %s (%s)%s" % (
-            one["file"], one["line"], one["code"], one["message"], one["severity"], where))
-        if one["suggestion"] is not None and _mended(one) != _mended(following):
-            lines += ["    " + line for line in one["suggestion"].split("\n")]
+            finding["file"], finding["line"], finding["code"], finding["message"], finding["severity"], where))
+        if finding["suggestion"] is not None and _mended(finding) != _mended(following):
+            lines += ["    " + line for line in finding["suggestion"].split("\n")]
     if dots:
-        numbers = ", ".join(dict.fromkeys(str(one["line"]) for one in dots))
+        numbers = ", ".join(dict.fromkeys(str(finding["line"]) for finding in dots))
         lines.append("%s:%d: %s: %d rules have a dot that matches any character, not the dot alone: lines %s (%s; "
                      "--json says what to write instead)" % (
                          dots[0]["file"], dots[0]["line"], UNESCAPED_DOT, len(dots), numbers, WARNING))
     return lines
 
 
-def _mended(one: Document) -> Tuple[object, ...]:
-    return (one.get("file"), one.get("line"), one.get("suggestion"))
+def _mended(finding: Document) -> Tuple[object, ...]:
+    return (finding.get("file"), finding.get("line"), finding.get("suggestion"))
 
 
 def _count(number: int, what: str) -> str:
@@ -113,7 +114,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _printable(line: str) -> str:
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
 
 
 VERB = Verb("check a package's file contexts before it ships", _run, [

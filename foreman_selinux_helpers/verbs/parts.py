@@ -47,7 +47,7 @@ def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
 def acted(command: str, outcome: Outcome) -> Document:
     """Return the document of a verb that acts: all but its sockets."""
     made = dict(envelope(command, outcome), label_cache=label_cache(outcome.facts.cache),
-                plan=[dict(one._asdict()) for one in outcome.plan], results=results(outcome.results))
+                plan=[dict(step._asdict()) for step in outcome.plan], results=results(outcome.results))
     if outcome.error:
         made["error"] = outcome.error  # why what was done could not be looked at
     return made
@@ -57,12 +57,12 @@ def sockets_of(outcome: Outcome) -> List[Document]:
     """Return what is known of each socket."""
     answers = outcome.facts.cache.answers or {}
     return [{
-        "unit": one.view.unit, "profile": one.view.profile, "path": one.view.path,
-        "expected": one.view.expected, "held_answer": answers.get(one.view.path),
-        "path_label": one.view.seen.path_label,
-        "socket_label": one.view.seen.socket_label, "problem": one.problem, "remedy": one.remedy,
-        "in_use": one.view.seen.in_use, "exists": one.view.seen.exists,
-    } for one in outcome.sockets]
+        "unit": report.view.unit, "profile": report.view.profile, "path": report.view.path,
+        "expected": report.view.expected, "held_answer": answers.get(report.view.path),
+        "path_label": report.view.seen.path_label,
+        "socket_label": report.view.seen.socket_label, "problem": report.problem, "remedy": report.remedy,
+        "in_use": report.view.seen.in_use, "exists": report.view.seen.exists,
+    } for report in outcome.sockets]
 
 
 def label_cache(cache: LabelCache) -> Document:
@@ -70,12 +70,12 @@ def label_cache(cache: LabelCache) -> Document:
     return {"state": cache.state, "harmless": cache.harmless, "evidence": list(cache.evidence)}
 
 
-def results(found: Sequence[Result]) -> List[Document]:
+def results(ended: Sequence[Result]) -> List[Document]:
     """Return how each step ended."""
-    return [dict(one._asdict()) for one in found]
+    return [dict(result._asdict()) for result in ended]
 
 
-def decisions(found: Sequence[rules.Decision]) -> List[Document]:
+def decisions(decided: Sequence[rules.Decision]) -> List[Document]:
     """Return what is done about each rule."""
-    return [{"regex": one.rule.regex, "file_type": one.rule.file_type, "context": one.rule.context,
-             "action": one.action, "reason": one.reason, "unit": one.unit} for one in found]
+    return [{"regex": decision.rule.regex, "file_type": decision.rule.file_type, "context": decision.rule.context,
+             "action": decision.action, "reason": decision.reason, "unit": decision.unit} for decision in decided]

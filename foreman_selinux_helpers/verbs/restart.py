@@ -13,7 +13,7 @@ text = shown.acted
 @on_host
 def _run(run: Run) -> Done:
     unit = run.arguments.unit
-    chosen = [one for one in run.profiles.sockets if one.unit == unit] or [profiles.unprofiled(unit)]
+    chosen = [profile for profile in run.profiles.sockets if profile.unit == unit] or [profiles.unprofiled(unit)]
     outcome = run.flow(chosen).restart()
     parts.warn(run, outcome)
     return Done(document(outcome), text, outcome.refused)

@@ -11,9 +11,9 @@ from .documents import Document
 
 @on_host
 def _run(run: Run) -> Done:
-    found = outcome(run.source(run.chosen()).read())
-    parts.warn(run, found)
-    return Done(document(found), text)
+    judged = outcome(run.source(run.chosen()).read())
+    parts.warn(run, judged)
+    return Done(document(judged), text)
 
 
 def outcome(facts: Facts) -> Outcome:
@@ -22,10 +22,10 @@ def outcome(facts: Facts) -> Outcome:
         "%s: %s; repair starts it again" % (step.target, step.reason) for step in plan.start_steps(facts.stopped)])
 
 
-def document(found: Outcome) -> Document:
+def document(judged: Outcome) -> Document:
     """Return the document."""
-    return dict(parts.envelope("status", found), label_cache=parts.label_cache(found.facts.cache),
-                sockets=parts.sockets_of(found))
+    return dict(parts.envelope("status", judged), label_cache=parts.label_cache(judged.facts.cache),
+                sockets=parts.sockets_of(judged))
 
 
 def text(document: Document, colour: bool = False) -> str:

@@ -30,46 +30,46 @@ def _plan(steps: Sequence[Document], dry_run: bool) -> List[str]:
     if not steps:
         return ["nothing to do"]
     lines = ["would do:" if dry_run else "to do:"]
-    for number, one in enumerate(steps, 1):
-        lines += layout.wrap(one["target"], 25, "  %d. %-19s " % (number, one["step"]))
-        lines += layout.wrap(one["reason"], 5)
+    for number, step in enumerate(steps, 1):
+        lines += layout.wrap(step["target"], 25, "  %d. %-19s " % (number, step["step"]))
+        lines += layout.wrap(step["reason"], 5)
     return lines
 
 
-def _results(found: Sequence[Document]) -> List[str]:
+def _results(results: Sequence[Document]) -> List[str]:
     lines = []
-    for one in found:
-        guard = " (%s)" % one["guard"] if one["guard"] else ""
-        lines += layout.wrap("%s %s%s" % (one["step"], one["target"], guard), 12, "%-10s  " % one["outcome"])
-        if one["detail"] and one["outcome"] != plan.NOT_NEEDED:
-            lines += layout.wrap(one["detail"], 12)
+    for result in results:
+        guard = " (%s)" % result["guard"] if result["guard"] else ""
+        lines += layout.wrap("%s %s%s" % (result["step"], result["target"], guard), 12, "%-10s  " % result["outcome"])
+        if result["detail"] and result["outcome"] != plan.NOT_NEEDED:
+            lines += layout.wrap(result["detail"], 12)
     return lines
 
 
 def decided(document: Document, colour: bool = False) -> str:
     """Return the text of a verb for the rules alone: what is done about each."""
-    failed = {one["target"]: one["detail"] for one in document["results"] if one["outcome"] == plan.FAILED}
+    failed = {result["target"]: result["detail"] for result in document["results"] if result["outcome"] == plan.FAILED}
     lines = []
-    for one in document["rules"]:
-        target = "  ".join((one["regex"], one["context"]))
+    for rule in document["rules"]:
+        target = "  ".join((rule["regex"], rule["context"]))
         why = failed.get(target)
-        lines += layout.wrap(target, 8, "%-6s  " % ("failed" if why else one["action"]))
-        lines += layout.wrap("%s: %s" % (one["unit"], why or one["reason"]), 8)
+        lines += layout.wrap(target, 8, "%-6s  " % ("failed" if why else rule["action"]))
+        lines += layout.wrap("%s: %s" % (rule["unit"], why or rule["reason"]), 8)
     return joined((lines or ["no rules"]) + notes(document))
 
 
-def table(found: Sequence[Document], colour: bool) -> List[str]:
+def table(sockets: Sequence[Document], colour: bool) -> List[str]:
     """Return a table of many sockets, and the story of each that is wrong, or of the only one."""
-    if len(found) == 1:
-        return _socket(found[0], colour)
-    rows = layout.table([(one["unit"], one["path"]) for one in found])
+    if len(sockets) == 1:
+        return _socket(sockets[0], colour)
+    rows = layout.table([(socket["unit"], socket["path"]) for socket in sockets])
     widest = max([len(row) for row in rows] or [0])
-    lines = ["%s  %s" % (row.ljust(widest), _verdict(one, colour))
-             for one, row in zip(found, rows)]
-    for one in found:
-        if one["problem"]:
-            lines += [""] + _socket(one, colour)
-    return lines + [""] if any(one["problem"] for one in found) else lines
+    lines = ["%s  %s" % (row.ljust(widest), _verdict(socket, colour))
+             for socket, row in zip(sockets, rows)]
+    for socket in sockets:
+        if socket["problem"]:
+            lines += [""] + _socket(socket, colour)
+    return lines + [""] if any(socket["problem"] for socket in sockets) else lines
 
 
 def _verdict(socket: Document, colour: bool) -> str:
@@ -81,19 +81,19 @@ def _verdict(socket: Document, colour: bool) -> str:
     return layout.paint("ok" if socket["in_use"] else "ok, not in use", "good", colour)
 
 
-def _socket(one: Document, colour: bool) -> List[str]:
-    said = _verdict(one, colour)
-    lines = ["%s  %s  %s" % (one["unit"], layout.printable(one["path"]), said)]
-    if not one["in_use"] and not one["problem"] and not one["expected"]:
+def _socket(socket: Document, colour: bool) -> List[str]:
+    verdict = _verdict(socket, colour)
+    lines = ["%s  %s  %s" % (socket["unit"], layout.printable(socket["path"]), verdict)]
+    if not socket["in_use"] and not socket["problem"] and not socket["expected"]:
         return lines
-    if one["problem"]:
-        lines += layout.wrap(causes.named(one["problem"]).meaning, 4)
+    if socket["problem"]:
+        lines += layout.wrap(causes.named(socket["problem"]).meaning, 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
-        lines += layout.entry(name, one[key] or "-")
-    if one["problem"] == causes.LABEL_CACHE_STALE and one["held_answer"]:
-        lines += layout.entry("PID 1 says", one["held_answer"])
-    if one["remedy"]:
-        lines += layout.entry("remedy", one["remedy"])
+        lines += layout.entry(name, socket[key] or "-")
+    if socket["problem"] == causes.LABEL_CACHE_STALE and socket["held_answer"]:
+        lines += layout.entry("PID 1 says", socket["held_answer"])
+    if socket["remedy"]:
+        lines += layout.entry("remedy", socket["remedy"])
     return lines
 
 

@@ -16,7 +16,7 @@ def _run(run: Run) -> Done:
     names = run.arguments.names
     chosen, unknown = profiles.select(run.profiles.sockets, names)
     # The profile may be gone while its rules are there: a unit's name is enough.
-    units = {one.unit for one in chosen} | unknown
+    units = {profile.unit for profile in chosen} | unknown
     choice = (lambda _, owned, __: owned.unit in units) if names else None
     decisions, results = unregister(run.host, choice, run.runner, run.log, run.dry_run)
     return Done(document(decisions, results, documents.source(run.host.root)), text)
@@ -25,8 +25,8 @@ def _run(run: Run) -> Done:
 def document(decisions: Sequence[rules.Decision], results: Sequence[plan.Result], source: str) -> Document:
     """Return the document."""
     made = documents.envelope(
-        "unregister", not any(one.outcome == plan.FAILED for one in results),
-        any(one.outcome == plan.DONE for one in results), Looked(source, []))
+        "unregister", not any(result.outcome == plan.FAILED for result in results),
+        any(result.outcome == plan.DONE for result in results), Looked(source, []))
     return dict(made, rules=parts.decisions(decisions), results=parts.results(results))
 
 
