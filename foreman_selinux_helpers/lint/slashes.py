@@ -1,9 +1,8 @@
-"""Regexes that match nothing because of their slashes, and what was meant.  Pure.
+"""Find regexes that match nothing because of their slashes, and correct them.  Pure.
 
-libselinux looks a path up with each run of slashes as one, and without the one at its end
-(``src/label_file.c``, lookup_all).  So a regex of which each match has ``//`` or ends with a slash
-matches nothing.  A regex is judged by what its parts do to the only three things that count about
-the text before them; what cannot be judged may match.
+libselinux looks a path up with each run of slashes reduced to one, and without a trailing slash
+(``src/label_file.c``, lookup_all).  So a regex never matches if each of its matches contains ``//`` or ends with a
+slash.  The regex is run as an automaton with the four states below; if it cannot be judged, it may match.
 """
 
 import re
@@ -14,22 +13,23 @@ from ..model import pcre
 from ..model.typed import List, Match, Optional, Tuple
 from .regexes import regex_fault
 
-# Bits for what was read so far: nothing, the slash of the root alone, a name and then a slash, a name.
+# States, as bits.  Read so far: nothing; only the slash of the root; a name and then a slash; a name.
 _NOTHING, _ROOT, _SLASH, _NAME = 1, 2, 4, 8
 _STATES = (_NOTHING, _ROOT, _SLASH, _NAME)
-# For each of these, in this order, what it may become.  A second slash leads nowhere.
+# The set of next states for each state, in this order.  A second slash has no next state.
 _Step = Tuple[int, int, int, int]
 _NO_STEP: _Step = (_NOTHING, _ROOT, _SLASH, _NAME)
 _A_SLASH: _Step = (_ROOT, 0, 0, _SLASH)
 _ANOTHER: _Step = (_NAME, _NAME, _NAME, _NAME)
 
-# Without one of these no regex is in doubt: a slash that others follow, is the last character, or stands there twice.
+# Only a regex that matches this needs judging: a slash that may be followed by another, is the last character, or
+# is repeated.
 _DOUBT = re.compile(r"/[^A-Za-z0-9_.-]*(?:/|\Z)|\\x2[fF]|[/)]\{")
 _SET = re.compile(r"\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]")
 _REPEATED = re.compile(r"(?:(?P<sign>[?*+])|\{(?P<least>[0-9]{1,3})(?:(?P<range>,)(?P<most>[0-9]{1,3})?)?\})"
                        r"[?+]?(?![?*+{])")
 _DEEPEST = 40
-# What turns a regex into what its author meant.
+# Replacements that turn a regex into what its author meant.
 _MEANT = (
     (re.compile(r"(?<!\\)(?:\\?/){2,}"), "/"),
     (re.compile(r"(?<!\\)/(?=\((?:\?:)?/)"), ""),
@@ -43,7 +43,7 @@ class _Unknown(Exception):
 
 
 def never_matches(regex: str) -> bool:
-    """Tell whether each match of the regex certainly has doubled slashes or one at its end."""
+    """Return whether each match of the regex certainly has a doubled or a trailing slash."""
     if not _DOUBT.search(regex):
         return False
     regex = re.sub(r"%\{USER(?:NAME|ID)\}", "user", regex)
@@ -55,7 +55,7 @@ def never_matches(regex: str) -> bool:
         return False
     anything = _repeat(_either(_A_SLASH, _ANOTHER), 0, None)
     for number, branch in enumerate(branches):
-        # libselinux binds the first alternative to the beginning and the last one to the end: see pcre.matches.
+        # libselinux anchors the first alternative at the beginning and the last one at the end; see pcre.matches().
         whole = _then(anything, branch) if number else branch
         if number < len(branches) - 1:
             whole = _then(whole, anything)
@@ -65,10 +65,10 @@ def never_matches(regex: str) -> bool:
 
 
 def with_slashes_mended(regex: str) -> str:
-    """Return what a regex that never matches was meant to be; itself where that is not known or not needed."""
+    """Correct the slashes of a regex that never matches; return it unchanged if that is impossible or not needed."""
     if not never_matches(regex):
         return regex
-    # The fewest changes that help: one that is not needed may change what is meant.
+    # Make as few changes as possible: an unnecessary one may change the meaning.
     for changes in chain.from_iterable(combinations(_MEANT, size) for size in range(1, len(_MEANT) + 1)):
         mended = regex
         for wrong, right in changes:
@@ -94,19 +94,19 @@ def _either(first: _Step, second: _Step) -> _Step:
 
 
 def _repeat(step: _Step, least: int, most: Optional[int]) -> _Step:
-    """Return what a part does that stands there so many times; without ``most``, any number of times more."""
+    """Return the step of a part repeated ``least`` to ``most`` times; ``most`` None: without a limit."""
     done = _NO_STEP
     for _ in range(least):
         done = _then(done, step)
     optional = _either(_NO_STEP, step)
-    # With four states nothing new is reached after four of them.
+    # With four states, more than four repetitions reach no new state.
     for _ in range(len(_STATES) if most is None else min(most - least, len(_STATES))):
         done = _then(done, optional)
     return done
 
 
 def _times(repeated: "Match[str]") -> Tuple[int, Optional[int]]:
-    """Return how often a part stands there, at least and at most."""
+    """Return the least and the greatest number of repetitions (None: no limit)."""
     if repeated.group("sign"):
         return {"?": (0, 1), "*": (0, None), "+": (1, None)}[repeated.group("sign")]
     least = int(repeated.group("least"))
@@ -119,7 +119,7 @@ def _times(repeated: "Match[str]") -> Tuple[int, Optional[int]]:
 
 
 def _branches(regex: str, position: int, depth: int) -> Tuple[List[_Step], int]:
-    """Judge the alternatives from a position on; return them and where the group, or the regex, ends."""
+    """Judge the alternatives from a position on; return their steps, and where the group or the regex ends."""
     if depth > _DEEPEST:
         raise _Unknown
     alternatives: List[_Step] = []
@@ -135,13 +135,13 @@ def _branches(regex: str, position: int, depth: int) -> Tuple[List[_Step], int]:
             position = repeated.end()
             step = _repeat(step, *_times(repeated))
         elif regex[position:position + 1] in ("?", "*", "+", "{") and position < len(regex):
-            raise _Unknown  # perhaps a repetition in a form that only some releases of PCRE know
+            raise _Unknown  # it may be a repetition in a form that only some releases of PCRE have
         current = _then(current, step)
     return alternatives + [current], position
 
 
 def _part(regex: str, position: int, depth: int) -> Tuple[_Step, int]:
-    """Judge one character, set or group; return it and where it ends."""
+    """Judge one character, set or group; return its step, and where it ends."""
     character = regex[position]
     if character == "(":
         start = position + (3 if regex.startswith("(?:", position) else 1)

@@ -1,4 +1,4 @@
-"""What is wrong with each socket, and what mends it.  Pure: facts in, reports out."""
+"""Judge what is wrong with each socket, and find the remedy: facts in, reports out.  Pure."""
 
 import shlex
 
@@ -11,7 +11,7 @@ from .outcome import SocketReport
 from .sockets import SocketView
 from .typed import List, Optional, Tuple
 
-# A remedy in words, where a command does not say it all, and the command, where there is one.
+# A remedy in words, if a command is not enough, and the command, if there is one.
 Remedy = Tuple[Optional[str], Optional[str]]
 
 
@@ -37,7 +37,7 @@ def reports(facts: Facts) -> List[SocketReport]:
 
 
 def client_report(facts: Facts, view: SocketView, client: ClientFacts) -> SocketReport:
-    """Judge whether a domain may connect to a socket with which nothing else is wrong."""
+    """Judge whether a domain may connect to a socket that is otherwise right."""
     denied = access.denied(client.checks)
     if denied is None:
         return SocketReport(view, None, None)
@@ -60,7 +60,7 @@ def _report(facts: Facts, view: SocketView, cause: str) -> SocketReport:
 
 
 def _remedy(facts: Facts, view: SocketView, cause: str) -> Remedy:
-    """Return the remedy for a cause: its own, or what the rule, the profile or PID 1 needs."""
+    """Return the remedy for a cause: from the table, or from the decision about the rule, or a command."""
     own = causes.named(cause).remedy
     if own:
         return own.format(type=view.wanted.type, path=view.path), None
@@ -76,11 +76,11 @@ def _remedy(facts: Facts, view: SocketView, cause: str) -> Remedy:
 
 
 def _command(facts: Facts, view: SocketView, cause: str) -> Remedy:
-    """Return the command that mends a socket; without a profile there is no repair, but one step at a time."""
+    """Return the command that repairs a socket; a unit without a profile has no ``repair``, only single steps."""
     unit = shlex.quote(view.unit)
     if view.wanted.restart == "never" and view.socket_wrong(facts.same_type):
         command = "systemctl restart %s" % unit
-        return "%s (the profile forbids to do it for you)" % command, command
+        return "%s (the profile forbids an automatic restart)" % command, command
     if view.profile:
         return None, facts.host.command("%s %s" % (plan.REPAIR_COMMAND, unit))
     if cause != causes.LABEL_CACHE_STALE:

@@ -1,6 +1,4 @@
-"""What is wrong with a socket, and the mildest thing that mends it.  Pure."""
-
-
+"""The views of sockets, what is wrong with each, and the mildest actions that repair it.  Pure."""
 
 from .causes import (
     LABEL_CACHE_STALE,
@@ -23,7 +21,7 @@ SameType = Callable[[str, str], bool]
 
 
 class Executable(Value):
-    """The program of the service: its label decides the label of the socket object."""
+    """The program of the service: its label determines the label of the socket object."""
 
     path: str
     label: Optional[str]
@@ -31,11 +29,11 @@ class Executable(Value):
 
 
 class Seen(Value):
-    """A socket as it is; None: it is not there, or may not be seen.
+    """A socket as it is; None: it does not exist, or may not be read.
 
-    ``listening``: systemd says that the unit listens there; ``foreign``: the unit does not, but another program does;
-    ``held_by_init``: PID 1 has the listening socket open; ``in_use``: the loaded unit names the path;
-    ``made_after_rules``: the inode is younger than the rules on disk; ``keeps_labels``: the file system stores labels.
+    ``listening``: systemd reports that the unit listens there.  ``foreign``: another program listens there, not the
+    unit.  ``held_by_init``: PID 1 has the listening socket open.  ``in_use``: the loaded unit names the path.
+    ``made_after_rules``: the inode is newer than the rules on disk.  ``keeps_labels``: the file system stores labels.
     """
 
     listening: bool = False
@@ -52,11 +50,11 @@ class Seen(Value):
 
 
 class Wanted(Value):
-    """What a socket should be.
+    """A socket as it should be.
 
-    ``type``: the type that its profile, or the policy's own word, gives the path; ``context``: what libselinux
-    answers once the rules are registered; ``socket_label``: what a new socket object would get; ``cause``: what is
-    wrong with the rules; ``decided``: what was decided about the rule for the path.
+    ``type``: the type that its profile, or the policy's own word, gives the path.  ``context``: what libselinux
+    answers once the rules are registered.  ``socket_label``: the label that a new socket object would get.
+    ``cause``: what is wrong with the rules.  ``decided``: the decision about the rule for the path.
     """
 
     type: str = ""
@@ -68,12 +66,12 @@ class Wanted(Value):
 
     @property
     def idle(self) -> bool:
-        """Tell whether the profile does nothing, as the policy does not have the type."""
+        """Return whether the profile has no effect because the policy does not have the type."""
         return self.cause == NO_SUCH_TYPE
 
 
 class SocketView(Value):
-    """One path of a socket unit: what libselinux answers for it now (``expected``), what is there, what should be."""
+    """One path of a socket unit: as it is, and as it should be; ``expected``: what libselinux answers for it now."""
 
     unit: str
     profile: str
@@ -84,27 +82,27 @@ class SocketView(Value):
 
     @property
     def own_word(self) -> Optional[str]:
-        """The context that the policy itself gives the path, where that counts for more than the profile."""
+        """The context that the policy itself gives the path, if that takes precedence over the profile."""
         return self.wanted.decided.own_word if self.wanted.decided else None
 
     @property
     def idle(self) -> bool:
-        """Tell whether its profile does nothing, as the policy does not have the type."""
+        """Return whether its profile has no effect because the policy does not have the type."""
         return self.wanted.idle
 
     @property
     def present(self) -> bool:
-        """Tell whether somebody listens there: the unit or another program."""
+        """Return whether the unit or another program listens there."""
         return self.seen.listening or self.seen.foreign
 
     def path_wrong(self, same: SameType) -> bool:
-        """Tell whether the inode has another label than it should have."""
+        """Return whether the inode has another label than it should have."""
         if self.idle or not self.present or not self.seen.exists or self.wanted.context is None:
             return False
         return self.seen.path_label is None or not same(type_of(self.seen.path_label), type_of(self.wanted.context))
 
     def socket_wrong(self, same: SameType) -> bool:
-        """Tell whether the listening socket object has another label than a new one would get."""
+        """Return whether the listening socket object has another label than a new one would get."""
         now, new = self.seen.socket_label, self.wanted.socket_label
         return self.seen.listening and now is not None and new is not None and not same(type_of(now), type_of(new))
 
@@ -112,9 +110,9 @@ class SocketView(Value):
 def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated: bool = False) -> Optional[str]:
     """Return the cause of what is wrong with a socket, or None.
 
-    ``cache_stale``: PID 1 holds an outdated label cache and will not renew it by itself;
-    ``cache_outdated``: it holds one, and should renew it.  A socket that it made wrong after the
-    rules had changed shows that it does not.
+    ``cache_stale``: PID 1 holds an outdated label cache and will not renew it by itself.  ``cache_outdated``: it
+    holds one, and should renew it.  A socket that it labelled wrongly after the rules had changed shows that it does
+    not renew it.
     """
     if view.wanted.cause is not None and not view.idle:
         return view.wanted.cause
@@ -139,7 +137,7 @@ class Action(Value):
 
 def actions(views: Sequence[SocketView], executable: Optional[Executable], same: SameType,
             cache_stale: bool = False) -> Tuple[List[Action], List[str]]:
-    """Return what mends the sockets of one unit, and what is left for the administrator.
+    """Return the actions that repair the sockets of one unit, and messages on what the administrator has to do.
 
     ``cache_stale``: PID 1 would give a new socket the wrong label again, so paths are relabelled in place.
     """
@@ -150,7 +148,7 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
             and not same(type_of(executable.label), type_of(executable.expected)):
         due.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
                             % (executable.label, executable.expected)))
-    due += [relabelling(view, "another program than systemd made it") for view in wrong_paths if view.seen.foreign]
+    due += [relabelling(view, "another program than systemd created it") for view in wrong_paths if view.seen.foreign]
     wrong_paths = [view for view in wrong_paths if not view.seen.foreign]
     if not wrong_paths and not wrong_sockets:
         return due, []
@@ -159,8 +157,8 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
     reasons = [_socket_object(view) for view in wrong_sockets]
     if allowed == "never":
         due += [relabelling(view, "the profile forbids a restart") for view in wrong_paths]
-        return due, ["%s; only a restart mends it, and the profile forbids one: run systemctl restart %s"
-                       % (reason, unit) for reason in reasons]
+        return due, ["%s; only a restart repairs it, and the profile forbids one: run systemctl restart %s"
+                     % (reason, unit) for reason in reasons]
     if cache_stale:
         if reasons:
             due.append(Action(RESTART, unit, "; ".join(reasons)))
@@ -174,7 +172,7 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
 
 
 def labelled(view: SocketView) -> bool:
-    """Tell whether the inode has a label that can be changed."""
+    """Return whether the inode has a label that can be changed."""
     return view.seen.path_label is not None and view.seen.keeps_labels
 
 

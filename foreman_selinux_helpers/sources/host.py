@@ -13,7 +13,7 @@ from ..model.facts import Dates, Facts, Host, InitFacts, RuleFacts
 from ..model.filecontexts import type_of
 from ..model.labelcache import NONE, LabelCache, Wrong
 from ..model.profiles import SocketProfile
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.sockets import SameType
 from ..model.typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from . import sockets
@@ -41,7 +41,7 @@ class HostSource:
         self._known_units = known_units
         self._runner = runner
         self._detection: "Optional[Detection]" = None
-        self.same_type = CompiledPolicy(host.root, host.policy or "").same
+        self.same_type = CompiledPolicy(host.root, host.policy_type or "").same
 
     def of(self, profiles: Sequence[SocketProfile]) -> "HostSource":
         """Return the same host as a source of facts about other profiles' sockets, and no rules."""
@@ -58,7 +58,7 @@ class HostSource:
 
     def read(self) -> Facts:
         """Read everything about the sockets of the profiles."""
-        if self.host.policy is None:
+        if self.host.policy_type is None:
             return self._nothing()
         with closing(Policies(self.host)) as policies:
             facts, policy = self._read_rules(policies)
@@ -66,7 +66,7 @@ class HostSource:
 
     def read_rules(self) -> Facts:
         """Read only what concerns the rules."""
-        if self.host.policy is None:
+        if self.host.policy_type is None:
             return self._nothing()
         with closing(Policies(self.host)) as policies:
             return self._read_rules(policies)[0]
@@ -85,9 +85,9 @@ class HostSource:
 
     def read_expected(self, paths: Sequence[str]) -> Dict[str, str]:
         """Return what libselinux answers for sockets at these paths; those without a label are left out."""
-        if self.host.policy is None or not paths:
+        if self.host.policy_type is None or not paths:
             return {}
-        with closing(LabelDatabase(self.host.root, self.host.policy)) as database:
+        with closing(LabelDatabase(self.host.root, self.host.policy_type)) as database:
             answers = {path: database.lookup(path) for path in paths}
         return {path: context for path, context in answers.items() if context}
 
@@ -107,12 +107,12 @@ class HostSource:
     def read_processes(self) -> Facts:
         """Return facts about the processes that label by rules, and nothing else."""
         facts = self._nothing()
-        if self.host.offline or self.host.policy is None:
+        if self.host.offline or self.host.policy_type is None:
             return facts
         from . import processes
 
-        directory = selinuxlib.label_directory(self.host.root, self.host.policy)
-        found = processes.read(directory, processes.Sockets(self.host.root, self.host.policy, self._all_paths))
+        directory = selinuxlib.label_directory(self.host.root, self.host.policy_type)
+        found = processes.read(directory, processes.Sockets(self.host.root, self.host.policy_type, self._all_paths))
         if found.outdated:
             found = found._replace(policy_load_due=_dates(directory).policy_load_due)
         if any(holder.seen.systemd for holder in found.outdated):
@@ -136,10 +136,10 @@ class HostSource:
         """Return the units that an interrupted restart has left down."""
         return [] if self.host.offline else restartjournal.units()
 
-    def _read_rules(self, policies: Policies) -> Tuple[Facts, Policy]:
+    def _read_rules(self, policies: Policies) -> Tuple[Facts, FileContexts]:
         """Read the units, and the rules for their sockets."""
         host = self.host
-        record = ownership.load(host.root, host.policy or "")
+        record = ownership.load(host.root, host.policy_type or "")
         local = policies.store.local_rules()
         units = self.systemd.socket_units([profile.unit for profile in self._profiles]) \
             if host.own_root and host.booted else {}
@@ -154,7 +154,7 @@ class HostSource:
             rules=RuleFacts(record, local, decided), units=units,
             init=InitFacts(_NOT_LOOKED_AT, policies.database.directory)), policy
 
-    def _read_sockets(self, facts: Facts, policies: Policies, policy: Policy) -> Facts:
+    def _read_sockets(self, facts: Facts, policies: Policies, policy: FileContexts) -> Facts:
         """Read the sockets, and PID 1's label cache."""
         live = self.host.offline is None  # elsewhere labels mean nothing
         units, directory = facts.units, facts.init.directory

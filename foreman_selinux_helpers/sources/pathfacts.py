@@ -8,7 +8,7 @@ from ..model.equivalence import Equivalences
 from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, literal
 from ..model.pathfacts import Inode, Listener, PathFacts
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.typed import List, Optional, Value
 from ..model.winner import Verdict
 from .policies import Policies
@@ -47,13 +47,13 @@ def followed(root: str, path: str, equivalences: Equivalences) -> str:
     return path if equivalences.canonical(real) == equivalences.canonical(path) else real
 
 
-def policy_of(host: Host, policies: Policies) -> Policy:
+def policy_of(host: Host, policies: Policies) -> FileContexts:
     """Return the policy as the pure code sees it, with the rules that are ours known."""
     local = policies.store.local_rules()
-    return policies.view(local, ownership.load(host.root, host.policy or "").ours(local))
+    return policies.view(local, ownership.load(host.root, host.policy_type or "").ours(local))
 
 
-def look(policies: Policies, policy: Policy, place: Place, unit: bool, profile: bool) -> PathFacts:
+def look(policies: Policies, policy: FileContexts, place: Place, unit: bool, profile: bool) -> PathFacts:
     """Look at all that a judgement of the path takes.
 
     ``unit``: it is a socket of a unit that can be looked at; ``profile``: and of a profile.
@@ -84,7 +84,7 @@ def _listeners(path: str) -> List[Listener]:
                      labels.socket_label(one.pid, one.descriptor)) for one in unixsockets.holders(inodes)]
 
 
-def _meant(policies: Policies, policy: Policy, verdict: Verdict) -> Optional[Rule]:
+def _meant(policies: Policies, policy: FileContexts, verdict: Verdict) -> Optional[Rule]:
     """Find a rule that names exactly this path, but for another file type, or in a spelling that cannot match."""
     meant = next((one for one in verdict.mismatched if literal(one.regex) == verdict.path), None)
     others = policy.equivalences.spellings(verdict.path) if meant is None else []

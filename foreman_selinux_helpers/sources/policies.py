@@ -7,7 +7,7 @@ from ..model.errors import HelperError
 from ..model.facts import Host
 from ..model.filecontexts import ALL_FILES, Rule, type_of
 from ..model.record import Key
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.typed import Collection, Dict, List, Optional, Sequence, Tuple
 
 
@@ -15,9 +15,9 @@ class Policies:
     """The file contexts on disk of one host, opened when they are first asked for."""
 
     def __init__(self, host: Host) -> None:
-        self.store = Store(host.root, host.policy or "")
-        self.database = labeldatabase.LabelDatabase(host.root, host.policy or "")
-        self.compiled = CompiledPolicy(host.root, host.policy or "")
+        self.store = Store(host.root, host.policy_type or "")
+        self.database = labeldatabase.LabelDatabase(host.root, host.policy_type or "")
+        self.compiled = CompiledPolicy(host.root, host.policy_type or "")
         self._host = host
         self._without: Optional[labeldatabase.LabelDatabase] = None
         self._labels: Dict[str, Optional[str]] = {}
@@ -29,11 +29,11 @@ class Policies:
         if self._without is not None:
             self._without.close()
 
-    def view(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> Policy:
+    def view(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> FileContexts:
         """Return the policy as the pure code sees it; ``ours``: which of the local rules are ours."""
-        return Policy(self.lookup, self.compiled.primary, self.compiled.same, lambda name: self.rules_for(name, local),
-                      local, self.database.equivalences(), self.compiled.mls,
-                      lambda path: self.lookup_without(ours, path), self.effective)
+        return FileContexts(self.lookup, self.compiled.primary, self.compiled.same,
+                            lambda name: self.rules_for(name, local), local, self.database.equivalences(),
+                            self.compiled.mls, lambda path: self.lookup_without(ours, path), self.effective)
 
     def lookup(self, path: str) -> Optional[str]:
         """Return what libselinux answers for a socket; it is asked once."""
@@ -46,7 +46,7 @@ class Policies:
         if not gone:
             return self.lookup(path)
         if self._without is None:
-            self._without = labeldatabase.LabelDatabase(self._host.root, self._host.policy or "", gone)
+            self._without = labeldatabase.LabelDatabase(self._host.root, self._host.policy_type or "", gone)
         return self._without.lookup(path)
 
     def effective(self, path: str) -> Tuple[Optional[str], Optional[Rule]]:

@@ -8,7 +8,7 @@ from ..doors.systemd import Systemd
 from ..model import wants
 from ..model.filecontexts import type_of
 from ..model.profiles import SocketProfile
-from ..model.rules import Decision, Policy
+from ..model.rules import Decision, FileContexts
 from ..model.sockets import Executable, Seen, SocketView
 from ..model.typed import List, Optional, Sequence, Value
 from ..model.units import SocketUnit
@@ -25,7 +25,7 @@ class Context(Value):
     have had the rules on disk; ``live``: labels on this host mean something.
     """
 
-    policy: Policy
+    policy: FileContexts
     decisions: Sequence[Decision]
     listeners: Optional[unixsockets.Listeners]
     rules_in_force_since: Optional[float]

@@ -89,7 +89,7 @@ class Run(Value):
 
     @property
     def dry_run(self) -> bool:
-        """Tell whether nothing is to be changed."""
+        """Return whether nothing is to be changed."""
         return bool(getattr(self.arguments, "dry_run", False))
 
     @property

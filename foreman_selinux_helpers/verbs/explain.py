@@ -28,7 +28,7 @@ def _run(run: Run) -> Done:
     host, arguments = run.host, run.arguments
     path = plain_path(arguments.path)
     document = _empty(path, arguments.kind, parts.looked(host))
-    if host.policy is None:
+    if host.policy_type is None:
         inode = pathfacts.look_at(host.root, path, False)
         document.update(exists=inode is not None, file_type=arguments.kind or (inode.kind if inode else SOCKET))
         return Done(document, text)

@@ -32,7 +32,7 @@ def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) ->
 
 
 def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
-    """Say which profiles do less than they say, for sockets that are in use."""
+    """Return which profiles do less than they say, for sockets that are in use."""
     notes = []
     for view in views:
         if view.seen.in_use and view.idle:

@@ -64,7 +64,7 @@ def text(document: Document, colour: bool = False) -> str:
 
 
 def _judgement(process: Document) -> List[str]:
-    """Say which sockets a process would label wrongly."""
+    """Return which sockets a process would label wrongly."""
     if process["harmless"]:
         return layout.entry("labels", "all sockets of this host rightly all the same")
     lines: List[str] = []
