@@ -1,89 +1,69 @@
 """The command line: parses it, runs the verb, prints what it returns, and gives the exit status."""
 
-import argparse
 import os
 import sys
+from types import SimpleNamespace
 
-from . import PROGRAM, __version__, verbs
+from . import PROGRAM, verbs
+from .doors.deadline import DEFAULT_SECONDS, Deadline, seconds_in
 from .doors.log import Log, one_line
 from .model.errors import HelperError, NeedsRoot, UsageError
-from .model.typed import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+from .model.typed import Any, Dict, List, Optional, Sequence, Tuple
 from .verbs import documents
 
-if TYPE_CHECKING:
-    from .doors.deadline import Deadline
-
-DEFAULT_TIMEOUT = 300.0
 # Environment variables that control colour.
 _TERMINAL = ("TERM", "NO_COLOR")
+# The flags of every verb, and what parsing calls them.
+_FLAGS = {"--json": "json", "-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
 
 OK, WRONG, USAGE, NEEDS_ROOT, REFUSED = range(5)
 
 
-class _Parser(argparse.ArgumentParser):
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("%s (%s --help tells more)" % (message, PROGRAM))
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        """--help and --version, whose output can fail as any other's."""
-        _write(message)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError("%r is not a number of seconds" % text)
-    return value
-
-
-def parser(verb: Optional[str] = None) -> argparse.ArgumentParser:
-    """Return the parser of one verb's options and words, or one for the help that names all verbs."""
-    if verb:
-        declared = verbs.load(verb)
-        made = _Parser(prog="%s %s" % (PROGRAM, verb), description=declared.help[0].upper() + declared.help[1:] + ".")
-        for one in declared.arguments:
-            made.add_argument(*one.names, **one.settings)
-    else:
-        made = _Parser(prog=PROGRAM, description="Give systemd's sockets the SELinux label their policy wants.",
-                       epilog="Options may precede or follow the verb. Exit status: 0 all is well or was repaired;"
-                              " 1 something is still wrong; 2 wrong usage or a broken profile; 3 root is required;"
-                              " 4 a guard refused.")
-    made.add_argument("--version", action="version", version=PROGRAM + " " + __version__,
-                      help="print the version and exit")
-    made.add_argument("--json", action="store_true", help="print one JSON document")
-    loud = made.add_mutually_exclusive_group()
-    loud.add_argument("-v", "--verbose", action="store_true", help="report on standard error what is done")
-    loud.add_argument("-q", "--quiet", action="store_true", help="print only errors")
-    made.add_argument("--root", default="/", metavar="DIR", help="work on the host image below DIR: rules only")
-    made.add_argument("--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS",
-                      help="give up after this time (default %(default)g)")
-    if not verb:
-        listed = made.add_subparsers(dest="verb", metavar="VERB")
-        for name in verbs.NAMES:
-            listed.add_parser(name, help=verbs.load(name).help)
-    return made
-
-
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse(argv: Sequence[str]) -> Any:
     """Parse a command line; raise UsageError for a wrong one.
 
-    Options may stand before and after the verb and its words.  Only the parser of the verb is built:
-    building one takes most of the time.
+    Options may stand before and after the verb and its words.
     """
     options, words = _split(argv)
     if not words or words[0] not in verbs.NAMES:
-        parser().parse_args(argv)  # prints help, or knows what is wrong
+        from . import options as full
+
+        full.parser(None, _write).parse_args(argv)  # prints help, or knows what is wrong
         raise UsageError("no verb given (%s --help tells more)" % PROGRAM)
     verb, rest = words[0], words[1:]
+    plain = _plain(verb, options, rest)
+    if plain:
+        return plain
+    from . import options as full
+
     # Last of all, an option without its value cannot take a word for it.
     ordered = options + ["--"] + rest if any(word.startswith("-") for word in rest) else rest + options
-    return parser(verb).parse_args(ordered, argparse.Namespace(verb=verb))
+    return full.parser(verb, _write).parse_args(ordered, SimpleNamespace(verb=verb))
+
+
+def _plain(verb: str, options: Sequence[str], words: Sequence[str]) -> Optional[SimpleNamespace]:
+    """Return what parsing gives for a verb with nothing but names and flags, or None for any other command line.
+
+    That is what RPM's transactions run: to import argparse and build a parser takes longer than a look at the host.
+    """
+    declared = verbs.load(verb).arguments
+    ours = {one.names[0]: one.settings for one in declared}
+    flags = {name: name[2:].replace("-", "_") for name in ours if ours[name].get("action") == "store_true"}
+    if ours.keys() - flags.keys() != {"names"} or any(word.startswith("-") for word in words):
+        return None
+    made: Dict[str, Any] = dict(dict.fromkeys([*flags.values(), *_FLAGS.values()], False), names=list(words), root="/",
+                                timeout=DEFAULT_SECONDS, verb=verb)
+    flags.update(_FLAGS)
+    rest = iter(options)
+    for option in rest:
+        if option == "--timeout":
+            made["timeout"] = seconds_in(next(rest, ""))
+        elif option in flags:
+            made[flags[option]] = True
+        else:
+            return None
+    contradictory = made["quiet"] and made["verbose"]
+    return None if contradictory or made["timeout"] is None else SimpleNamespace(**made)
 
 
 def _split(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
@@ -166,6 +146,19 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return status
 
 
+def end(status: int) -> None:
+    """End the process.
+
+    All that was opened is closed: to tear the interpreter down would only take time.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # closed by who called us, or full: main() has said what there was to say
+    os._exit(status)
+
+
 def _source(root: str) -> Optional[str]:
     """Return what a run would read facts from; None where the root directory cannot be one."""
     try:
@@ -179,7 +172,7 @@ def _verb(argv: Sequence[str]) -> Optional[str]:
     return next((word for word in _split(argv)[1][:1] if word in verbs.NAMES), None)
 
 
-def _changes(arguments: argparse.Namespace) -> bool:
+def _changes(arguments: Any) -> bool:
     return verbs.load(arguments.verb).changes and not getattr(arguments, "dry_run", False)
 
 
@@ -192,17 +185,16 @@ def internal_error(error: BaseException) -> str:
     return "internal error at %s: %s: %s; please report this" % (where, type(error).__name__, error)
 
 
-def run(arguments: argparse.Namespace, log: Log, output: Optional[Output] = None) -> int:
+def run(arguments: Any, log: Log, output: Optional[Output] = None) -> int:
     """Run one verb; raise KeyboardInterrupt, with the number of the signal, where one asks to stop."""
     from .doors import interrupts
-    from .doors.deadline import Deadline
 
     deadline = Deadline(arguments.timeout)
     with interrupts.heard(deadline):
         return _run(arguments, log, deadline, output or Output(arguments.json))
 
 
-def _run(arguments: argparse.Namespace, log: Log, deadline: "Deadline", output: Output) -> int:
+def _run(arguments: Any, log: Log, deadline: Deadline, output: Output) -> int:
     from .verbs.context import Request
 
     verb, changes = verbs.load(arguments.verb), _changes(arguments)

@@ -22,6 +22,7 @@ DEADLINE = 90.0
 _CHILD_DEADLINE = 60.0
 _POLL = 0.05
 _REMOVAL = "removal"
+_CHANGED = "changed"
 # Keep only the last 64 KiB of output.
 _KEPT = 1 << 16
 
@@ -52,7 +53,11 @@ def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
 
 
 def main(name: str, argv: Sequence[str]) -> int:
-    """Run a scriptlet.  Always returns 0."""
+    """Run a scriptlet; always returns 0, but for ``changed``, which a service runs and systemd supervises."""
+    if name == _CHANGED:
+        from . import changed
+
+        return changed.main()
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it is ignored, the exit status of a child is lost
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -62,7 +67,7 @@ def main(name: str, argv: Sequence[str]) -> int:
         seen = transaction.state("/") if name == "trigger" else ""
         # The first trigger of a transaction has seen everything that was installed or erased.
         if arguments and not (list(argv) == ["un"] and transaction.noted("/", seen)):
-            _supervise(arguments, Log(stderr=False))
+            _supervise(arguments, name == "trigger", Log(stderr=False))
             if seen:
                 transaction.note("/", seen)  # even if it failed: no transaction waits for it twice
     except BaseException:  # never let an exception fail the rpm transaction
@@ -70,12 +75,12 @@ def main(name: str, argv: Sequence[str]) -> int:
     return 0
 
 
-def _supervise(arguments: List[str], log: Log) -> None:
+def _supervise(arguments: List[str], survey: bool, log: Log) -> None:
     end = time.monotonic() + DEADLINE
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _work(arguments, writing)
+        _work(arguments, survey, writing)
     os.close(writing)
     os.set_blocking(reading, False)
     try:
@@ -120,8 +125,8 @@ def _available(descriptor: int) -> bytes:
         return b""
 
 
-def _work(arguments: List[str], output: int) -> None:
-    """Do the work in the child; never returns."""
+def _work(arguments: List[str], survey: bool, output: int) -> None:
+    """Do the work in the child, and then log what is wrong with other sockets (``survey``); never returns."""
     try:
         os.setsid()
         # If rpm has closed 0, 1 and 2, these descriptors have their numbers: move them away.
@@ -135,21 +140,25 @@ def _work(arguments: List[str], output: int) -> None:
         # rpm may have closed them; they stay open to the end.
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", 1)  # noqa: SIM115
         from . import cli
+        from .doors.deadline import Deadline
         from .doors.run import forget_the_caller
         from .model.errors import HelperError
         from .sources.hostkind import HEEDED
 
         forget_the_caller(HEEDED)
 
-        log = Log(stderr=False)
+        log, end = Log(stderr=False), Deadline(_CHILD_DEADLINE)
         try:
             if arguments[0] == _REMOVAL:
-                from .doors.deadline import Deadline
                 from .repair import removal
 
-                removal.run(arguments[1:], log, Deadline(_CHILD_DEADLINE))
+                removal.run(arguments[1:], log, end)
             else:
                 cli.run(cli.parse(["--quiet", "--timeout", "%g" % _CHILD_DEADLINE] + arguments), log)
+            if survey:
+                from .repair.survey import tell
+
+                tell(log, end)
         except HelperError as error:
             log.error(str(error))
         except KeyboardInterrupt:

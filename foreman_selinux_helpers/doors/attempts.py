@@ -1,17 +1,10 @@
 """The file that records what was done for PID 1's label cache: gone with the next boot."""
 
-import os
-
 from ..model.attempts import NOTHING, Attempts
-from .restartjournal import DIRECTORY
+from . import runfiles
 
 # Beside the units that are noted there, and no name of a unit.
 _NAME = "reexecuted"
-_LARGEST = 1 << 20
-
-
-def _file() -> str:
-    return os.path.join(DIRECTORY, _NAME)
 
 
 def load(mapped_at: str) -> Attempts:
@@ -20,19 +13,16 @@ def load(mapped_at: str) -> Attempts:
     A re-exec whose end was not seen counts if it has itself mapped elsewhere than before.
     """
     try:
-        descriptor = os.open(_file(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return NOTHING
-    import json
+        content = runfiles.read(_NAME)
+        if content is None:
+            return NOTHING
+        import json
 
-    try:
-        found = json.loads(os.read(descriptor, _LARGEST).decode("utf-8"))
+        found = json.loads(content.decode("utf-8"))
         attempts = Attempts(str(found["rules"]), bool(found["reexecuted"]), str(found["before"]),
-                            {str(path): str(one) for path, one in found["answers"].items()}, tuple(found["tried"]))
+                            {str(path): str(label) for path, label in found["answers"].items()}, tuple(found["tried"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return NOTHING  # it is no record
-    finally:
-        os.close(descriptor)
     if attempts.before and attempts.before == mapped_at:
         return attempts._replace(reexecuted=False, answers={})
     return attempts
@@ -42,19 +32,4 @@ def save(attempts: Attempts) -> None:
     """Record this in the place of what was recorded; raises OSError where nothing can be."""
     import json
 
-    content = json.dumps(dict(attempts._asdict(), answers=attempts.answers or {})).encode("utf-8")
-    unfinished = _file() + ".new"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    for last in (False, True):
-        os.makedirs(DIRECTORY, 0o700, exist_ok=True)
-        try:
-            descriptor = os.open(unfinished, flags, 0o600)
-            break
-        except FileNotFoundError:  # another run has just removed the empty directory
-            if last:
-                raise
-    try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
-    os.rename(unfinished, _file())
+    runfiles.write(_NAME, json.dumps(dict(attempts._asdict(), answers=attempts.answers or {})).encode("utf-8"))

@@ -3,6 +3,18 @@
 import time
 
 from ..model.errors import DeadlineExceeded
+from ..model.typed import Optional
+
+DEFAULT_SECONDS = 300.0
+
+
+def seconds_in(text: str) -> Optional[float]:
+    """Return the number of seconds that a text gives, or None where it gives none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < 1e6 else None
 
 
 class Deadline:

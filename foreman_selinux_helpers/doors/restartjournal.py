@@ -1,6 +1,7 @@
 """The journal of restarts: units that are down only while a restart lasts.
 
-What it names was left down by a run that was killed; the next run starts it.
+A file that is named like a unit notes that unit: a run that was killed has left it down, and the next run starts
+it.  The files are gone with the next boot, which starts everything anyway.
 """
 
 import fcntl
@@ -8,11 +9,9 @@ import os
 from contextlib import contextmanager
 
 from ..model.typed import Iterator, List, Optional, Sequence
-from . import interrupts
+from . import interrupts, runfiles
 from .deadline import Deadline
 
-# Gone with the next boot, which starts everything anyway.  A file in it that is named like a unit notes that unit.
-DIRECTORY = "/run/foreman-selinux-helpers"
 _AT_WORK = "another run of foreman-selinux-helpers is mending sockets"
 
 
@@ -32,7 +31,7 @@ def units() -> List[str]:
 
 
 def _open() -> int:
-    return os.open(DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return os.open(runfiles.DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _noted(descriptor: int) -> List[str]:
@@ -85,7 +84,7 @@ def alone(deadline: Deadline) -> Iterator[Journal]:
     finally:
         if descriptor is not None:
             try:
-                os.rmdir(DIRECTORY)
+                os.rmdir(runfiles.DIRECTORY)
             except OSError:
                 pass  # a unit is down still, or a re-exec is recorded there
             os.close(descriptor)
@@ -93,7 +92,7 @@ def alone(deadline: Deadline) -> Iterator[Journal]:
 
 def _locked(deadline: Deadline) -> int:
     while True:
-        os.makedirs(DIRECTORY, 0o700, exist_ok=True)  # for nobody else to open and lock
+        os.makedirs(runfiles.DIRECTORY, 0o700, exist_ok=True)  # for nobody else to open and lock
         try:
             descriptor = _open()
         except FileNotFoundError:

@@ -16,6 +16,7 @@ NOT_MADE_BY_SYSTEMD = "not-made-by-systemd"
 NO_LABEL_SUPPORT = "no-label-support"
 SOCKET_LABEL = "socket-label"
 POLICY_DENIES = "policy-denies"
+MODE_DENIES = "mode-denies"
 
 
 class Cause(Value):
@@ -43,6 +44,7 @@ CAUSES: Sequence[Cause] = (
           "the file system of {path} keeps no labels: move the socket to one that does"),
     Cause(SOCKET_LABEL, "The path is right; the listening socket object has another label than a new one would get."),
     Cause(POLICY_DENIES, "All labels are right, and the policy still does not let the client connect."),
+    Cause(MODE_DENIES, "Labels and policy are right; file modes do not let the user connect."),
 )
 
 

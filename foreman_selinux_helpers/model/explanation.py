@@ -2,7 +2,7 @@
 
 import shlex
 
-from . import access, causes, labelcache, rules
+from . import access, causes, labelcache, modes, rules
 from .access import ClientFacts
 from .filecontexts import ALL_FILES, LETTERS, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
 from .labelcache import LabelCache
@@ -111,6 +111,8 @@ def _why(facts: PathFacts, socket: UnitSocket, contexts: FileContexts) -> str:
     if cause == causes.POLICY_DENIES or (cause in (causes.MADE_BEFORE_RULE, causes.SOCKET_LABEL)
                                           and not view.path_wrong(same) and not view.socket_wrong(same)):
         return _ON_THE_WAY % "The client"
+    if cause == causes.MODE_DENIES:
+        return "Labels and policy are right, but %s." % str(modes.refusal(view.seen.reach))
     wrong = _types("it is", view.seen.path_label, view.wanted.context)
     if cause == causes.NO_SUCH_TYPE:
         return "The profile %s wants the type %s, which the policy does not have." % (view.profile, view.wanted.type)

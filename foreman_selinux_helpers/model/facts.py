@@ -12,7 +12,7 @@ from .labelcache import NONE, UNKNOWN, LabelCache
 from .record import Record
 from .refresh import Build
 from .rules import Decision
-from .sockets import Executable, SameType, SocketView
+from .sockets import Executable, ForeignSocket, SameType, SocketView
 from .typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Value
 from .units import SocketUnit
 
@@ -117,7 +117,8 @@ class Facts(Value):
     ``same_type``: returns whether two names stand for one type.  ``privileged``: the facts were read by root.
     ``units`` is empty if the manager is not this host's.  ``clients``: what the policy answers for the client domain
     of a profile, by the path of the socket.  ``stopped``: units that an interrupted restart has left stopped.
-    ``systemd`` and ``processes`` are read only for the verbs that need them.
+    ``systemd``, ``processes`` and ``foreign`` (sockets in /run that no unit created) are read only for the verbs that
+    need them.
     """
 
     host: Host
@@ -132,6 +133,7 @@ class Facts(Value):
     stopped: Sequence[str] = ()
     systemd: "Optional[SystemdFacts]" = None
     processes: "Optional[ProcessFacts]" = None
+    foreign: Optional[Sequence[ForeignSocket]] = None
     hidden: Sequence[str] = ()
 
     @property
@@ -162,4 +164,5 @@ class Facts(Value):
         """What could not be read, and why."""
         return [*self.hidden, *self.unseen_cache, *(
             "%s: permission denied" % view.path for view in self.sockets
-            if view.seen.in_use and view.seen.exists is None)]
+            if view.seen.in_use and view.seen.exists is None), *(
+            view.seen.reach.unseen for view in self.sockets if view.seen.reach.unseen)]

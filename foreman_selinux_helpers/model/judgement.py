@@ -2,7 +2,7 @@
 
 import shlex
 
-from . import access, causes, evidence, plan, remedies, rules, sockets
+from . import access, causes, evidence, modes, plan, remedies, rules, sockets
 from .access import ClientFacts
 from .facts import Facts
 from .filecontexts import type_of
@@ -27,12 +27,12 @@ def reports(facts: Facts) -> List[SocketReport]:
         concerned = wrong is None or view.path in wrong
         cause = sockets.problem(view, outdated and concerned, facts.same_type, looks_old and concerned)
         client = facts.clients.get(view.path)
+        report = SocketReport(view, None, None)
         if cause:
-            judged.append(_report(facts, view, cause))
+            report = _report(facts, view, cause)
         elif client and view.seen.exists and view.present:
-            judged.append(client_report(facts, view, client))
-        else:
-            judged.append(SocketReport(view, None, None))
+            report = client_report(facts, view, client)
+        judged.append(report if report.problem else _mode_report(view))
     return judged
 
 
@@ -52,6 +52,16 @@ def client_report(facts: Facts, view: SocketView, client: ClientFacts) -> Socket
         return _report(facts, view, causes.SOCKET_LABEL)
     command = "restorecon -vF %s" % shlex.quote(denied.target)
     return SocketReport(view, causes.MADE_BEFORE_RULE, command, command)
+
+
+def _mode_report(view: SocketView) -> SocketReport:
+    """Judge whether file modes let the profile's user connect to a socket with which nothing else is wrong."""
+    refused = modes.refusal(view.seen.reach) if view.present else None
+    if refused is None:
+        return SocketReport(view, None, None)
+    remedy = modes.remedy(refused, view.unit if view.seen.listening else "")
+    words = "%s: %s" % (remedy.words, remedy.command) if remedy.command else remedy.words
+    return SocketReport(view, causes.MODE_DENIES, words, remedy.command)
 
 
 def _report(facts: Facts, view: SocketView, cause: str) -> SocketReport:

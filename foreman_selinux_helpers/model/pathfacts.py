@@ -4,6 +4,7 @@ from .errors import UsageError
 from .facts import Host
 from .filecontexts import Rule
 from .labelcache import LabelCache
+from .modes import Permissions
 from .rules import Decision
 from .sockets import SocketView
 from .typed import Optional, Sequence, Value
@@ -11,11 +12,12 @@ from .winner import Verdict
 
 
 class Inode(Value):
-    """A file at a path: its file type, its label, and the target of a symbolic link."""
+    """A file at a path: its file type, label and permissions, and the target of a symbolic link."""
 
     kind: str
     label: Optional[str]
     target: Optional[str]
+    permissions: Optional[Permissions] = None
 
 
 class Listener(Value):

@@ -1,18 +1,24 @@
 """Parse profiles: which socket units a package owns, and which type their sockets must have.  Pure."""
 
-import configparser
 import re
-import warnings
 
 from .errors import Refused, UsageError
-from .typed import List, Optional, Sequence, Set, Tuple, Value
+from .typed import TYPE_CHECKING, Dict, List, Optional, Sequence, Set, Tuple, Value
+
+if TYPE_CHECKING:
+    import configparser
+
+# The values by key, by section.
+Sections = Dict[str, Dict[str, str]]
 
 RESTARTS = ("auto", "always", "never")
-_KEYS = ("type", "path", "regex", "client", "restart")
+_KEYS = ("type", "path", "regex", "client", "user", "restart")
 # systemd.unit(5): the characters of a unit name and its length.  The first may not be "-": it would be an option.
 # A template without an instance is not a unit: systemctl would refuse the whole command line.
 _UNIT = r"(?=.{1,255}\Z)[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*(?:@[A-Za-z0-9:_.\\@-]+)?\.socket\Z"
 _TYPE = r"[A-Za-z_][A-Za-z0-9_.-]*\Z"
+# The strict mode of systemd (src/basic/user-util.c), and dots.
+_USER = r"[A-Za-z_][A-Za-z0-9_.-]{0,30}\Z"
 # A repeated group that ends in a repetition: matching such a regex may take exponential time.
 _EXPLODING = r"(?:[*+]|,\})[?+]?\)(?:[*+]|\{[0-9]*,\})"
 _PRINTABLE = r"[^\x00-\x1f\x7f]+\Z"
@@ -28,6 +34,7 @@ class SocketProfile(Value):
     regexes: Tuple[str, ...] = ()
     client: Optional[str] = None
     restart: str = "auto"
+    user: Optional[str] = None
 
 
 class BrokenProfile(Value):
@@ -52,6 +59,42 @@ class Profiles(Value):
 
 def parse(text: str, profile: str) -> List[SocketProfile]:
     """Parse the text of a profile; raise Refused if it is not valid."""
+    sections = _plain(text)
+    if sections is None:
+        sections = _by_configparser(text, profile)
+    if not sections:
+        raise Refused("has no section; write one for each socket unit, such as [foreman.socket]")
+    return [_section(section, unit, profile, text) for unit, section in sections.items()]
+
+
+def _plain(text: str) -> Optional[Sections]:
+    """Parse a text that has only plain lines; return None for any other.
+
+    Most profiles are plain, and importing configparser is slow.
+    """
+    sections: Sections = {}
+    section: Optional[Dict[str, str]] = None
+    for line in text.split("\n"):
+        if not line or line[0] in "#;":
+            continue
+        if line != line.strip() or "#" in line or "\0" in line:
+            return None
+        name = line[1:-1]
+        if line == "[%s]" % name and name and "[" not in name and "]" not in name and name not in sections:
+            section = sections[name] = {}
+            continue
+        key, equals, value = line.partition("=")
+        key = key.rstrip().lower()
+        if line[0] == "[" or section is None or not equals or not key or key in section:
+            return None
+        section[key] = value.lstrip()
+    return sections
+
+
+def _by_configparser(text: str, profile: str) -> Sections:
+    """Parse any text; raise Refused if it is not valid."""
+    import configparser
+
     parser = configparser.ConfigParser(
         interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"),
         inline_comment_prefixes=("#",), empty_lines_in_values=False, default_section="\0",
@@ -60,12 +103,10 @@ def parse(text: str, profile: str) -> List[SocketProfile]:
         parser.read_string(text, profile)
     except configparser.Error as error:
         raise Refused(*_explain(error, text)) from error
-    if not parser.sections():
-        raise Refused("has no section; write one for each socket unit, such as [foreman.socket]")
-    return [_section(parser[unit], unit, profile, text) for unit in parser.sections()]
+    return {unit: dict(parser[unit]) for unit in parser.sections()}
 
 
-def _section(section: "configparser.SectionProxy", unit: str, profile: str, text: str) -> SocketProfile:
+def _section(section: Dict[str, str], unit: str, profile: str, text: str) -> SocketProfile:
     def refuse(reason: str, key: str = "") -> Refused:
         return Refused(reason, line_of(text, unit, key))
 
@@ -81,6 +122,9 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
     client = section.get("client")
     if client is not None and not re.match(_TYPE, client):
         raise refuse("client = %r is not the name of a domain" % client, "client")
+    user = section.get("user")
+    if user is not None and not re.match(_USER, user):
+        raise refuse("user = %r is not the name of a user" % user, "user")
     restart = section.get("restart", "auto")
     if restart not in RESTARTS:
         raise refuse("restart = %r must be one of %s" % (restart, ", ".join(RESTARTS)), "restart")
@@ -101,21 +145,25 @@ def _section(section: "configparser.SectionProxy", unit: str, profile: str, text
         if re.search(_EXPLODING, regex):
             raise refuse("regex = %r repeats a group that ends in a repetition, such as (a+)+: matching it may take"
                          " forever" % regex, "regex")
+        import warnings
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about what PCRE reads differently, such as [[:alnum:]]
                 re.compile(regex)
         except (re.error, RecursionError, OverflowError) as error:
             raise refuse("regex = %r does not compile: %s" % (regex, error), "regex") from error
-    return SocketProfile(unit, profile, type_name, paths, regexes, client, restart)
+    return SocketProfile(unit, profile, type_name, paths, regexes, client, restart, user)
 
 
 def _lines(value: str) -> Tuple[str, ...]:
     return tuple(line for line in value.split("\n") if line)
 
 
-def _explain(error: configparser.Error, text: str) -> Tuple[str, int]:
+def _explain(error: "configparser.Error", text: str) -> Tuple[str, int]:
     """Return an error of configparser as one line of text, and the line number."""
+    import configparser
+
     line = getattr(error, "lineno", None) or 0
     if isinstance(error, configparser.DuplicateSectionError):
         return "section [%s] is given twice" % error.section, line
@@ -152,11 +200,11 @@ def select(sockets: Sequence[SocketProfile], names: Sequence[str]) -> Tuple[List
     return chosen, set(names) - known
 
 
-def unprofiled(unit: str) -> SocketProfile:
+def unprofiled(unit: str, restart: str = "auto") -> SocketProfile:
     """Return a profile for a unit that has none: it has no type, so the policy alone determines the labels.
 
     Raises UsageError if ``unit`` is not the name of a socket unit.
     """
     if not re.match(_UNIT, unit):
         raise UsageError("%s is not the name of a socket unit" % unit)
-    return SocketProfile(unit, "", "")
+    return SocketProfile(unit, "", "", restart=restart)

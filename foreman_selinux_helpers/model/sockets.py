@@ -9,6 +9,7 @@ from .causes import (
     SOCKET_LABEL,
 )
 from .filecontexts import type_of
+from .modes import Reach, octal, open_to_all
 from .rules import Decision
 from .typed import Callable, List, Optional, Sequence, Tuple, Value
 
@@ -16,6 +17,11 @@ RELABEL = "relabel"
 RESTART = "restart"
 RELABEL_EXECUTABLE = "relabel-executable"
 ACTIONS = (RELABEL, RESTART, RELABEL_EXECUTABLE)
+
+# What forbids to restart a unit, by the value of Wanted.restart.
+NEVER = "never"
+RELABEL_ONLY = "relabel-only"
+_FORBIDS = {NEVER: "the profile forbids a restart", RELABEL_ONLY: "a unit without a profile is not restarted"}
 
 SameType = Callable[[str, str], bool]
 
@@ -28,12 +34,21 @@ class Executable(Value):
     expected: Optional[str]
 
 
+class ForeignSocket(Value):
+    """A socket that no unit makes, and whose label is not the one that the rules give."""
+
+    path: str
+    path_label: str
+    expected: str
+
+
 class Seen(Value):
     """A socket as it is; None: it does not exist, or may not be read.
 
     ``listening``: systemd reports that the unit listens there.  ``foreign``: another program listens there, not the
     unit.  ``held_by_init``: PID 1 has the listening socket open.  ``in_use``: the loaded unit names the path.
     ``made_after_rules``: the inode is newer than the rules on disk.  ``keeps_labels``: the file system stores labels.
+    ``reach``: the file modes that matter to a client.
     """
 
     listening: bool = False
@@ -47,6 +62,7 @@ class Seen(Value):
     foreign: bool = False
     keeps_labels: bool = True
     datagram: bool = False
+    reach: Reach = Reach()
 
 
 class Wanted(Value):
@@ -54,7 +70,8 @@ class Wanted(Value):
 
     ``type``: the type that its profile, or the policy's own word, gives the path.  ``context``: what libselinux
     answers once the rules are registered.  ``socket_label``: the label that a new socket object would get.
-    ``cause``: what is wrong with the rules.  ``decided``: the decision about the rule for the path.
+    ``cause``: what is wrong with the rules.  ``decided``: the decision about the rule for the path.  ``client``,
+    ``user``: the domain and the user that must be able to connect.
     """
 
     type: str = ""
@@ -63,6 +80,8 @@ class Wanted(Value):
     cause: Optional[str] = None
     restart: str = "auto"
     decided: Optional[Decision] = None
+    client: Optional[str] = None
+    user: Optional[str] = None
 
     @property
     def idle(self) -> bool:
@@ -107,6 +126,20 @@ class SocketView(Value):
         return self.seen.listening and now is not None and new is not None and not same(type_of(now), type_of(new))
 
 
+def mode_notes(view: SocketView) -> List[str]:
+    """Say what is unusual about who may connect to a socket by file modes."""
+    seen, wanted = view.seen, view.wanted
+    found = []
+    if seen.in_use and wanted.user and seen.reach.user is None:
+        found.append("the profile %s names the user %s, which this host does not have" % (view.profile, wanted.user))
+    named = " and ".join(name for name in (wanted.client, wanted.user) if name)
+    if named and seen.listening and seen.reach.socket and open_to_all(seen.reach):
+        found.append("every local user may connect to %s by its mode %s (systemd's default is 0666), and the profile "
+                     "%s names only %s: SocketUser=, SocketGroup= and SocketMode= of %s restrict this"
+                     % (view.path, octal(seen.reach.socket.mode), view.profile, named, view.unit))
+    return found
+
+
 def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated: bool = False) -> Optional[str]:
     """Return the cause of what is wrong with a socket, or None.
 
@@ -144,7 +177,7 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
     due: List[Action] = []
     wrong_paths = [view for view in views if view.path_wrong(same) and labelled(view)]
     wrong_sockets = [view for view in views if view.socket_wrong(same)]
-    if executable and executable.label and executable.expected \
+    if executable and executable.label and executable.expected and views[0].wanted.restart != RELABEL_ONLY \
             and not same(type_of(executable.label), type_of(executable.expected)):
         due.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
                             % (executable.label, executable.expected)))
@@ -155,10 +188,11 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
     unit = views[0].unit
     allowed = views[0].wanted.restart
     reasons = [_socket_object(view) for view in wrong_sockets]
-    if allowed == "never":
-        due += [relabelling(view, "the profile forbids a restart") for view in wrong_paths]
-        return due, ["%s; only a restart repairs it, and the profile forbids one: run systemctl restart %s"
-                     % (reason, unit) for reason in reasons]
+    if allowed in _FORBIDS:
+        why = _FORBIDS[allowed]
+        due += [relabelling(view, why) for view in wrong_paths]
+        return due, ["%s; only a restart repairs it, and %s: run systemctl restart %s" % (reason, why, unit)
+                     for reason in reasons]
     if cache_stale:
         if reasons:
             due.append(Action(RESTART, unit, "; ".join(reasons)))
@@ -179,6 +213,18 @@ def labelled(view: SocketView) -> bool:
 def relabelling(view: SocketView, why: str) -> Action:
     """Return the step that relabels a path in place."""
     return Action(RELABEL, view.path, "%s should be %s; %s" % (view.seen.path_label, view.wanted.context, why))
+
+
+def new_label(view: SocketView) -> str:
+    """Return the label that relabelling gives a path.
+
+    Without a profile it gets no more than the type, as by restorecon(8) without -F.
+    """
+    wanted, now = view.wanted.context or "", view.seen.path_label or ""
+    if view.profile or now.count(":") < 2:
+        return wanted
+    user, role, _, *level = now.split(":", 3)
+    return ":".join([user, role, type_of(wanted), *level])
 
 
 def _socket_object(view: SocketView) -> str:

@@ -58,7 +58,7 @@ def of_socket(profile: SocketProfile, path: str, expected: Optional[str], decide
     cause = _rule_cause(profile, expected, decided, canonical, contexts)
     word = decided.own_word if decided else None
     wanted = Wanted(type_of(word) if word else profile.type, _context(path, expected, decided, contexts), None,
-                    cause, profile.restart, decided)
+                    cause, profile.restart, decided, profile.client, profile.user)
     return wanted._replace(type=profile.type, restart="never") if wanted.idle else wanted
 
 

@@ -71,6 +71,19 @@ class Converge:
             results += self._sockets.mend(actions, results)
         return self._verified(facts, steps, results)
 
+    def repair_everything(self, dry_run: bool) -> Outcome:
+        """Repair the sockets of profiles, and relabel in place those of units without one."""
+        from .socketunits import Sockets
+
+        profiled = self.repair(dry_run)
+        others = self._source.others()
+        actions, _ = plan.socket_actions(others.read())
+        results = [] if dry_run else Sockets(others, self.pid1, self._runner, self._log).mend(actions, [])
+        facts = self._source.everything().read_everything()
+        by_hand = plan.socket_actions(facts)[1]
+        return _outcome(facts, [*profiled.plan, *plan.socket_steps(actions)], [*profiled.results, *results],
+                        by_hand)._replace(error=profiled.error)
+
     def register(self, dry_run: bool) -> Outcome:
         """Register the rules alone."""
         facts = self._source.read_rules()

@@ -67,7 +67,7 @@ class Sockets:
                 Restarts(self._systemd, journal).restart(facts.units[action.target])
             elif action.step == sockets.RELABEL:
                 view = next(one for one in facts.sockets if one.path == action.target)
-                labels.relabel(action.target, view.wanted.context or "", stat.S_IFSOCK)
+                labels.relabel(action.target, sockets.new_label(view), stat.S_IFSOCK)
             else:
                 executable = next(one for one in facts.executables.values() if one.path == action.target)
                 labels.relabel(action.target, executable.expected or "", stat.S_IFREG)

@@ -70,7 +70,7 @@ def _is_locked(file: str) -> Optional[bool]:
     import fcntl
 
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = trust.open_regular(file)
     except FileNotFoundError:
         return False
     except OSError:

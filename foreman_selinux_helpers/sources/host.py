@@ -12,14 +12,16 @@ from ..model import decisions, evidence, labelcache, plan, wants
 from ..model.facts import Dates, Facts, Host, InitFacts, RuleFacts
 from ..model.filecontexts import type_of
 from ..model.labelcache import NONE, LabelCache, Wrong
-from ..model.profiles import SocketProfile
+from ..model.profiles import SocketProfile, unprofiled
+from ..model.refresh import Build
 from ..model.rules import FileContexts
-from ..model.sockets import SameType
+from ..model.sockets import RELABEL_ONLY, SameType, SocketView
 from ..model.typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from . import sockets
 from .policies import Policies
 
 if TYPE_CHECKING:
+    from ..doors.denials import Denial
     from ..model.access import ClientFacts
     from .systemdbuild import Detection
 
@@ -42,6 +44,30 @@ class HostSource:
         self._runner = runner
         self._detection: "Optional[Detection]" = None
         self.same_type = CompiledPolicy(host.root, host.policy_type or "").same
+
+    def everything(self) -> "HostSource":
+        """Return the same host as a source of facts about all loaded units, with a profile or without."""
+        return HostSource(self.host, [*self._profiles, *self._others()], self._known_units, self._runner)
+
+    def others(self) -> "HostSource":
+        """Return the same host as a source of facts about the units without a profile."""
+        return self.of(self._others())
+
+    def _others(self) -> List[SocketProfile]:
+        profiled = {profile.unit for profile in self._profiles}
+        return [unprofiled(unit, RELABEL_ONLY) for unit, paths in sorted(self.listening_paths().items())
+                if paths and unit not in profiled]
+
+    def read_everything(self) -> Facts:
+        """Read the sockets of these units, and those in /run that no unit makes."""
+        facts = self.read()
+        if self.host.offline:
+            return facts._replace(hidden=["socket units without a profile: systemd is not asked here"])
+        from . import foreign
+
+        with closing(Policies(self.host)) as policies:
+            found, unread = foreign.read(policies.view(facts.rules.local), {view.path for view in facts.sockets})
+        return facts._replace(foreign=found, hidden=[unread] if unread else [])
 
     def of(self, profiles: Sequence[SocketProfile]) -> "HostSource":
         """Return the same host as a source of facts about other profiles' sockets, and no rules."""
@@ -97,7 +123,7 @@ class HostSource:
 
         directory = facts.init.directory
         return facts._replace(init=facts.init._replace(
-            build=self.detection.running(self.host.offline), generation=labelfiles.generation(directory),
+            build=self.running(), generation=labelfiles.generation(directory),
             attempts=attempts.load(procfs.mapped_at(1))))
 
     def read_systemd(self, facts: Facts) -> Facts:
@@ -116,12 +142,43 @@ class HostSource:
         if found.outdated:
             found = found._replace(policy_load_due=_dates(directory).policy_load_due)
         if any(holder.seen.systemd for holder in found.outdated):
-            found = found._replace(build=self.detection.running(self.host.offline))
+            found = found._replace(build=self.running())
         return facts._replace(processes=found)
 
     def _all_paths(self) -> List[str]:
-        listened = [path for paths in self.systemd.listening_paths().values() for path in paths]
+        listened = [path for paths in self.listening_paths().values() for path in paths]
         return list(dict.fromkeys(listened + [path for profile in self._profiles for path in profile.paths]))
+
+    # What explain() asks of one path.
+
+    def listening_paths(self) -> Mapping[str, Sequence[str]]:
+        """Return the paths of all loaded socket units, by unit; empty where the manager is not ours."""
+        return self.systemd.listening_paths() if self.host.own_root and self.host.booted else {}
+
+    def running(self) -> Build:
+        """Return the running systemd."""
+        return self.detection.running(self.host.offline)
+
+    def read_client(self, domain: str, view: SocketView, policies: Policies) -> "Optional[ClientFacts]":
+        """Ask what connecting takes of a domain; None: the loaded policy has no such domain."""
+        from . import clients
+
+        context = clients.context_of(domain)
+        return clients.client_facts(domain, context, view, policies.database.directory_label) if context else None
+
+    def enforcing(self) -> bool:
+        """Return whether the kernel enforces its policy."""
+        return selinuxlib.enforcing()
+
+    def read_denials(self, path: str) -> "Tuple[List[Denial], List[str]]":
+        """Return the recent denials that are about a socket, and what could not be seen of it, and why."""
+        from ..doors import denials
+
+        found, unseen = denials.recent(path, self._runner)
+        hidden = [unseen] if unseen else []
+        if os.geteuid() != 0:
+            hidden.append("who listens, the socket label and PID 1's label cache may only be seen by root")
+        return found, hidden
 
     def _read_build(self, facts: Facts) -> Facts:
         """Read about systemd only where a remedy may be needed: it takes another program, and the package database."""

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from ..doors import labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
+from ..doors import filemodes, labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
 from ..model.equivalence import Equivalences
 from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, literal
@@ -25,14 +25,15 @@ class Place(Value):
     inode: Optional[Inode]
 
 
-def look_at(root: str, path: str, live: bool) -> Optional[Inode]:
-    """Look at what is at a path, not following a link at its end, or return None where nothing is."""
+def read_inode(root: str, path: str, live: bool) -> Optional[Inode]:
+    """Return what is at a path, without following a link at its end, or None if nothing is."""
     directory, name = os.path.split(path)
     place = os.path.join(trust.inside(root, directory), name)
     try:
         mode = os.lstat(place).st_mode
         label = labels.path_label(place) if live else None  # elsewhere labels mean nothing
-        return Inode(_KINDS[stat.S_IFMT(mode)], label, os.readlink(place) if stat.S_ISLNK(mode) else None)
+        return Inode(_KINDS[stat.S_IFMT(mode)], label, os.readlink(place) if stat.S_ISLNK(mode) else None,
+                     filemodes.permissions(place) if live else None)
     except OSError:
         return None
 
@@ -53,10 +54,10 @@ def policy_of(host: Host, policies: Policies) -> FileContexts:
     return policies.view(local, ownership.load(host.root, host.policy_type or "").ours(local))
 
 
-def look(policies: Policies, policy: FileContexts, place: Place, unit: bool, profile: bool) -> PathFacts:
-    """Look at all that a judgement of the path takes.
+def read(policies: Policies, policy: FileContexts, place: Place, unit: bool, profile: bool) -> PathFacts:
+    """Return all that a judgement of the path takes.
 
-    ``unit``: it is a socket of a unit that can be looked at; ``profile``: and of a profile.
+    ``unit``: it is a socket of a unit that can be read; ``profile``: and of a profile.
     """
     host, path, file_type, inode = place
     verdict = policies.database.verdict(path, file_type)

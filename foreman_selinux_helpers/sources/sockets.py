@@ -3,10 +3,11 @@
 import os
 import stat
 
-from ..doors import labels, procfs, selinuxlib, trust, unixsockets
+from ..doors import filemodes, labels, procfs, selinuxlib, trust, unixsockets, users
 from ..doors.systemd import Systemd
 from ..model import wants
 from ..model.filecontexts import type_of
+from ..model.modes import Reach
 from ..model.profiles import SocketProfile
 from ..model.rules import Decision, FileContexts
 from ..model.sockets import Executable, Seen, SocketView
@@ -46,14 +47,23 @@ def _read(profile: SocketProfile, path: str, unit: Optional[SocketUnit], socket_
     listener = _read_listener(path, bool(in_use and unit and unit.listening), context.listeners)
     inode = _read_inode(path) if context.live else _Inode(False)
     since, label = context.rules_in_force_since, inode.label
+    if not profile.type and label and selinuxlib.is_customizable(label):
+        wanted = wanted._replace(context=None)  # restorecon(8) leaves such a label alone as well
     keeps = not label or not wanted.context or label == wanted.context or procfs.keeps_labels(os.path.realpath(path))
     seen = Seen(
         listener.listening, inode.exists, listener.held, label, listener.label,
         service_active=bool(unit and unit.service and unit.service.active), in_use=in_use,
         made_after_rules=inode.made_at is not None and since is not None and inode.made_at > since,
-        foreign=listener.foreign, keeps_labels=keeps, datagram=listener.datagram)
+        foreign=listener.foreign, keeps_labels=keeps, datagram=listener.datagram,
+        reach=_read_reach(profile, path, bool(inode.exists)) if context.live else Reach())
     return SocketView(profile.unit, profile.profile, path, expected, seen,
                       wanted._replace(socket_label=None if wanted.idle else socket_label))
+
+
+def _read_reach(profile: SocketProfile, path: str, exists: bool) -> Reach:
+    """Return what file modes ask of who connects to a socket, and the credentials of the profile's user."""
+    reach = filemodes.reach(path) if exists else Reach()
+    return reach._replace(user=users.find(profile.user)) if profile.user else reach
 
 
 class _Listener(Value):

@@ -1,6 +1,5 @@
 """What a verb declares, what it is given to work with, and what it returns."""
 
-import argparse
 import os
 
 from ..doors.log import Log
@@ -31,13 +30,14 @@ def argument(*names: str, **settings: Any) -> Argument:
 
 
 PROFILE_NAMES = argument("names", nargs="*", metavar="NAME", help="a profile or a socket unit (default: all)")
+ALL = argument("--all", action="store_true", help="also the sockets of units without a profile")
 DRY_RUN = argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
 
 
 class Request(Value):
     """What the command line asks a verb for; ``changes``: it may change the host."""
 
-    arguments: argparse.Namespace
+    arguments: Any
     log: Log
     deadline: "Deadline"
     changes: bool
@@ -81,7 +81,7 @@ class Verb(Value):
 class Run(Value):
     """What the verbs work with that look at a host."""
 
-    arguments: argparse.Namespace
+    arguments: Any
     log: Log
     host: "Host"
     profiles: "Profiles"
@@ -96,6 +96,13 @@ class Run(Value):
     def known_units(self) -> Optional[List[str]]:
         """Return the units of all profiles, or None where one of these cannot be read."""
         return None if self.profiles.broken else [profile.unit for profile in self.profiles.sockets]
+
+    @property
+    def everything(self) -> bool:
+        """Whether the sockets of all units are asked for; raise UsageError if names are given as well."""
+        if self.arguments.all and self.arguments.names:
+            raise UsageError("--all is for all sockets: give it, or names")
+        return bool(self.arguments.all)
 
     def chosen(self) -> "List[SocketProfile]":
         """Return the profiles that the command line names: all, if it names none."""

@@ -1,10 +1,8 @@
 """The verb ``explain``: says why one path has the label it has, and what mends it."""
 
-import os
 import time
 from contextlib import closing
 
-from ..doors import selinuxlib
 from ..model import access, explanation, judgement, labelcache, layout
 from ..model.access import ClientFacts
 from ..model.errors import UsageError
@@ -15,7 +13,7 @@ from ..model.outcome import SocketReport
 from ..model.pathfacts import Listener, PathFacts, UnitSocket, plain_path
 from ..model.profiles import unprofiled
 from ..model.typed import Any, List, Optional, Tuple
-from ..sources import clients, pathfacts
+from ..sources import pathfacts
 from ..sources.policies import Policies
 from . import documents, parts
 from . import text as shown
@@ -29,7 +27,7 @@ def _run(run: Run) -> Done:
     path = plain_path(arguments.path)
     document = _empty(path, arguments.kind, parts.looked(host))
     if host.policy_type is None:
-        inode = pathfacts.look_at(host.root, path, False)
+        inode = pathfacts.read_inode(host.root, path, False)
         document.update(exists=inode is not None, file_type=arguments.kind or (inode.kind if inode else SOCKET))
         return Done(document, text)
     with closing(Policies(host)) as policies:
@@ -44,7 +42,7 @@ def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
         rule=None, rule_untold=False, beaten=[], other_file_types=[], expected=None, path_label=None,
         socket_label=None, expected_socket_label=None, unit=None, profile=None, type=None,
         own_word=None, listeners=[], label_cache=None, refresh=None, client=None, denials=[],
-        cause=None, why=None, remedy=None, command_to_run=None)
+        cause=None, why=None, remedy=None, command_to_run=None, **parts.permissions(None))
 
 
 class _Explanation:
@@ -69,13 +67,13 @@ class _Explanation:
     def tell(self) -> Document:
         """Look, judge, and return the document."""
         host, asked, kind = self.run.host, self.document["path"], self.run.arguments.kind
-        inode = pathfacts.look_at(host.root, asked, self.live)
+        inode = pathfacts.read_inode(host.root, asked, self.live)
         file_type = kind or (inode.kind if inode else SOCKET)
         path = pathfacts.followed(host.root, asked, self.policy.equivalences)
         if path != asked:
             self._note("there is a symbolic link on the way: it really is %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
-        facts = pathfacts.look(self.policies, self.policy, pathfacts.Place(host, path, file_type, inode),
+        facts = pathfacts.read(self.policies, self.policy, pathfacts.Place(host, path, file_type, inode),
                                report is not None, bool(report and report.view.profile))
         self._describe(facts, unit)
         if report:
@@ -99,11 +97,11 @@ class _Explanation:
 
     def _report(self, path: str) -> Tuple[Optional[SocketReport], Optional[str]]:
         """Return the judged socket of the profile, or else of the unit, that names the path; and the unit."""
-        host, canonical = self.run.host, self.policy.equivalences.canonical
+        canonical = self.policy.equivalences.canonical
         report = self._of_path(path)
-        if report or not (host.own_root and host.booted):
-            return report, report.view.unit if report else None
-        for unit, paths in self.source.systemd.listening_paths().items():
+        if report:
+            return report, report.view.unit
+        for unit, paths in self.source.listening_paths().items():
             if any(canonical(listened) == canonical(path) for listened in paths):
                 # A profile that gives only a regex has its unit's paths among its own already.
                 self.source, self._facts = self.source.of([unprofiled(unit)]), None
@@ -126,16 +124,15 @@ class _Explanation:
         if not self.live:
             self._note("whether %s may connect is not asked here: it takes the running kernel" % wanted)
             return judged
-        context = clients.context_of(wanted)
-        if context is None:
+        view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
+        asked = self.source.read_client(wanted, view, self.policies)
+        if asked is None:
             if given:
                 raise UsageError("--client %s: the loaded policy has no such domain" % given)
             self._note("the loaded policy has no domain %s, which the profile names as its client" % wanted)
             return judged
-        view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
-        asked = clients.client_facts(wanted, context, view, self.policies.database.directory_label)
         self.document["client"] = _client_of(asked)
-        if not selinuxlib.enforcing():
+        if not self.source.enforcing():
             self._note("SELinux is permissive: what the policy denies is logged, and happens all the same")
         judged = explanation.judge_client(judged, asked)
         if judged.cause is None and view.seen.exists and (view.seen.listening or view.seen.foreign):
@@ -145,13 +142,8 @@ class _Explanation:
         return judged
 
     def _denials(self, path: str) -> None:
-        from ..doors import denials
-
-        recent, unseen = denials.recent(path, self.run.runner)
+        recent, hidden = self.source.read_denials(path)
         self.document["denials"] = [dict(denial._asdict()) for denial in recent]
-        hidden = [unseen] if unseen else []
-        if os.geteuid() != 0:
-            hidden.append("who listens, the socket label and PID 1's label cache may only be seen by root")
         self.document["notes"] += hidden
         self.document["unseen"] += hidden
 
@@ -168,6 +160,7 @@ class _Explanation:
             other_file_types=[_rule(rule) for rule in verdict.mismatched], unit=unit,
             listeners=[dict(listener._asdict()) for listener in facts.listeners],
             socket_label=next((listener.socket_label for listener in facts.listeners if listener.socket_label), None))
+        self.document.update(parts.permissions(own.permissions if own else None))
         self.document["notes"] += explanation.notes(facts)
 
     def _describe_socket(self, report: SocketReport) -> None:
@@ -176,9 +169,10 @@ class _Explanation:
                              expected_socket_label=view.wanted.socket_label,
                              socket_label=view.seen.socket_label or self.document["socket_label"])
         self.document["notes"] += parts.profile_notes([view])
+        self.document["unseen"] += filter(None, [view.seen.reach.unseen])
 
     def _systemd(self) -> None:
-        cache, running = self.facts.cache, self.source.detection.running(self.run.host.offline)
+        cache, running = self.facts.cache, self.source.running()
         self.document["unseen"] += self.facts.unseen_cache
         self.document["label_cache"] = {"state": cache.state, "evidence": list(cache.evidence)}
         self.document["refresh"] = {"version": running.version, "refresh": running.refresh,
@@ -229,6 +223,7 @@ def text(document: Document, colour: bool = False) -> str:
     lines += layout.entry("expected", document["expected"] or "- (no label by the rules)")
     if document["exists"]:
         lines += layout.entry("path label", document["path_label"] or "-")
+    lines += shown.permissions(document)
     if document["file_type"] == SOCKET:
         if document["exists"]:
             lines += layout.entry("socket label", document["socket_label"] or "-")

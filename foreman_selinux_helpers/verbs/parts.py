@@ -1,13 +1,12 @@
 """The parts of documents that several verbs have: what the flow found and did."""
 
-
-
 from ..model import rules, sockets
-from ..model.facts import Host
+from ..model.facts import Facts, Host
 from ..model.labelcache import LabelCache
-from ..model.outcome import Outcome
+from ..model.modes import Permissions, octal
+from ..model.outcome import Outcome, SocketReport
 from ..model.plan import Result
-from ..model.typed import List, Sequence
+from ..model.typed import List, Optional, Sequence
 from . import documents
 from .context import Run
 from .documents import Document, Looked
@@ -32,7 +31,7 @@ def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) ->
 
 
 def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
-    """Return which profiles do less than they say, for sockets that are in use."""
+    """Return which profiles of used sockets have less effect than they say, and to which sockets all may connect."""
     notes = []
     for view in views:
         if view.seen.in_use and view.idle:
@@ -41,7 +40,14 @@ def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
         elif view.own_word:
             notes.append("the policy itself labels %s %s, which counts for more than the profile %s"
                          % (view.path, view.wanted.type, view.profile))
+        notes += sockets.mode_notes(view)
     return notes
+
+
+def permissions(inode: Optional[Permissions]) -> Document:
+    """Return the owner, the group and the mode of what is at a path."""
+    return {"owner": inode.owner, "group": inode.group, "mode": octal(inode.mode)} if inode else {
+        "owner": None, "group": None, "mode": None}
 
 
 def acted(command: str, outcome: Outcome) -> Document:
@@ -53,16 +59,25 @@ def acted(command: str, outcome: Outcome) -> Document:
     return made
 
 
-def sockets_of(outcome: Outcome) -> List[Document]:
-    """Return what is known of each socket."""
-    answers = outcome.facts.cache.answers or {}
+def sockets_of(outcome: Outcome) -> Document:
+    """Return what is known of each socket; where all were asked for, what is wrong comes first."""
+    facts = outcome.facts
+    if facts.foreign is None:
+        return {"sockets": _sockets(facts, outcome.sockets)}
+    ordered = sorted(outcome.sockets, key=lambda report: (report.problem is None, report.view.unit, report.view.path))
+    return {"sockets": _sockets(facts, ordered), "foreign": [dict(socket._asdict()) for socket in facts.foreign]}
+
+
+def _sockets(facts: Facts, reports: Sequence[SocketReport]) -> List[Document]:
+    answers = facts.cache.answers or {}
     return [{
-        "unit": report.view.unit, "profile": report.view.profile, "path": report.view.path,
+        "unit": report.view.unit, "profile": report.view.profile or None, "path": report.view.path,
         "expected": report.view.expected, "held_answer": answers.get(report.view.path),
         "path_label": report.view.seen.path_label,
         "socket_label": report.view.seen.socket_label, "problem": report.problem, "remedy": report.remedy,
         "in_use": report.view.seen.in_use, "exists": report.view.seen.exists,
-    } for report in outcome.sockets]
+        **permissions(report.view.seen.reach.socket),
+    } for report in reports]
 
 
 def label_cache(cache: LabelCache) -> Document:

@@ -3,7 +3,7 @@
 from ..model.outcome import Outcome
 from . import parts
 from . import text as shown
-from .context import DRY_RUN, PROFILE_NAMES, Done, Run, Verb, on_host
+from .context import ALL, DRY_RUN, PROFILE_NAMES, Done, Run, Verb, on_host
 from .documents import Document
 
 text = shown.acted
@@ -11,7 +11,8 @@ text = shown.acted
 
 @on_host
 def _run(run: Run) -> Done:
-    outcome = run.flow(run.chosen()).repair(run.dry_run)
+    flow = run.flow(run.chosen())
+    outcome = flow.repair_everything(run.dry_run) if run.everything else flow.repair(run.dry_run)
     parts.warn(run, outcome)
     return Done(document(outcome), lambda made, colour: text(made, colour, run.dry_run), outcome.refused,
                 planned=run.dry_run)
@@ -19,8 +20,8 @@ def _run(run: Run) -> Done:
 
 def document(outcome: Outcome) -> Document:
     """Return the document."""
-    return dict(parts.acted("repair", outcome), sockets=parts.sockets_of(outcome))
+    return dict(parts.acted("repair", outcome), **parts.sockets_of(outcome))
 
 
-VERB = Verb("register the rules, refresh PID 1, restart or relabel, verify", _run, [PROFILE_NAMES, DRY_RUN],
+VERB = Verb("register the rules, refresh PID 1, restart or relabel, verify", _run, [PROFILE_NAMES, ALL, DRY_RUN],
             changes=True)

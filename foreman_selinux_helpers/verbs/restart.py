@@ -21,7 +21,7 @@ def _run(run: Run) -> Done:
 
 def document(outcome: Outcome) -> Document:
     """Return the document."""
-    return dict(parts.acted("restart", outcome), sockets=parts.sockets_of(outcome))
+    return dict(parts.acted("restart", outcome), **parts.sockets_of(outcome))
 
 
 VERB = Verb("restart or relabel the sockets of one unit if they are wrong", _run, [argument("unit", metavar="UNIT")],

@@ -5,13 +5,14 @@ from ..model.facts import Facts
 from ..model.outcome import Outcome
 from . import parts
 from . import text as shown
-from .context import PROFILE_NAMES, Done, Run, Verb, on_host
+from .context import ALL, PROFILE_NAMES, Done, Run, Verb, on_host
 from .documents import Document
 
 
 @on_host
 def _run(run: Run) -> Done:
-    judged = outcome(run.source(run.chosen()).read())
+    source = run.source(run.chosen())
+    judged = outcome(source.everything().read_everything() if run.everything else source.read())
     parts.warn(run, judged)
     return Done(document(judged), text)
 
@@ -25,15 +26,16 @@ def outcome(facts: Facts) -> Outcome:
 def document(judged: Outcome) -> Document:
     """Return the document."""
     return dict(parts.envelope("status", judged), label_cache=parts.label_cache(judged.facts.cache),
-                sockets=parts.sockets_of(judged))
+                **parts.sockets_of(judged))
 
 
 def text(document: Document, colour: bool = False) -> str:
     """Return the document as lines for a terminal."""
     lines = shown.table(document["sockets"], colour)
     if not document["sockets"]:
-        lines.append("no profiles are installed")
-    return shown.joined(lines + shown.label_cache(document["label_cache"]) + shown.notes(document))
+        lines.append("no socket was found" if "foreign" in document else "no profiles are installed")
+    return shown.joined(lines + shown.survey(document, colour) + shown.label_cache(document["label_cache"])
+                        + shown.notes(document))
 
 
-VERB = Verb("show what is wrong with each socket, and the fix", _run, [PROFILE_NAMES])
+VERB = Verb("show what is wrong with each socket, and the fix", _run, [PROFILE_NAMES, ALL])

@@ -1,6 +1,7 @@
 """The parts of texts that several verbs print: sockets, plans, results, rules, PID 1's label cache, notes."""
 
 from ..model import causes, layout, plan
+from ..model.filecontexts import type_of
 from ..model.labelcache import STALE
 from ..model.typed import Iterable, List, Sequence
 from .documents import Document
@@ -22,7 +23,7 @@ def acted(document: Document, colour: bool = False, dry_run: bool = False) -> st
     planned = (dry_run or not document["results"]) and (document["plan"] or not document["results"])
     return joined(
         (_plan(document["plan"], dry_run) if planned else []) + _results(document["results"])
-        + (table(document["sockets"], colour) if "sockets" in document else [])
+        + (table(document["sockets"], colour) if "sockets" in document else []) + survey(document, colour)
         + label_cache(document["label_cache"]) + notes(document))
 
 
@@ -90,11 +91,32 @@ def _socket(socket: Document, colour: bool) -> List[str]:
         lines += layout.wrap(causes.named(socket["problem"]).meaning, 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
         lines += layout.entry(name, socket[key] or "-")
+    lines += permissions(socket)
     if socket["problem"] == causes.LABEL_CACHE_STALE and socket["held_answer"]:
         lines += layout.entry("PID 1 says", socket["held_answer"])
     if socket["remedy"]:
         lines += layout.entry("remedy", socket["remedy"])
     return lines
+
+
+def survey(document: Document, colour: bool) -> List[str]:
+    """Return the summary of all sockets, and those that no unit makes, where all were asked for."""
+    if "foreign" not in document:
+        return []
+    found = document["sockets"]
+    wrong = sum(bool(socket["problem"]) for socket in found)
+    unseen = sum(not socket["problem"] and socket["in_use"] and socket["exists"] is None for socket in found)
+    words = ["%d wrong" % wrong, "%d right" % (len(found) - wrong - unseen)] + ["%d not seen" % unseen] * bool(unseen)
+    lines = [layout.paint("%d sockets: %s" % (len(found), ", ".join(words)), "bad" if wrong else "good", colour)]
+    for socket in document["foreign"]:
+        lines += layout.wrap("%s is %s, and the rules say %s; no socket unit makes it" % (
+            socket["path"], type_of(socket["path_label"]), type_of(socket["expected"])), 6)
+    return [*lines, ""]
+
+
+def permissions(one: Document) -> List[str]:
+    """Return the owner, the group and the mode of what is at a path, if they were seen."""
+    return layout.entry("mode", "%s %s:%s" % (one["mode"], one["owner"], one["group"])) if one["mode"] else []
 
 
 def label_cache(cache: Document) -> List[str]:

@@ -60,7 +60,7 @@ def test_files_and_modes(ours):
         "/usr/lib/rpm/macros.d/macros.foreman-selinux-helpers": data,
         SCRIPTLETS: directory,
         **{SCRIPTLETS + "/" + name: program for name in ("post", "posttrans", "preun", "postun", "trigger", "removal",
-                                                           "enabled")},
+                                                           "enabled", "changed")},
         HOOKS: directory,
         **{HOOKS + "/foreman-selinux-helpers-" + name: program for name in ("before-disable.sh", "after-enable.sh")},
         "/usr/sbin/foreman-selinux-helpers": program,
@@ -72,6 +72,7 @@ def test_files_and_modes(ours):
         "/usr/share/foreman-selinux-helpers/profiles.d": directory,
         "/usr/share/foreman-selinux-helpers/profiles.d/foreman.conf": data,
         "/usr/share/foreman-selinux-helpers/profiles.d/pulpcore.conf": data,
+        **{"/usr/lib/systemd/system/foreman-selinux-helpers." + kind: data for kind in ("path", "service")},
         "/run/foreman-selinux-helpers": "drwx------",
         "/run/foreman-selinux-helpers/reexecuted": "-rw-------",
         "/var/lib/foreman-selinux-helpers": directory,
@@ -90,7 +91,7 @@ def test_files_and_modes(ours):
 def test_interpreter_is_named_in_full_and_isolated(ours, tmp_path):
     unpack(ours, tmp_path)
     programs = [tmp_path / "usr/sbin/foreman-selinux-helpers", *(tmp_path / SCRIPTLETS[1:]).iterdir()]
-    assert len(programs) == 8
+    assert len(programs) == 9
     assert {program.read_text().split("\n")[0] for program in programs} == {"#!/usr/bin/python3 -I"}
 
 
@@ -110,7 +111,7 @@ def test_source_has_only_what_belongs_in(ours):
         assert {(one.uid, one.gid) for one in tar.getmembers()} == {(0, 0)}
     assert {name.split("/")[1] for name in names} == {
         "setup.py", "setup.cfg", "LICENSE", "README.md", "CHANGELOG.md", "bin", "completions", "docs",
-        "foreman_selinux_helpers", "profiles.d", "scriptlets", "spec"}
+        "foreman_selinux_helpers", "profiles.d", "scriptlets", "spec", "units"}
     assert not [name for name in names if "pycache" in name or name.endswith(".pyc")]
 
 
@@ -149,6 +150,20 @@ def test_spec_is_right_for(distribution):
     triggers = set(re.findall(r"(?m)^%(\w*trigger\w*|posttrans)\b", parsed))
     assert triggers == ({"posttrans"} if distribution == "rhel 7" else {
         "transfiletriggerin", "transfiletriggerpostun", "filetriggerun"})
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_the_path_unit_is_packaged_as_its_distribution_does(distribution):
+    """By systemd's macros, which decide by preset; nothing enables it or, in an upgrade, restarts it."""
+    macros = [option for name in ("post", "preun", "postun") for option in (
+        "--define", "systemd_%s() systemd_%s %%{*}" % (name, name))]
+    parsed = output("rpmspec", "-P", "--define", distribution, "--define", "python3_sitelib /usr/lib/python3.6/site-packages",
+                    *macros, SPEC)
+    calls = re.findall(r"(?m)^%(\w+)\n(systemd_\w+) (.*)$", parsed)
+    path, service = ("foreman-selinux-helpers." + kind for kind in ("path", "service"))
+    assert calls == [("post", "systemd_post", path), ("preun", "systemd_preun", path + " " + service),
+                     ("postun", "systemd_postun", path)]
+    assert ("/^SystemCallFilter=/d" in parsed) == (distribution == "rhel 7")
 
 
 # -- scriptlets --------------------------------------------------------------------------------

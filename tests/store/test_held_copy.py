@@ -11,10 +11,12 @@ import pytest
 
 from foreman_selinux_helpers.doors import heldcopy, labelfiles, procfs, scratch
 from foreman_selinux_helpers.doors.deadline import Deadline
+from foreman_selinux_helpers.doors.policydb import CompiledPolicy
 from foreman_selinux_helpers.doors.policystore import Store
 from foreman_selinux_helpers.doors.run import Runner
 from foreman_selinux_helpers.model import labelcache
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
+from foreman_selinux_helpers.model.processes import judge
 from foreman_selinux_helpers.model.rules import ADD, MODIFY, REMOVE, Change
 from foreman_selinux_helpers.sources import processes
 
@@ -304,23 +306,25 @@ def test_stale_says_who_would_label_which_socket_wrongly(small, start, change):
     """As a process that is outdated is wrong only where rules have changed for a socket."""
     holder = start()
 
-    def look():
+    same_type = CompiledPolicy(str(small.path), POLICY).same
+
+    def read():
         sockets = processes.Sockets(str(small.path), POLICY, lambda: PATHS)
-        found, _, _ = processes.look(str(small.files), lambda: None, sockets)
-        return {one.pid: one for one in found}
-    assert look() == {}
+        found = judge(processes.read(str(small.files), sockets), same_type)
+        return {process.pid: process for process in found}
+    assert read() == {}
     change(rule("/srv/elsewhere"))
-    found = look()[holder.pid]
+    found = read()[holder.pid]
     assert (found.harmless, found.wrong, found.unseen) == (True, [], None)
     change(rule("/run/3\\.sock"))
-    found = look()[holder.pid]
+    found = read()[holder.pid]
     assert (found.harmless, found.wrong) == (False, [("/run/3.sock", RUN, FOO)])
     # By another name of the same type.
     holder.open_again()
     change(Change(MODIFY, Rule("/run/3\\.sock", ALL_FILES, "system_u:object_r:foo_socket_t")))
-    assert look()[holder.pid].harmless is True
+    assert read()[holder.pid].harmless is True
     (small.files / "file_contexts.subs").write_text("/a /b\n")
-    found = look()[holder.pid]
+    found = read()[holder.pid]
     assert (found.harmless, "file_contexts.subs" in found.unseen) == (None, True)
 
 

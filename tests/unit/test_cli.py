@@ -5,13 +5,14 @@ import sys
 
 import pytest
 
-from foreman_selinux_helpers import cli, verbs
+from foreman_selinux_helpers import cli, options, verbs
 from foreman_selinux_helpers.model import errors
 from foreman_selinux_helpers.sources import hostkind
 from foreman_selinux_helpers.sources.host import HostSource
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-OUTPUT = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers.cli import main; sys.exit(main())" % TOP
+# The command itself, in the interpreter that tests it.
+OUTPUT = "import sys; sys.path.insert(0, %r); exec(open(%r).read())" % (TOP, os.path.join(TOP, "bin/foreman-selinux-helpers"))
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_options_are_not_guessed(root):
     "--root /nowhere --json --timeout 9 repair -q --dry-run --root / a --timeout 5 --json -- b"])
 def test_options_stand_anywhere_and_the_last_of_one_counts(argv):
     assert vars(cli.parse(argv.split())) == {
-        "verb": "repair", "names": ["a", "b"], "dry_run": True, "json": True, "quiet": True, "verbose": False,
+        "verb": "repair", "names": ["a", "b"], "all": False, "dry_run": True, "json": True, "quiet": True, "verbose": False,
         "root": "/", "timeout": 5.0}
 
 
@@ -169,10 +170,35 @@ def test_what_contradicts_or_is_missing(argv, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("verb", ["status", "repair", "register", "unregister"])
+@pytest.mark.parametrize("argv", [
+    "", "a", "--json", "-q a b", "--verbose -v", "--dry-run --quiet", "--timeout 5 a --timeout 7.5", "--timeout 0",
+    "--timeout", "--timeout=9", "-v --quiet", "--json=1", "-- a", "-- -a", "--root /x", "--nonsense", "-qv", "--all"])
+def test_a_plain_command_line_means_what_argparse_says(verb, argv):
+    def parsed():
+        try:
+            return vars(cli.parse([verb, *argv.split()]))
+        except errors.HelperError as error:
+            return str(error)
+
+    quickly = parsed()
+    with pytest.MonkeyPatch().context() as patched:
+        patched.setattr(cli, "_plain", lambda *_: None)
+        assert parsed() == quickly
+
+
+def test_argparse_is_loaded_only_where_it_is_needed():
+    for argv, loaded in (("--quiet --timeout 60 repair", False), ("register foreman", False), ("detect", True)):
+        code = "import sys; sys.path.insert(0, %r); from foreman_selinux_helpers import cli; cli.parse(%r)\n" % (
+            TOP, argv.split())
+        code += "print('argparse' in sys.modules)"
+        assert subprocess.check_output([sys.executable, "-Sc", code]).decode().strip() == str(loaded)
+
+
 def test_all_options_with_a_value_are_known():
     """Else their value would be taken for the verb."""
-    options = [one for verb in (None, *verbs.NAMES) for one in cli.parser(verb)._actions if one.nargs != 0]
-    assert {name for one in options for name in one.option_strings} == set(verbs.VALUED)
+    takers = [one for verb in (None, *verbs.NAMES) for one in options.parser(verb, print)._actions if one.nargs != 0]
+    assert {name for one in takers for name in one.option_strings} == set(verbs.VALUED)
 
 
 # -- what a failed run prints --------------------------------------------------------------------

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from foreman_selinux_helpers import cli
+from foreman_selinux_helpers import cli, options
 from foreman_selinux_helpers import verbs as known
 from foreman_selinux_helpers.doors import profilefiles
+from foreman_selinux_helpers.doors.deadline import DEFAULT_SECONDS
 from foreman_selinux_helpers.lint import rules as lintrules
 from foreman_selinux_helpers.model import causes, errors, guards, profiles, refresh
 
@@ -38,14 +39,14 @@ def actions(parser):
 
 def verbs():
     """Return the parsers by verb."""
-    (found,) = [one for one in cli.parser()._actions if isinstance(one, argparse._SubParsersAction)]
+    (found,) = [one for one in options.parser(None, print)._actions if isinstance(one, argparse._SubParsersAction)]
     assert tuple(found.choices) == known.NAMES
-    return {verb: cli.parser(verb) for verb in known.NAMES}
+    return {verb: options.parser(verb, print) for verb in known.NAMES}
 
 
 def own(parser):
     """Return what a verb takes beside the options of all verbs, all of which it takes."""
-    common = {tuple(one.option_strings) for one in actions(cli.parser())}
+    common = {tuple(one.option_strings) for one in actions(options.parser(None, print))}
     assert common <= {tuple(one.option_strings) for one in actions(parser)}
     return [one for one in actions(parser) if tuple(one.option_strings) not in common]
 
@@ -68,20 +69,20 @@ def test_every_verb_with_all_that_it_takes():
 
 
 def test_every_option_and_choice():
-    options = section(COMMAND, "OPTIONS")
-    documented = re.findall(r"^(-\S.*)$", options, re.M)
-    every = actions(cli.parser()) + [one for parser in verbs().values() for one in actions(parser)]
+    written = section(COMMAND, "OPTIONS")
+    documented = re.findall(r"^(-\S.*)$", written, re.M)
+    every = actions(options.parser(None, print)) + [one for parser in verbs().values() for one in actions(parser)]
     expected = {", ".join(one.option_strings) + (" " + one.metavar if one.nargs != 0 else "")
                 for one in every if one.option_strings}
     assert sorted(documented) == sorted(expected)
-    flat = " ".join(options.split()).replace('"', "")
+    flat = " ".join(written.split()).replace('"', "")
     for one in every:
         if one.choices:
             assert ": " + ", ".join(one.choices) + "." in flat
-    assert "%g unless told" % cli.DEFAULT_TIMEOUT in flat
+    assert "%g unless told" % DEFAULT_SECONDS in flat
     for verb, parser in verbs().items():
         if any("--dry-run" in one.option_strings for one in actions(parser)):
-            assert "**%s**" % verb in re.search(r"--dry-run\n((?:    .*\n)+)", options).group(1)
+            assert "**%s**" % verb in re.search(r"--dry-run\n((?:    .*\n)+)", written).group(1)
 
 
 def test_exit_statuses_environment_and_guards():
@@ -145,7 +146,7 @@ def complete(*words):
 
 def test_verbs_and_options_are_offered():
     assert set(complete("")) == set(verbs())
-    top = {name for one in actions(cli.parser()) for name in one.option_strings}
+    top = {name for one in actions(options.parser(None, print)) for name in one.option_strings}
     assert set(complete("-")) == top
     assert set(complete("--json", "--root", "/", "--timeout", "5", "")) == set(verbs())
     assert set(complete("--target", "el7", "--as", "")) == {"socket", "file", "directory", "symlink", "pipe"}

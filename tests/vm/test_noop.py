@@ -7,16 +7,16 @@ from .test_story import assert_right
 # By room; a package of ours is loaded with its modules.
 LOADED = {
     "": "cli",
-    "doors": "deadline interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs profilefiles "
-             "restartjournal run scratch selinuxlib stderr systemd trust unixsockets",
+    "doors": "deadline filemodes interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs "
+             "profilefiles restartjournal run scratch selinuxlib stderr systemd trust unixsockets users",
     "model": "access attempts causes decisions equivalence errors evidence facts filecontexts guards judgement labelcache "
-             "layout outcome plan profiles record refresh remedies rules shownunits sockets typed units wants",
+             "layout modes outcome plan profiles record refresh remedies rules shownunits sockets typed units wants",
     "repair": "converge",
     "sources": "clients host hostkind policies sockets",
     "verbs": "context documents parts repair text",
 }
 # What has been loaded without need before, or takes long.
-NOT_LOADED = {"ctypes", "distro", "logging", "packaging", "random", "rpm", "semanage", "sepolgen", "socket", "tempfile",
+NOT_LOADED = {"argparse", "configparser", "ctypes", "distro", "logging", "packaging", "random", "rpm", "semanage", "sepolgen", "socket", "tempfile",
               "textwrap", "traceback", "typing"}
 PROGRAM = """
 import json, sys

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from foreman_selinux_helpers.doors import attempts, labelfiles
+from foreman_selinux_helpers.doors import attempts, labelfiles, runfiles
 from foreman_selinux_helpers.model.attempts import NOTHING, Attempts
 
 DONE = Attempts("1:2:3", True, "", {"/run/foo.sock": "u:r:foo_t"}, ("daemon-reload",))
@@ -12,7 +12,7 @@ DONE = Attempts("1:2:3", True, "", {"/run/foo.sock": "u:r:foo_t"}, ("daemon-relo
 
 @pytest.fixture(autouse=True)
 def directory(monkeypatch, tmp_path):
-    monkeypatch.setattr(attempts, "DIRECTORY", str(tmp_path / "run"))
+    monkeypatch.setattr(runfiles, "DIRECTORY", str(tmp_path / "run"))
     return tmp_path / "run"
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from foreman_selinux_helpers.doors import restartjournal
+from foreman_selinux_helpers.doors import restartjournal, runfiles
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.model.errors import PolicyStoreError
 
 
 @pytest.fixture(autouse=True)
 def directory(monkeypatch, tmp_path):
-    monkeypatch.setattr(restartjournal, "DIRECTORY", str(tmp_path / "notes"))
+    monkeypatch.setattr(runfiles, "DIRECTORY", str(tmp_path / "notes"))
     return tmp_path / "notes"
 
 

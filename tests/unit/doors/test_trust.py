@@ -191,12 +191,12 @@ def test_what_explain_looks_at(image):
     (image / "a/l").symlink_to("/etc/passwd")
     (image / "var").symlink_to("../outside")
     (image.parent / "outside/secret").write_text("")
-    found = pathfacts.look_at(str(image), "/run/f", False)
+    found = pathfacts.read_inode(str(image), "/run/f", False)
     assert (found.kind, found.target) == ("file", None)
-    found = pathfacts.look_at(str(image), "/run/l", False)
+    found = pathfacts.read_inode(str(image), "/run/l", False)
     assert (found.kind, found.target) == ("symlink", "/etc/passwd")
-    assert pathfacts.look_at(str(image), "/var/secret", False) is None
-    assert pathfacts.look_at(str(image), "/", False).kind == "directory"
+    assert pathfacts.read_inode(str(image), "/var/secret", False) is None
+    assert pathfacts.read_inode(str(image), "/", False).kind == "directory"
 
 
 @pytest.mark.parametrize("name", ["..", ".", "../x", "a\nb"])

@@ -12,6 +12,7 @@ from foreman_selinux_helpers.model.pathfacts import Inode, Listener, PathFacts, 
 from foreman_selinux_helpers.model.rules import Decision, FileContexts
 from foreman_selinux_helpers.model.winner import Verdict
 
+from .test_modes import REFUSING
 from .test_sockets import BAD, GOOD, RIGHT, changed
 
 PATH = "/run/foo.sock"
@@ -88,6 +89,8 @@ def test_the_command_is_for_the_image():
 
 
 @pytest.mark.parametrize(("found", "words"), [
+    (socket(causes.MODE_DENIES, reach=REFUSING),
+     "Labels and policy are right, but apache may not write /run/foo.sock (root:foo 0660), being neither its owner nor in"),
     (socket(causes.NO_SUCH_TYPE), "The profile foo wants the type foo_t, which the policy does not have."),
     (socket(causes.NO_RULE), "No rule gives the type foo_t to /run/foo.sock. So the rule /run/.* (file_contexts:3) wins: var_run_t."),
     (socket(causes.SHADOWED, decisions=[Decision(WIDE, rules.SKIP, "a rule of yours wins", "foo.socket", PATH, causes.SHADOWED)]),

@@ -1,4 +1,5 @@
 import os
+import random
 
 import pytest
 
@@ -31,9 +32,34 @@ def test_the_whole_syntax():
                                          "httpd_t", "never")
 
 
+def test_plain_lines_mean_what_configparser_says():
+    lines = ["[a.socket]", "[b.socket]", "[ c ]", "[]", "[a", "[a]]", "[a.socket] # why", "[x] = y", "", "# no", "; no",
+             " ; no", "type = x_t", "Type=y_t", "path = /run/a", "path =", "path = = b", "path=/run/a b ; c",
+             "path = /run/a#b", "path = /run/a #b", "  /run/b", "type x", "= x", "key with ] = [v]", "é = ß",
+             "type = x\r", "type\t=\tx", "client = \x1cx", "%(a)s = %", "[\0]", "[DEFAULT]", "type = x\x85y"]
+    rng = random.Random(1)
+    plain = 0
+    for _ in range(5000):
+        text = "\n".join(rng.choice(lines) for _ in range(rng.randrange(1, 7)))
+        if rng.random() < 0.6:
+            text = "[d.socket]\n" + text
+        found = profiles._plain(text)
+        if found is not None:
+            plain += 1
+            assert profiles._by_configparser(text, "p") == found, text
+    assert 500 < plain < 4500
+    assert profiles._plain(GOOD) == {"foo.socket": {"type": "foo_t"}}
+
+
 def test_names_of_types_hold_hyphens():
     (one,) = profiles.parse("[a.socket]\ntype = speech-dispatcher_t\nclient = a.b-c_t\n", "p")
     assert (one.type, one.client) == ("speech-dispatcher_t", "a.b-c_t")
+
+
+@pytest.mark.parametrize("name", ["apache", "www-data", "_x", "A.b", "x" * 31])
+def test_names_of_users(name):
+    (one,) = profiles.parse("[a.socket]\ntype = x\nuser = %s\n" % name, "p")
+    assert one.user == name
 
 
 @pytest.mark.parametrize(("text", "line", "words"), [
@@ -51,6 +77,11 @@ def test_names_of_types_hold_hyphens():
     ("[a.socket]\ntype = x;reboot\n", 2, "not the name of a type"),
     ("[a.socket]\ntype = x\ncolour = red\n", 3, "unknown key"),
     ("[a.socket]\ntype = x\nclient = $(id)\n", 3, "not the name of a domain"),
+    ("[a.socket]\ntype = x\nuser = 48\n", 3, "not the name of a user"),
+    ("[a.socket]\ntype = x\nuser =\n", 3, "not the name of a user"),
+    ("[a.socket]\ntype = x\nuser = -x\n", 3, "not the name of a user"),
+    ("[a.socket]\ntype = x\nuser = a b\n", 3, "not the name of a user"),
+    ("[a.socket]\ntype = x\nuser = %s\n" % ("x" * 32), 3, "not the name of a user"),
     ("[a.socket]\ntype = x\nrestart = perhaps\n", 3, "must be one of"),
     ("[a.socket]\ntype = x\npath = run/a\n", 3, "not an absolute path"),
     ("[a.socket]\ntype = x\npath = /run/../etc/shadow\n", 3, "not an absolute path"),
@@ -185,4 +216,6 @@ def test_the_shipped_profiles_are_good():
     top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     for name in ("foreman", "pulpcore"):
         with open(os.path.join(top, "profiles.d", name + ".conf")) as stream:
-            assert all(one.client == "httpd_t" for one in profiles.parse(stream.read(), name))
+            text = stream.read()
+        assert all(one.client == "httpd_t" for one in profiles.parse(text, name))
+        assert profiles._plain(text) is not None  # quickly read

@@ -1,7 +1,16 @@
 import pytest
 
 from foreman_selinux_helpers.model import causes
-from foreman_selinux_helpers.model.sockets import Executable, Seen, SocketView, Wanted, actions, problem
+from foreman_selinux_helpers.model.sockets import (
+    RELABEL_ONLY,
+    Executable,
+    Seen,
+    SocketView,
+    Wanted,
+    actions,
+    new_label,
+    problem,
+)
 
 GOOD, BAD, INIT = ("system_u:object_r:%s:s0" % name for name in ("foo_t", "var_run_t", "initrc_t"))
 RIGHT = SocketView(
@@ -89,3 +98,33 @@ def test_the_executable_is_relabelled_before_the_restart():
 
 def test_aliases_count_as_the_same_type():
     assert problem(changed(RIGHT, path_label=BAD), False, lambda one, other: True) is None
+
+
+ALONE = changed(RIGHT, profile="", wanted_restart=RELABEL_ONLY, wanted_type="")
+
+
+@pytest.mark.parametrize(("change", "steps", "left"), [
+    ({}, [], 0),
+    ({"path_label": BAD}, ["relabel"], 0),
+    ({"path_label": BAD, "service_active": True}, ["relabel"], 0),
+    ({"socket_label": BAD}, [], 1),
+    ({"socket_label": BAD, "path_label": BAD}, ["relabel"], 1),
+    ({"path_label": BAD, "listening": False, "foreign": True}, ["relabel"], 0),
+    ({"path_label": BAD, "keeps_labels": False}, [], 0),
+])
+def test_a_socket_without_a_profile_is_relabelled_and_nothing_more(change, steps, left):
+    program = Executable("/usr/bin/foo", BAD, GOOD)
+    for stale in (False, True):
+        found, by_hand = actions([changed(ALONE, **change)], program, str.__eq__, stale)
+        assert ([action.step for action in found], len(by_hand)) == (steps, left)
+        assert all("a unit without a profile is not restarted" in line for line in by_hand)
+
+
+@pytest.mark.parametrize(("label", "new"), [
+    ("system_u:object_r:var_run_t:s0", GOOD),
+    ("unconfined_u:object_r:var_run_t:s0:c1,c2", "unconfined_u:object_r:foo_t:s0:c1,c2"),
+    ("user_u:object_r:var_run_t", "user_u:object_r:foo_t"),
+    ("odd", GOOD)])
+def test_without_a_profile_the_type_alone_changes(label, new):
+    assert new_label(changed(ALONE, path_label=label)) == new
+    assert new_label(changed(RIGHT, path_label=label)) == GOOD

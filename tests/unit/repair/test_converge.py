@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from foreman_selinux_helpers.doors import attempts, labeldatabase, ownership, restartjournal
+from foreman_selinux_helpers.doors import attempts, labeldatabase, ownership, restartjournal, runfiles
 from foreman_selinux_helpers.doors import systemd as door
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Runner
@@ -33,8 +33,7 @@ ADD = Decision(Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0"),
 
 @pytest.fixture(autouse=True)
 def notes(monkeypatch, tmp_path):
-    monkeypatch.setattr(restartjournal, "DIRECTORY", str(tmp_path / "notes"))
-    monkeypatch.setattr(attempts, "DIRECTORY", str(tmp_path / "notes"))
+    monkeypatch.setattr(runfiles, "DIRECTORY", str(tmp_path / "notes"))
 
 
 def outcomes(outcome):

@@ -15,7 +15,7 @@ import time
 import pytest
 
 import foreman_selinux_helpers
-from foreman_selinux_helpers.doors import interrupts, restartjournal, run
+from foreman_selinux_helpers.doors import interrupts, restartjournal, run, runfiles
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Runner
 from foreman_selinux_helpers.doors.systemd import Systemd
@@ -203,7 +203,7 @@ class Scene:
     def run(self, injection, number=None):
         """Do it once; return what was raised, and the units that are noted afterwards."""
         place = str(self.directory / str(next(self.runs)))
-        self.monkeypatch.setattr(restartjournal, "DIRECTORY", place)
+        self.monkeypatch.setattr(runfiles, "DIRECTORY", place)
         deadline = Deadline(60)
         with restartjournal.alone(deadline) as notes:
             notes.note(self.noted)
@@ -289,11 +289,11 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {top!r})
 from foreman_selinux_helpers.doors import interrupts, systemd
-from foreman_selinux_helpers.doors import restartjournal
+from foreman_selinux_helpers.doors import restartjournal, runfiles
 from tests.unit.repair.test_restart_signals import Deadline, Restarts, Runner, Systemd, UNIT
 systemd.SYSTEMCTL = {directory!r} + "/systemctl"
 systemd._SURELY = {patience}
-restartjournal.DIRECTORY = {directory!r} + "/notes"
+runfiles.DIRECTORY = {directory!r} + "/notes"
 deadline = Deadline(60)
 with interrupts.heard(deadline), restartjournal.alone(deadline) as notes:
     Restarts(Systemd(Runner(deadline)), notes).restart(UNIT)

@@ -104,7 +104,7 @@ def runs(monkeypatch):
 
     found = Runs()
     notes = found.notes = {}
-    monkeypatch.setattr(scriptlet, "_supervise", lambda arguments, _: found.append(arguments))
+    monkeypatch.setattr(scriptlet, "_supervise", lambda arguments, survey, _: found.append(arguments))
     monkeypatch.setattr(scriptlet.transaction, "state", lambda _: notes.get("database", ""))
     monkeypatch.setattr(scriptlet.transaction, "note", lambda _, seen: notes.update(noted=seen))
     monkeypatch.setattr(scriptlet.transaction, "noted", lambda _, seen: bool(seen) and notes.get("noted") == seen)

@@ -36,7 +36,7 @@ def test_values_stand_below_each_other():
 def socket(unit, problem, in_use=True):
     return {"unit": unit, "profile": "p", "path": "/run/%s" % unit, "expected": LABEL, "path_label": LABEL,
             "held_answer": None, "socket_label": None, "problem": problem, "remedy": problem and "do this", "in_use": in_use,
-            "exists": True}
+            "exists": True, "owner": "root", "group": "foo", "mode": "0660"}
 
 
 def status(*found):
@@ -51,6 +51,8 @@ def test_many_sockets_are_a_table_and_one_is_a_story():
     assert lines[4] == "bcdef.socket  /run/bcdef.socket  WRONG: no-rule"
     assert "    remedy        do this" in lines
     assert text(status(found[0])).startswith("a.socket  /run/a.socket  ok\n    expected      " + LABEL)
+    assert "    mode          0660 root:foo\n" in text(status(found[0]))
+    assert "    mode" not in text(status(dict(found[0], owner=None, group=None, mode=None)))
 
 
 def test_what_may_not_be_looked_at_is_not_called_right():
@@ -61,7 +63,7 @@ def test_what_may_not_be_looked_at_is_not_called_right():
 
 def test_every_cause_has_its_words():
     names = ("no-rule wrong-file-type aliased-path shadowed label-cache-stale made-before-rule not-made-by-systemd"
-             " no-such-type no-label-support socket-label policy-denies").split()
+             " no-such-type no-label-support socket-label policy-denies mode-denies").split()
     assert sorted(cause.name for cause in causes.CAUSES) == sorted(names)
     for cause in names:
         assert causes.named(cause).meaning in " ".join(text(status(socket("a.socket", cause))).split())

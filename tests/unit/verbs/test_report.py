@@ -9,9 +9,11 @@ from foreman_selinux_helpers.model.outcome import Outcome, SocketReport
 from foreman_selinux_helpers.model.plan import Result, Step
 from foreman_selinux_helpers.model.profiles import BrokenProfile
 from foreman_selinux_helpers.model.refresh import ON_POLICY_LOAD, Build, SystemdFacts
+from foreman_selinux_helpers.model.sockets import ForeignSocket
 from foreman_selinux_helpers.verbs import detect, documents, reexec, register, repair, restart, status, unregister
 
 from ... import schema
+from ..model.test_modes import OPEN
 from ..model.test_remedies import ADD, HOST, RULE, STALE_CACHE, facts
 from ..model.test_sockets import BAD, RIGHT, changed
 
@@ -54,9 +56,18 @@ def test_status():
     (socket,) = made["sockets"]
     assert set(socket) >= SOCKET_KEYS
     assert (socket["problem"], socket["remedy"]) == ("no-rule", "do this")
+    assert (socket["owner"], socket["group"], socket["mode"]) == (None, None, None)
     shown = text(made)
     assert "WRONG: no-rule" in shown
     assert "do this" in shown
+
+
+def test_owner_group_and_mode():
+    view = changed(RIGHT, wanted_client="httpd_t", reach=OPEN)
+    made = outcome_document("status", outcome(sockets=(view,))._replace(sockets=[SocketReport(view, None, None)]))
+    assert [made["sockets"][0][key] for key in ("owner", "group", "mode")] == ["root", "foo", "0666"]
+    assert [one for one in made["notes"] if "every local user may connect to /run/foo.sock" in one]
+    assert "0666 root:foo" in text(made)
 
 
 def test_repair():
@@ -173,3 +184,20 @@ def test_labels_that_are_not_there_are_dashes():
     made = outcome_document("status", Outcome(observed(), (), (), [SocketReport(
         changed(RIGHT, expected=None, path_label=None, socket_label=BAD), "no-rule", None)], ()))
     assert "path label    -" in text(made)
+
+
+def test_the_survey_of_all_sockets():
+    """What is wrong comes first; then a summary, and what no unit makes."""
+    alone = changed(RIGHT, unit="a.socket", profile="", path="/run/a.sock")
+    wrong = changed(RIGHT, unit="z.socket", profile="", path="/run/z.sock", path_label=BAD)
+    unseen = changed(RIGHT, unit="b.socket", profile="", path="/run/b.sock", exists=None)
+    seen = observed(sockets=(RIGHT, alone, unseen, wrong), foreign=[ForeignSocket("/run/x", BAD, RIGHT.wanted.context)])
+    made = outcome_document("status", Outcome(seen, (), (), [
+        SocketReport(view, "made-before-rule" if view is wrong else None, None) for view in seen.sockets], ()))
+    assert [socket["unit"] for socket in made["sockets"]] == ["z.socket", "a.socket", "b.socket", "foo.socket"]
+    assert [socket["profile"] for socket in made["sockets"]] == [None, None, None, "foo"]
+    assert made["foreign"] == [{"path": "/run/x", "path_label": BAD, "expected": RIGHT.wanted.context}]
+    shown = text(made)
+    assert "\n4 sockets: 1 wrong, 2 right, 1 not seen\n" in shown
+    assert "/run/x is var_run_t, and the rules say foo_t; no socket unit makes it" in shown
+    assert "sockets:" not in text(document("status"))

@@ -1,0 +1,49 @@
+"""The users and groups of this host, as the name service knows them."""
+
+import os
+
+from ..model.modes import User
+from ..model.typed import Dict, Optional
+
+# Every host has these; the usual case then asks no name service.
+_users: Dict[int, str] = {0: "root"}
+_groups: Dict[int, str] = {0: "root"}
+
+
+def find(name: str) -> Optional[User]:
+    """Return the credentials of a user, or None where the host does not have it.
+
+    The groups are those of the group database.  What a service adds or takes away (SupplementaryGroups=, Group=,
+    CapabilityBoundingSet=) is not known here.
+    """
+    import pwd
+
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return User(name, entry.pw_uid, os.getgrouplist(name, entry.pw_gid), group_name(entry.pw_gid))
+
+
+def user_name(uid: int) -> str:
+    """Return the name of a user, or the number where there is no name."""
+    if uid not in _users:
+        import pwd
+
+        try:
+            _users[uid] = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            _users[uid] = str(uid)
+    return _users[uid]
+
+
+def group_name(gid: int) -> str:
+    """Return the name of a group, or the number where there is no name."""
+    if gid not in _groups:
+        import grp
+
+        try:
+            _groups[gid] = grp.getgrgid(gid).gr_name
+        except KeyError:
+            _groups[gid] = str(gid)
+    return _groups[gid]

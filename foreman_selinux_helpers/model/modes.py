@@ -1,0 +1,186 @@
+"""Who may connect to a socket by file modes and access control lists.  Pure.
+
+connect(2) and sendto(2) take search permission on each directory on the way and write permission on the inode of the
+socket, whatever type it has (unix(7)).  A socket in the abstract namespace has no inode; no path leads to one.
+"""
+
+import shlex
+
+from .typed import List, Optional, Sequence, Tuple, Value
+
+# Permissions as in a mode.
+WRITE = 2
+SEARCH = 1
+_VERBS = {WRITE: "write", SEARCH: "search"}
+
+# Who decides about a permission.
+OWNER = "being its owner"
+GROUP = "being in its group"
+OTHERS = "being neither its owner nor in its group"
+ACL_USER = "by the entry for this user in its access control list"
+ACL_GROUPS = "by the entries for groups in its access control list"
+ACL_OTHERS = "not being named in its access control list"
+
+# linux/posix_acl_xattr.h and linux/posix_acl.h
+_VERSION = 2
+_USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+
+
+class AclEntry(Value):
+    """An entry of an access control list (acl(5)); ``id``: the user or the group that it names."""
+
+    tag: int
+    permissions: int
+    id: int
+
+
+class Permissions(Value):
+    """Who may do what with an inode; ``owner`` and ``group`` are names, or numbers where there is no name."""
+
+    path: str
+    uid: int
+    gid: int
+    mode: int
+    owner: str
+    group: str
+    acl: Sequence[AclEntry] = ()
+
+    def __str__(self) -> str:
+        return "%s:%s %s" % (self.owner, self.group, octal(self.mode))
+
+
+class User(Value):
+    """The credentials of a user: ``groups`` has the primary group, whose name is ``group``, too."""
+
+    name: str
+    uid: int
+    groups: Sequence[int]
+    group: str
+
+
+class Reach(Value):
+    """What file modes ask of who connects to a socket, and who the user that the profile names is.
+
+    ``directories``: in the order in which they are searched; ``socket``: None where there is none, or it was not seen;
+    ``unseen``: why not all of this could be read; ``user``: None where none is named, or this host does not have it.
+    """
+
+    directories: Sequence[Permissions] = ()
+    socket: Optional[Permissions] = None
+    unseen: Optional[str] = None
+    user: Optional[User] = None
+
+
+class Refusal(Value):
+    """A permission that a user does not have; ``why`` says who decided."""
+
+    user: User
+    inode: Permissions
+    permission: int
+    why: str
+
+    def __str__(self) -> str:
+        comma = "," if self.why in (OWNER, GROUP, OTHERS, ACL_OTHERS) else ""
+        return "%s may not %s %s (%s)%s %s" % (
+            self.user.name, _VERBS[self.permission], self.inode.path, self.inode, comma, self.why)
+
+
+def octal(mode: int) -> str:
+    """Return a mode as systemd and chmod(1) take it."""
+    return "%04o" % mode
+
+
+def parse_acl(value: bytes) -> List[AclEntry]:
+    """Read an extended attribute that holds an access control list.  Raises ValueError for what is none.
+
+    linux/posix_acl_xattr.h: a version of four bytes, then for each entry its tag and permissions (two bytes each) and
+    its ID (four), all little-endian.
+    """
+    if len(value) % 8 != 4 or int.from_bytes(value[:4], "little") != _VERSION:
+        raise ValueError("not an access control list of version %d" % _VERSION)
+    return [AclEntry(*(int.from_bytes(value[start + begin:start + end], "little")
+                       for begin, end in ((0, 2), (2, 4), (4, 8)))) for start in range(4, len(value), 8)]
+
+
+def allowed(inode: Permissions, user: User, permission: int) -> Tuple[bool, str]:
+    """Tell whether a user has a permission, and who decided.
+
+    This is acl_permission_check() of Linux (fs/namei.c).  Unlike acl(5), it does not look at an access control list
+    whose mask is empty: then who is not in the group has what the others have, even if an entry names the user.
+    """
+    if user.uid == inode.uid:
+        return _has(inode.mode >> 6, permission), OWNER
+    if inode.acl and inode.mode & 0o070:
+        return _allowed_by_acl(inode, user, permission)
+    if inode.gid in user.groups:
+        return _has(inode.mode >> 3, permission), GROUP
+    return _has(inode.mode, permission), OTHERS
+
+
+def _has(permissions: int, wanted: int) -> bool:
+    return permissions & wanted == wanted
+
+
+def _allowed_by_acl(inode: Permissions, user: User, permission: int) -> Tuple[bool, str]:
+    """Do what posix_acl_permission() of Linux (fs/posix_acl.c) does, for who is not the owner."""
+    mask = next((one.permissions for one in inode.acl if one.tag == _MASK), 7)
+    for one in inode.acl:
+        if one.tag == _USER and one.id == user.uid:
+            return _has(one.permissions & mask, permission), ACL_USER
+    groups = [one.permissions for one in inode.acl
+              if (one.tag == _GROUP_OBJ and inode.gid in user.groups) or (one.tag == _GROUP and one.id in user.groups)]
+    if groups:
+        return any(_has(one & mask, permission) for one in groups), ACL_GROUPS
+    return any(_has(one.permissions, permission) for one in inode.acl if one.tag == _OTHER), ACL_OTHERS
+
+
+def refusal(reach: Reach) -> Optional[Refusal]:
+    """Return the first permission that the user of the profile lacks; None: there is none, or that is not known.
+
+    Root is taken to have CAP_DAC_OVERRIDE.
+    """
+    user = reach.user
+    if user is None or user.uid == 0 or reach.socket is None or reach.unseen:
+        return None
+    for inode, permission in [(one, SEARCH) for one in reach.directories] + [(reach.socket, WRITE)]:
+        granted, why = allowed(inode, user, permission)
+        if not granted:
+            return Refusal(user, inode, permission, why)
+    return None
+
+
+def open_to_all(reach: Reach) -> bool:
+    """Tell whether every user may connect that no entry, owner or group singles out."""
+    return reach.socket is not None and not reach.unseen and _has(reach.socket.mode, WRITE) \
+        and all(_has(one.mode, SEARCH) for one in reach.directories)
+
+
+class Remedy(Value):
+    """What would give a user a permission, in words, and the command, where there is one."""
+
+    words: str
+    command: Optional[str]
+
+
+def remedy(refused: Refusal, unit: str) -> Remedy:
+    """Say what would let the user connect to a socket of a unit (empty: no unit made the socket)."""
+    inode, user = refused.inode, refused.user
+    path, name, socket = shlex.quote(inode.path), shlex.quote(user.name), refused.permission == WRITE
+    if inode.acl and refused.why != OWNER:
+        command = "setfacl -m u:%s:%s %s" % (name, "rw" if socket else "x", path)
+        words = "the access control list of %s has to let %s %s" % (inode.path, user.name, _VERBS[refused.permission])
+        return Remedy(words + ("; a new socket inherits the default list of its directory" if socket else ""), command)
+    if not socket:
+        letter = {OWNER: "u", GROUP: "g"}.get(refused.why, "o")
+        words = "%s has to be searchable by %s" % (inode.path, user.name)
+        if unit:
+            words += "; if systemd makes this directory, set DirectoryMode= in the [Socket] section of %s" % unit
+        return Remedy(words, "chmod %s+x %s" % (letter, path))
+    if not unit:
+        return Remedy("the program that made %s decides its owner and mode" % inode.path, None)
+    mode = inode.mode | (0o600 if refused.why == OWNER else 0o060)
+    settings = ["SocketGroup=%s" % user.group] if refused.why == OTHERS else []
+    settings += ["SocketMode=%s" % octal(mode)] if mode != inode.mode else []
+    return Remedy("SocketUser=, SocketGroup= or SocketMode= in the [Socket] section of %s have to let %s write, such "
+                  "as %s; restart the unit after that" % (unit, user.name, " and ".join(settings)),
+                  "systemctl edit %s" % shlex.quote(unit))

@@ -1,0 +1,44 @@
+"""What is wrong with sockets that have no profile: said in the journal after a transaction, once per state."""
+
+import os
+
+from ..doors import labelfiles, profilefiles, runfiles, selinuxlib
+from ..doors.deadline import Deadline
+from ..doors.log import Log
+from ..doors.run import Runner
+from ..model import judgement
+from ..sources import hostkind
+from ..sources.host import HostSource
+
+# Beside the units that are noted there, and no name of a unit.
+_NAME = "surveyed"
+_UNITS = ("/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system")
+
+
+def tell(log: Log, deadline: Deadline) -> None:
+    """Log each such socket with its cause and remedy, unless that was logged for this state since the host booted.
+
+    Nothing is read where neither the rules nor the units on disk have changed since the last time.
+    """
+    host = hostkind.read("/")
+    if host.offline or host.policy_type is None:
+        return
+    state = "\n".join([labelfiles.generation(selinuxlib.label_directory(host.root, host.policy_type)),
+                       *map(_changed, _UNITS)])
+    recorded = (runfiles.read(_NAME) or b"").decode("utf-8", "replace").split("\0")
+    if recorded[0] == state:
+        return
+    source = HostSource(host, profilefiles.load("/").sockets, None, Runner(deadline))
+    found = ["%s %s: %s; to mend it: %s" % (report.view.unit, report.view.path, report.problem, report.remedy)
+             for report in judgement.reports(source.others().read()) if report.problem]
+    if found != recorded[1:]:
+        for line in found:
+            log.warning(line)
+    runfiles.write(_NAME, "\0".join([state, *found]).encode("utf-8", "replace"))
+
+
+def _changed(directory: str) -> str:
+    try:
+        return str(os.stat(directory).st_mtime_ns)
+    except OSError:
+        return "-"

@@ -1,0 +1,56 @@
+"""The sockets in /run that no socket unit makes, and whose label is not the one that the rules give."""
+
+import os
+import stat
+
+from ..doors import labels, selinuxlib
+from ..model.filecontexts import type_of
+from ..model.rules import FileContexts
+from ..model.sockets import ForeignSocket
+from ..model.typed import Collection, Iterator, List, Optional, Tuple
+
+_TOP = "/run"
+# More than any host was seen to have there.
+_MOST = 20000
+
+
+def read(policy: FileContexts, known: Collection[str], top: str = _TOP) -> Tuple[List[ForeignSocket], Optional[str]]:
+    """Return these sockets, and why not all were read, or None.
+
+    ``known``: the paths of units.  Links are not followed, and other file systems not entered: what users have below
+    /run/user is theirs.  A label that restorecon(8) leaves alone, and a path without a label by the rules, is right.
+    """
+    found: List[ForeignSocket] = []
+    for number, entry in enumerate(_sockets(top, os.lstat(top).st_dev)):
+        if number >= _MOST:
+            return found, "%s: there are more than %d sockets; the others were not read" % (top, _MOST)
+        path = entry.path
+        if path in known:
+            continue
+        try:
+            path.encode("utf-8")  # libselinux's Python binding takes no other
+            label = labels.path_label(path)
+        except (OSError, UnicodeError):
+            continue
+        expected = policy.lookup(path)
+        if label and expected and not policy.same_type(type_of(label), type_of(expected)) \
+                and not selinuxlib.is_customizable(label):
+            found.append(ForeignSocket(path, label, expected))
+    return found, None
+
+
+def _sockets(top: str, device: int) -> "Iterator[os.DirEntry[str]]":
+    """Return the sockets below a directory, on one file system, sorted by path."""
+    try:
+        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue  # it is gone
+        if stat.S_ISDIR(status.st_mode) and status.st_dev == device:
+            yield from _sockets(entry.path, device)
+        elif stat.S_ISSOCK(status.st_mode):
+            yield entry
