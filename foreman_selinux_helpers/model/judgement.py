@@ -55,7 +55,7 @@ def client_report(facts: Facts, view: SocketView, client: ClientFacts) -> Socket
 
 
 def _mode_report(view: SocketView) -> SocketReport:
-    """Judge whether file modes let the profile's user connect to a socket with which nothing else is wrong."""
+    """Judge whether file modes let the profile's user connect to a socket that is otherwise right."""
     refused = modes.refusal(view.seen.reach) if view.present else None
     if refused is None:
         return SocketReport(view, None, None)

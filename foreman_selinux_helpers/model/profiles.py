@@ -8,7 +8,7 @@ from .typed import TYPE_CHECKING, Dict, List, Optional, Sequence, Set, Tuple, Va
 if TYPE_CHECKING:
     import configparser
 
-# The values by key, by section.
+# The sections of a profile, and the values of each by key.
 Sections = Dict[str, Dict[str, str]]
 
 RESTARTS = ("auto", "always", "never")

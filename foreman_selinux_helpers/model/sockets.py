@@ -18,7 +18,7 @@ RESTART = "restart"
 RELABEL_EXECUTABLE = "relabel-executable"
 ACTIONS = (RELABEL, RESTART, RELABEL_EXECUTABLE)
 
-# What forbids to restart a unit, by the value of Wanted.restart.
+# Why a unit may not be restarted, by the value of Wanted.restart.
 NEVER = "never"
 RELABEL_ONLY = "relabel-only"
 _FORBIDS = {NEVER: "the profile forbids a restart", RELABEL_ONLY: "a unit without a profile is not restarted"}
@@ -35,7 +35,7 @@ class Executable(Value):
 
 
 class ForeignSocket(Value):
-    """A socket that no unit makes, and whose label is not the one that the rules give."""
+    """A socket that no unit created and that has a wrong label."""
 
     path: str
     path_label: str
@@ -127,17 +127,17 @@ class SocketView(Value):
 
 
 def mode_notes(view: SocketView) -> List[str]:
-    """Say what is unusual about who may connect to a socket by file modes."""
+    """Return notes on unusual file modes of a socket."""
     seen, wanted = view.seen, view.wanted
-    found = []
+    notes = []
     if seen.in_use and wanted.user and seen.reach.user is None:
-        found.append("the profile %s names the user %s, which this host does not have" % (view.profile, wanted.user))
+        notes.append("the profile %s names the user %s, which this host does not have" % (view.profile, wanted.user))
     named = " and ".join(name for name in (wanted.client, wanted.user) if name)
     if named and seen.listening and seen.reach.socket and open_to_all(seen.reach):
-        found.append("every local user may connect to %s by its mode %s (systemd's default is 0666), and the profile "
+        notes.append("every local user may connect to %s by its mode %s (systemd's default is 0666), and the profile "
                      "%s names only %s: SocketUser=, SocketGroup= and SocketMode= of %s restrict this"
                      % (view.path, octal(seen.reach.socket.mode), view.profile, named, view.unit))
-    return found
+    return notes
 
 
 def problem(view: SocketView, cache_stale: bool, same: SameType, cache_outdated: bool = False) -> Optional[str]:
@@ -180,7 +180,7 @@ def actions(views: Sequence[SocketView], executable: Optional[Executable], same:
     if executable and executable.label and executable.expected and views[0].wanted.restart != RELABEL_ONLY \
             and not same(type_of(executable.label), type_of(executable.expected)):
         due.append(Action(RELABEL_EXECUTABLE, executable.path, "%s should be %s: new sockets take their label from it"
-                            % (executable.label, executable.expected)))
+                          % (executable.label, executable.expected)))
     due += [relabelling(view, "another program than systemd created it") for view in wrong_paths if view.seen.foreign]
     wrong_paths = [view for view in wrong_paths if not view.seen.foreign]
     if not wrong_paths and not wrong_sockets:
@@ -218,7 +218,7 @@ def relabelling(view: SocketView, why: str) -> Action:
 def new_label(view: SocketView) -> str:
     """Return the label that relabelling gives a path.
 
-    Without a profile it gets no more than the type, as by restorecon(8) without -F.
+    Without a profile only the type changes, as with restorecon(8) without -F.
     """
     wanted, now = view.wanted.context or "", view.seen.path_label or ""
     if view.profile or now.count(":") < 2:

@@ -1,4 +1,4 @@
-"""The verbs of the command: each is one module of this package, imported only when it is asked for."""
+"""The verbs of the command: one module each, imported only when it is used."""
 
 import importlib
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 # In the order in which the help lists them.
 NAMES = ("status", "repair", "register", "unregister", "detect", "reexec", "restart", "explain", "stale", "lint")
-# The options of all verbs that take the next word as their value: needed to find the verb on a command line.
+# The options that take the next word as their value, of all verbs; needed to find the verb on a command line.
 VALUED = ("--root", "--timeout", "--as", "--client", "--target", "--units")
 
 
 def load(name: str) -> "Verb":
-    """Import the module of a verb and return what it declares."""
+    """Import the module of a verb and return its declaration."""
     declared: "Verb" = importlib.import_module("." + name, __name__).VERB
     return declared

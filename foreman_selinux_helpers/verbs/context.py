@@ -1,4 +1,4 @@
-"""What a verb declares, what it is given to work with, and what it returns."""
+"""The interface of a verb: its declaration, its request, and its result."""
 
 import os
 
@@ -25,17 +25,17 @@ class Argument(Value):
 
 
 def argument(*names: str, **settings: Any) -> Argument:
-    """Return an argument."""
+    """Return an argument; a shorthand for Argument."""
     return Argument(names, settings)
 
 
 PROFILE_NAMES = argument("names", nargs="*", metavar="NAME", help="a profile or a socket unit (default: all)")
 ALL = argument("--all", action="store_true", help="also the sockets of units without a profile")
-DRY_RUN = argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+DRY_RUN = argument("--dry-run", action="store_true", help="print the plan without changing anything")
 
 
 class Request(Value):
-    """What the command line asks a verb for; ``changes``: it may change the host."""
+    """The request to a verb; ``changes``: it may change the host."""
 
     arguments: Any
     log: Log
@@ -47,7 +47,7 @@ class Request(Value):
         given = self.arguments.root
         try:
             root: str = os.path.realpath(given)
-            root.encode("utf-8")  # libselinux's Python binding takes no other
+            root.encode("utf-8")  # libselinux's Python binding accepts only UTF-8
         except (OSError, UnicodeError) as error:
             raise UsageError("--root %r: the directory cannot be used: %s" % (given, error)) from error
         if not given or not os.path.isdir(root):
@@ -56,10 +56,10 @@ class Request(Value):
 
 
 class Done(Value):
-    """What a verb returns.
+    """The result of a verb.
 
-    ``text`` makes the document's text, with colours or without.  ``refused``: a guard refused something;
-    ``broken``: a file that it was to read is broken; ``planned``: this is a plan, and what is wrong is no failure.
+    ``text`` renders the document as text, with or without colour.  ``refused``: a guard refused something.
+    ``broken``: an input file is broken.  ``planned``: this is a plan, so that what is wrong is not a failure.
     """
 
     document: Document
@@ -70,7 +70,7 @@ class Done(Value):
 
 
 class Verb(Value):
-    """What a verb declares; ``changes``: it changes the host, and needs root, unless ``--dry-run`` is given."""
+    """The declaration of a verb; ``changes``: it changes the host and requires root, except with ``--dry-run``."""
 
     help: str
     run: Callable[[Request], Done]
@@ -79,7 +79,7 @@ class Verb(Value):
 
 
 class Run(Value):
-    """What the verbs work with that look at a host."""
+    """The context of a verb that works on a host."""
 
     arguments: Any
     log: Log
@@ -89,23 +89,23 @@ class Run(Value):
 
     @property
     def dry_run(self) -> bool:
-        """Return whether nothing is to be changed."""
+        """Whether nothing may be changed."""
         return bool(getattr(self.arguments, "dry_run", False))
 
     @property
     def known_units(self) -> Optional[List[str]]:
-        """Return the units of all profiles, or None where one of these cannot be read."""
+        """The units of all profiles, or None if a profile cannot be read."""
         return None if self.profiles.broken else [profile.unit for profile in self.profiles.sockets]
 
     @property
     def everything(self) -> bool:
-        """Whether the sockets of all units are asked for; raise UsageError if names are given as well."""
+        """Whether the sockets of all units are requested; raise UsageError if names are given as well."""
         if self.arguments.all and self.arguments.names:
-            raise UsageError("--all is for all sockets: give it, or names")
+            raise UsageError("--all cannot be combined with names")
         return bool(self.arguments.all)
 
     def chosen(self) -> "List[SocketProfile]":
-        """Return the profiles that the command line names: all, if it names none."""
+        """Return the profiles that the command line names, or all if it names none."""
         from ..model import profiles
 
         chosen, unknown = profiles.select(self.profiles.sockets, getattr(self.arguments, "names", ()))
@@ -129,16 +129,16 @@ class Run(Value):
 
 
 def on_host(work: Callable[[Run], Done]) -> Callable[[Request], Done]:
-    """Make the ``run`` of a verb that looks at a host, and at its profiles, first."""
+    """Decorate the ``run`` of a verb that needs the host and its profiles."""
     def run(request: Request) -> Done:
         from ..doors import profilefiles
         from ..doors.run import Runner
         from ..sources import hostkind
 
-        os.umask(0o022)  # the record and the label database are for everybody to read
+        os.umask(0o022)  # every user may read the record and the label database
         root = request.root()
         if request.changes:
-            os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
+            os.chdir("/")  # where no other user can create files that a library looks for
         host = hostkind.read(root)
         profiles = profilefiles.load(root)
         for broken in profiles.broken:

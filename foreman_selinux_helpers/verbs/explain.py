@@ -1,4 +1,4 @@
-"""The verb ``explain``: says why one path has the label it has, and what mends it."""
+"""The verb ``explain``: show why a path has its label, and the remedy."""
 
 import time
 from contextlib import closing
@@ -35,7 +35,7 @@ def _run(run: Run) -> Done:
 
 
 def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
-    """Return the document as it is where nothing is known."""
+    """Return the document without any facts."""
     return dict(
         documents.envelope("explain", True, False, looked),
         path=path, canonical=path, file_type=kind or SOCKET, exists=False, substitutions=[],
@@ -46,7 +46,7 @@ def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
 
 
 class _Explanation:
-    """One run of the verb: what looks, and the document that it goes into."""
+    """One run of the verb; fills in the document."""
 
     def __init__(self, run: Run, policies: Policies, document: Document) -> None:
         self.run = run
@@ -59,19 +59,19 @@ class _Explanation:
 
     @property
     def facts(self) -> Facts:
-        """What is known of the sockets of the profiles, or of the one unit that has the path."""
+        """The facts about the sockets of the profiles, or of the unit that has the path."""
         if self._facts is None:
             self._facts = self.source.read()
         return self._facts
 
     def tell(self) -> Document:
-        """Look, judge, and return the document."""
+        """Read the facts, judge them, and return the document."""
         host, asked, kind = self.run.host, self.document["path"], self.run.arguments.kind
         inode = pathfacts.read_inode(host.root, asked, self.live)
         file_type = kind or (inode.kind if inode else SOCKET)
         path = pathfacts.followed(host.root, asked, self.policy.equivalences)
         if path != asked:
-            self._note("there is a symbolic link on the way: it really is %s" % path)
+            self._note("a symbolic link in the path leads to %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
         facts = pathfacts.read(self.policies, self.policy, pathfacts.Place(host, path, file_type, inode),
                                report is not None, bool(report and report.view.profile))
@@ -93,17 +93,17 @@ class _Explanation:
     def _note(self, words: str) -> None:
         self.document["notes"].append(words)
 
-    # -- looking -----------------------------------------------------------------------------
+    # -- facts -------------------------------------------------------------------------------
 
     def _report(self, path: str) -> Tuple[Optional[SocketReport], Optional[str]]:
-        """Return the judged socket of the profile, or else of the unit, that names the path; and the unit."""
+        """Return the judged socket with this path, of a profile or else of any unit, and the unit."""
         canonical = self.policy.equivalences.canonical
         report = self._of_path(path)
         if report:
             return report, report.view.unit
         for unit, paths in self.source.listening_paths().items():
             if any(canonical(listened) == canonical(path) for listened in paths):
-                # A profile that gives only a regex has its unit's paths among its own already.
+                # A profile that has only a regex already includes the paths of its unit.
                 self.source, self._facts = self.source.of([unprofiled(unit)]), None
                 return self._of_path(path), unit
         return None, None
@@ -114,7 +114,7 @@ class _Explanation:
         return next((report for report in reports if report.view.seen.listening), next(iter(reports), None))
 
     def _client(self, judged: Judgement, facts: PathFacts, socket: Optional[UnitSocket]) -> Judgement:
-        """Ask the policy whether the client may connect; a denial counts where nothing else is wrong."""
+        """Query the policy whether the client may connect; a denial counts only if nothing else is wrong."""
         given = wanted = self.run.arguments.client
         if given is None and socket:
             wanted = next((profile.client for profile in self.run.profiles.sockets
@@ -122,7 +122,7 @@ class _Explanation:
         if wanted is None or facts.file_type != SOCKET:
             return judged
         if not self.live:
-            self._note("whether %s may connect is not asked here: it takes the running kernel" % wanted)
+            self._note("whether %s may connect is not checked here: that requires the running kernel" % wanted)
             return judged
         view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
         asked = self.source.read_client(wanted, view, self.policies)
@@ -133,7 +133,7 @@ class _Explanation:
             return judged
         self.document["client"] = _client_of(asked)
         if not self.source.enforcing():
-            self._note("SELinux is permissive: what the policy denies is logged, and happens all the same")
+            self._note("SELinux is permissive: denials are logged, but not enforced")
         judged = explanation.judge_client(judged, asked)
         if judged.cause is None and view.seen.exists and (view.seen.listening or view.seen.foreign):
             report = judgement.client_report(self.facts, view, asked)
@@ -197,7 +197,7 @@ def _all(answers: Any) -> Optional[bool]:
 
 
 def text(document: Document, colour: bool = False) -> str:
-    """Return the document as a short story."""
+    """Return the text of the document."""
     cause = document["cause"]
     well = "ok" if document["exists"] else "ok, nothing is there"
     head = layout.paint("WRONG: %s" % cause, "bad", colour) if cause else layout.paint(well, "good", colour)
@@ -210,7 +210,7 @@ def text(document: Document, colour: bool = False) -> str:
             document["canonical"], substitution["from"], substitution["to"]))
         lines += layout.entry("", "%s:%d" % (substitution["file"], substitution["line"]))
     untold = document["rule_untold"]
-    lines += layout.entry("wins", "- (could not be told)") if untold else _rule_lines("wins", document["rule"])
+    lines += layout.entry("wins", "- (unknown)") if untold else _rule_lines("wins", document["rule"])
     for number, rule in enumerate(document["beaten"]):
         lines += _rule_lines("" if number else "matches" if untold else "beats", rule)
     for number, rule in enumerate(document["other_file_types"]):
@@ -231,7 +231,7 @@ def text(document: Document, colour: bool = False) -> str:
             lines += layout.entry("", "a new socket would get %s" % document["expected_socket_label"])
         lines += _socket_lines(document, colour)
     if document["remedy"]:
-        lines += ["", layout.paint("what mends it", "heading", colour)]
+        lines += ["", layout.paint("how to repair it", "heading", colour)]
         if document["remedy"] != document["command_to_run"]:
             lines += layout.wrap(document["remedy"], 4)
         if document["command_to_run"]:
@@ -248,7 +248,9 @@ def _rule_lines(name: str, rule: Optional[Document]) -> List[str]:
 
 
 def _socket_lines(document: Document, colour: bool) -> List[str]:
-    lines = ["", layout.paint("who makes it", "heading", colour)] if document["unit"] or document["label_cache"] else []
+    lines = []
+    if document["unit"] or document["label_cache"]:
+        lines += ["", layout.paint("what creates it", "heading", colour)]
     lines += layout.entry("unit", document["unit"]) if document["unit"] else []
     for number, listener in enumerate(document["listeners"]):
         lines += layout.entry("listens" if number == 0 else "", str(Listener(**listener)))
@@ -267,11 +269,11 @@ def _socket_lines(document: Document, colour: bool) -> List[str]:
             target = access.described(check["file_class"], check["target"], check["label"])
             lines += layout.entry(_may(check["allowed"]), "%s %s%s" % (check["permission"], target, _then(check)))
     if document["denials"]:
-        lines += ["", layout.paint("denied lately", "heading", colour)]
+        lines += ["", layout.paint("recent denials", "heading", colour)]
     for denial in document["denials"]:
         lines += layout.entry(time.strftime("%d %b %H:%M", time.localtime(denial["time"])), "%s (%s): %s %s (%s)%s" % (
             denial["comm"], type_of(denial["source"]), denial["permission"], denial["file_class"],
-            type_of(denial["target"]), ", but let through" if denial["permissive"] else ""))
+            type_of(denial["target"]), ", but permitted" if denial["permissive"] else ""))
     return lines
 
 
@@ -289,6 +291,7 @@ FILE_TYPES = ("socket", "file", "directory", "symlink", "pipe", "character devic
 VERB = Verb("show why a path has its label, and the fix", _run, [
     argument("path", metavar="PATH"),
     argument("--as", dest="kind", metavar="TYPE", choices=FILE_TYPES,
-             help="look at it as this file type: %s (default: that of what is there, or a socket)"
+             help="treat it as this file type: %s (default: that of the existing file, or socket)"
                   % ", ".join(FILE_TYPES)),
-    argument("--client", metavar="DOMAIN", help="ask whether this domain may connect (default: the profile's)")])
+    argument("--client", metavar="DOMAIN",
+             help="check whether this domain may connect (default: that of the profile)")])

@@ -1,4 +1,4 @@
-"""The verb ``lint``: reads the sources of file contexts, has them judged, and reports."""
+"""The verb ``lint``: check the sources of file contexts."""
 
 from ..doors import selinuxlib
 from ..doors.policydb import CompiledPolicy
@@ -14,7 +14,7 @@ from . import documents
 from .context import Done, Request, Verb, argument
 from .documents import Document, Looked
 
-# More unescaped dots of one file than this are one line of the text.
+# If one file has more unescaped dots than this, the text reports them on one line.
 _MOST_DOTS = 5
 
 
@@ -57,7 +57,7 @@ def _run(request: Request) -> Done:
 
 
 def _targets(names: Sequence[str], root: str, policy: Optional[str]) -> List[Target]:
-    """Return the targets of these names; by default all, the host's only if it has a policy."""
+    """Return the targets of these names; by default all, the host only if it has a policy."""
     if HOST in names and not policy:
         raise UsageError("--target %s: no SELinux policy is installed in %s" % (HOST, root))
     chosen = list(dict.fromkeys(names)) or list(TARGETS) + [HOST] * bool(policy)
@@ -69,7 +69,7 @@ def _host(root: str, policy: str) -> Target:
 
 
 def text(document: Document, colour: bool = False) -> str:
-    """Return the document as lines that editors and grep understand, suggestions below what they mend."""
+    """Return the text of the document: lines in the format of grep(1), each followed by its suggestion."""
     lines: List[str] = []
     findings = document["findings"]
     for file in dict.fromkeys(finding["file"] for finding in findings):
@@ -84,7 +84,7 @@ def text(document: Document, colour: bool = False) -> str:
 
 
 def _of_file(findings: Sequence[Document], every_target: Sequence[str]) -> List[str]:
-    """Return the lines about one file: errors first, then warnings; many unescaped dots are one line."""
+    """Return the lines about one file: errors first, then warnings; many unescaped dots share one line."""
     dots = [finding for finding in findings if finding["code"] == UNESCAPED_DOT]
     if len(dots) <= _MOST_DOTS:
         dots = []
@@ -99,8 +99,8 @@ def _of_file(findings: Sequence[Document], every_target: Sequence[str]) -> List[
             lines += ["    " + line for line in finding["suggestion"].split("\n")]
     if dots:
         numbers = ", ".join(dict.fromkeys(str(finding["line"]) for finding in dots))
-        lines.append("%s:%d: %s: %d rules have a dot that matches any character, not the dot alone: lines %s (%s; "
-                     "--json says what to write instead)" % (
+        lines.append("%s:%d: %s: %d rules have a dot that matches any character, not only a dot: lines %s (%s; "
+                     "--json shows what to write instead)" % (
                          dots[0]["file"], dots[0]["line"], UNESCAPED_DOT, len(dots), numbers, WARNING))
     return lines
 
@@ -122,5 +122,5 @@ VERB = Verb("check a package's file contexts before it ships", _run, [
     argument("--target", action="append", default=[], choices=NAMES, metavar="TARGET",
              help="judge for %s (may repeat; default: all)" % ", ".join(NAMES)),
     argument("--units", action="append", default=[], metavar="DIR",
-             help="the socket units in DIR say which paths are sockets (may repeat)"),
+             help="take the paths of sockets from the units in DIR (may repeat)"),
     argument("--strict", action="store_true", help="exit with 1 for warnings as well")])

@@ -1,4 +1,4 @@
-"""The parts of documents that several verbs have: what the flow found and did."""
+"""The parts of documents that several verbs share."""
 
 from ..model import rules, sockets
 from ..model.facts import Facts, Host
@@ -13,20 +13,20 @@ from .documents import Document, Looked
 
 
 def warn(run: Run, outcome: Outcome) -> None:
-    """Say in the log what is still to be done."""
+    """Log what the administrator has to do."""
     for line in outcome.by_hand:
         run.log.warning(line)
 
 
 def envelope(command: str, outcome: Outcome) -> Document:
-    """Return the beginning of a document about what the flow found and did."""
+    """Return the common fields of a document about an outcome."""
     facts = outcome.facts
     return documents.envelope(command, outcome.ok, outcome.changed, looked(
         facts.host, profile_notes(facts.sockets), facts.unseen))
 
 
 def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) -> Looked:
-    """Return what a document says of the host that was looked at."""
+    """Return what a document says about the source of its facts."""
     return Looked(documents.source(host.root), [*host.notes, *notes], unseen)
 
 
@@ -38,29 +38,29 @@ def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
             notes.append("the profile %s does nothing for %s: the policy has no type %s"
                          % (view.profile, view.path, view.wanted.type))
         elif view.own_word:
-            notes.append("the policy itself labels %s %s, which counts for more than the profile %s"
+            notes.append("the policy itself labels %s %s, which takes precedence over the profile %s"
                          % (view.path, view.wanted.type, view.profile))
         notes += sockets.mode_notes(view)
     return notes
 
 
 def permissions(inode: Optional[Permissions]) -> Document:
-    """Return the owner, the group and the mode of what is at a path."""
+    """Return the owner, the group and the mode of a file."""
     return {"owner": inode.owner, "group": inode.group, "mode": octal(inode.mode)} if inode else {
         "owner": None, "group": None, "mode": None}
 
 
 def acted(command: str, outcome: Outcome) -> Document:
-    """Return the document of a verb that acts: all but its sockets."""
+    """Return the document of a verb that acts, without the sockets."""
     made = dict(envelope(command, outcome), label_cache=label_cache(outcome.facts.cache),
                 plan=[dict(step._asdict()) for step in outcome.plan], results=results(outcome.results))
     if outcome.error:
-        made["error"] = outcome.error  # why what was done could not be looked at
+        made["error"] = outcome.error
     return made
 
 
 def sockets_of(outcome: Outcome) -> Document:
-    """Return what is known of each socket; where all were asked for, what is wrong comes first."""
+    """Return the sockets; if all were requested, the wrong ones come first."""
     facts = outcome.facts
     if facts.foreign is None:
         return {"sockets": _sockets(facts, outcome.sockets)}
@@ -81,16 +81,16 @@ def _sockets(facts: Facts, reports: Sequence[SocketReport]) -> List[Document]:
 
 
 def label_cache(cache: LabelCache) -> Document:
-    """Return what PID 1's label cache is."""
+    """Return the state of PID 1's label cache."""
     return {"state": cache.state, "harmless": cache.harmless, "evidence": list(cache.evidence)}
 
 
 def results(ended: Sequence[Result]) -> List[Document]:
-    """Return how each step ended."""
+    """Return the result of each step."""
     return [dict(result._asdict()) for result in ended]
 
 
 def decisions(decided: Sequence[rules.Decision]) -> List[Document]:
-    """Return what is done about each rule."""
+    """Return the decision about each rule."""
     return [{"regex": decision.rule.regex, "file_type": decision.rule.file_type, "context": decision.rule.context,
              "action": decision.action, "reason": decision.reason, "unit": decision.unit} for decision in decided]

@@ -1,4 +1,4 @@
-"""The verb ``register``: registers the rules alone."""
+"""The verb ``register``: register only the rules."""
 
 from ..model import plan
 from ..model.outcome import Outcome

@@ -1,4 +1,4 @@
-"""The verb ``restart``: restarts or relabels the sockets of one unit."""
+"""The verb ``restart``: restart or relabel the sockets of one unit."""
 
 from ..model import profiles
 from ..model.outcome import Outcome

@@ -1,4 +1,4 @@
-"""The verb ``stale``: says which processes label by outdated rules, and what brings each up to date."""
+"""The verb ``stale``: list the processes that label by outdated rules, and what renews each."""
 
 import time
 
@@ -29,7 +29,7 @@ def document(facts: Facts) -> Document:
             len(known.unknown), " is" if len(known.unknown) == 1 else "es are",
             "; ".join(dict.fromkeys(known.unknown))))
     if known.unseen and not facts.privileged:
-        hidden.append("%d processes may only be looked at by root" % known.unseen)
+        hidden.append("%d processes can only be read by root" % known.unseen)
     return dict(documents.envelope("stale", all(process.renews_itself for process in outdated), False,
                                    parts.looked(facts.host, hidden, hidden)),
                 processes=[_shown(process) for process in outdated], fresh=known.fresh)
@@ -40,7 +40,7 @@ def _shown(process: Process) -> Document:
 
 
 def text(document: Document, colour: bool = False) -> str:
-    """Return the document for a terminal."""
+    """Return the text of the document."""
     outdated = document["processes"]
     fresh = "%d hold%s the rules that are on disk" % (document["fresh"], "s" if document["fresh"] == 1 else "")
     lines = []
@@ -59,14 +59,14 @@ def text(document: Document, colour: bool = False) -> str:
         if process["renew"]:
             lines += layout.entry("at once" if process["renews_itself"] else "renew", process["renew"])
         elif not process["renews_itself"]:
-            lines += layout.entry("renew", "end it, and start it again as it was started")
+            lines += layout.entry("renew", "stop it, and start it again as it was started")
     return shown.joined(lines + shown.notes(document))
 
 
 def _judgement(process: Document) -> List[str]:
-    """Return which sockets a process would label wrongly."""
+    """Return the lines about the sockets that a process would label wrongly."""
     if process["harmless"]:
-        return layout.entry("labels", "all sockets of this host rightly all the same")
+        return layout.entry("labels", "all sockets of this host correctly nevertheless")
     lines: List[str] = []
     for socket in process["wrong"]:
         lines += layout.entry("would label", "%s %s, and the rules say %s" % (

@@ -1,4 +1,4 @@
-"""The verb ``status``: judges every socket, and changes nothing."""
+"""The verb ``status``: judge every socket, and change nothing."""
 
 from ..model import judgement, plan
 from ..model.facts import Facts
@@ -30,7 +30,7 @@ def document(judged: Outcome) -> Document:
 
 
 def text(document: Document, colour: bool = False) -> str:
-    """Return the document as lines for a terminal."""
+    """Return the text of the document."""
     lines = shown.table(document["sockets"], colour)
     if not document["sockets"]:
         lines.append("no socket was found" if "foreign" in document else "no profiles are installed")

@@ -1,4 +1,4 @@
-"""The parts of texts that several verbs print: sockets, plans, results, rules, PID 1's label cache, notes."""
+"""The parts of texts that several verbs share: sockets, plans, results, rules, PID 1's label cache, notes."""
 
 from ..model import causes, layout, plan
 from ..model.filecontexts import type_of
@@ -18,7 +18,7 @@ def notes(document: Document) -> List[str]:
 
 
 def acted(document: Document, colour: bool = False, dry_run: bool = False) -> str:
-    """Return the text of a verb that acts: what was done, or the plan where nothing was, and what there is now."""
+    """Return the text of a verb that acts: the results, or else the plan, and the present state."""
     # A dry run that a guard refuses has a result, and no plan.
     planned = (dry_run or not document["results"]) and (document["plan"] or not document["results"])
     return joined(
@@ -48,7 +48,7 @@ def _results(results: Sequence[Document]) -> List[str]:
 
 
 def decided(document: Document, colour: bool = False) -> str:
-    """Return the text of a verb for the rules alone: what is done about each."""
+    """Return the text of a verb for the rules only: the decision about each."""
     failed = {result["target"]: result["detail"] for result in document["results"] if result["outcome"] == plan.FAILED}
     lines = []
     for rule in document["rules"]:
@@ -60,7 +60,7 @@ def decided(document: Document, colour: bool = False) -> str:
 
 
 def table(sockets: Sequence[Document], colour: bool) -> List[str]:
-    """Return a table of many sockets, and the story of each that is wrong, or of the only one."""
+    """Return a table of several sockets with the details of each wrong one, or the details of a single socket."""
     if len(sockets) == 1:
         return _socket(sockets[0], colour)
     rows = layout.table([(socket["unit"], socket["path"]) for socket in sockets])
@@ -74,7 +74,7 @@ def table(sockets: Sequence[Document], colour: bool) -> List[str]:
 
 
 def _verdict(socket: Document, colour: bool) -> str:
-    """Return in a word or two what is the matter."""
+    """Return the verdict on a socket in a few words."""
     if socket["problem"]:
         return layout.paint("WRONG: %s" % socket["problem"], "bad", colour)
     if socket["in_use"] and socket["exists"] is None:
@@ -100,27 +100,27 @@ def _socket(socket: Document, colour: bool) -> List[str]:
 
 
 def survey(document: Document, colour: bool) -> List[str]:
-    """Return the summary of all sockets, and those that no unit makes, where all were asked for."""
+    """Return the summary of all sockets, and those that no unit created, if all were requested."""
     if "foreign" not in document:
         return []
-    found = document["sockets"]
-    wrong = sum(bool(socket["problem"]) for socket in found)
-    unseen = sum(not socket["problem"] and socket["in_use"] and socket["exists"] is None for socket in found)
-    words = ["%d wrong" % wrong, "%d right" % (len(found) - wrong - unseen)] + ["%d not seen" % unseen] * bool(unseen)
-    lines = [layout.paint("%d sockets: %s" % (len(found), ", ".join(words)), "bad" if wrong else "good", colour)]
+    sockets = document["sockets"]
+    wrong = sum(bool(socket["problem"]) for socket in sockets)
+    unseen = sum(not socket["problem"] and socket["in_use"] and socket["exists"] is None for socket in sockets)
+    words = ["%d wrong" % wrong, "%d right" % (len(sockets) - wrong - unseen)] + ["%d not seen" % unseen] * bool(unseen)
+    lines = [layout.paint("%d sockets: %s" % (len(sockets), ", ".join(words)), "bad" if wrong else "good", colour)]
     for socket in document["foreign"]:
-        lines += layout.wrap("%s is %s, and the rules say %s; no socket unit makes it" % (
+        lines += layout.wrap("%s is %s, and the rules say %s; no socket unit created it" % (
             socket["path"], type_of(socket["path_label"]), type_of(socket["expected"])), 6)
     return [*lines, ""]
 
 
-def permissions(one: Document) -> List[str]:
-    """Return the owner, the group and the mode of what is at a path, if they were seen."""
-    return layout.entry("mode", "%s %s:%s" % (one["mode"], one["owner"], one["group"])) if one["mode"] else []
+def permissions(inode: Document) -> List[str]:
+    """Return the line with the mode, the owner and the group of a file, if they were read."""
+    return layout.entry("mode", "%s %s:%s" % (inode["mode"], inode["owner"], inode["group"])) if inode["mode"] else []
 
 
 def label_cache(cache: Document) -> List[str]:
-    """Return what PID 1's label cache is, and what shows it."""
+    """Return the lines on the state of PID 1's label cache, with the evidence."""
     harmless = cache["state"] == STALE and cache["harmless"]
     lines = ["PID 1's label cache: %s" % (
         "old and harmless: it gives every socket here the right label" if harmless else cache["state"])]

@@ -1,4 +1,4 @@
-"""The verb ``unregister``: removes the rules that ``register`` added."""
+"""The verb ``unregister``: remove the rules that ``register`` added."""
 
 from ..model import plan, profiles, rules
 from ..model.typed import Sequence
@@ -15,7 +15,7 @@ text = shown.decided
 def _run(run: Run) -> Done:
     names = run.arguments.names
     chosen, unknown = profiles.select(run.profiles.sockets, names)
-    # The profile may be gone while its rules are there: a unit's name is enough.
+    # Rules may remain after their profile is removed, so the name of a unit is enough.
     units = {profile.unit for profile in chosen} | unknown
     choice = (lambda _, owned, __: owned.unit in units) if names else None
     decisions, results = unregister(run.host, choice, run.runner, run.log, run.dry_run)

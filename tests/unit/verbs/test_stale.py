@@ -126,7 +126,7 @@ def test_the_text():
     shown = stale.text(document(udevd, shell, ok=False))
     assert shown.startswith("2 processes label by outdated rules; 1 holds the rules that are on disk\n412  systemd-udevd  ")
     assert "renews        itself, at its next look-up\n    at once       systemctl restart systemd-udevd.service\n" in shown
-    assert "renew         end it, and start it again as it was started" in shown
+    assert "renew         stop it, and start it again as it was started" in shown
     assert all(len(line) <= 80 for line in shown.split("\n"))
     assert "\033[1;31m2 processes" in stale.text(document(udevd, shell, ok=False), colour=True)
     assert stale.text(document(ok=True, fresh=3)) == "no process labels by outdated rules; 3 hold the rules that are on disk\n"
@@ -249,5 +249,5 @@ def test_the_text_says_who_is_wrong():
     shown = stale.text(document(one, PROCESS._replace(harmless=True), PROCESS._replace(unseen="it is so"), ok=False))
     assert "would label   /run/a var_run_t, and the rules say foo_t\n" in shown
     assert "would label   /run/b by no rule, and the rules say foo_t\n" in shown
-    assert "labels        all sockets of this host rightly all the same\n" in shown
+    assert "labels        all sockets of this host correctly nevertheless\n" in shown
     assert "sockets       unknown: it is so\n" in shown
