@@ -18,7 +18,7 @@ from ..model.rules import FileContexts
 from ..model.sockets import RELABEL_ONLY, SameType, SocketView
 from ..model.typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from . import sockets
-from .policies import Policies
+from .filecontexts import FileContextsOnDisk
 
 if TYPE_CHECKING:
     from ..doors.denials import Denial
@@ -65,8 +65,8 @@ class HostSource:
             return facts._replace(hidden=["socket units without a profile: systemd is not asked here"])
         from . import foreign
 
-        with closing(Policies(self.host)) as policies:
-            found, unread = foreign.read(policies.view(facts.rules.local), {view.path for view in facts.sockets})
+        with closing(FileContextsOnDisk(self.host)) as on_disk:
+            found, unread = foreign.read(on_disk.contexts(facts.rules.local), {view.path for view in facts.sockets})
         return facts._replace(foreign=found, hidden=[unread] if unread else [])
 
     def of(self, profiles: Sequence[SocketProfile]) -> "HostSource":
@@ -86,16 +86,16 @@ class HostSource:
         """Read everything about the sockets of the profiles."""
         if self.host.policy_type is None:
             return self._nothing()
-        with closing(Policies(self.host)) as policies:
-            facts, policy = self._read_rules(policies)
-            return self._read_build(self._read_sockets(facts, policies, policy))
+        with closing(FileContextsOnDisk(self.host)) as on_disk:
+            facts, contexts = self._read_rules(on_disk)
+            return self._read_build(self._read_sockets(facts, on_disk, contexts))
 
     def read_rules(self) -> Facts:
         """Read only what concerns the rules."""
         if self.host.policy_type is None:
             return self._nothing()
-        with closing(Policies(self.host)) as policies:
-            return self._read_rules(policies)[0]
+        with closing(FileContextsOnDisk(self.host)) as on_disk:
+            return self._read_rules(on_disk)[0]
 
     def read_cache(self, facts: Facts, others: Mapping[str, str] = NONE) -> Facts:
         """Return the facts with PID 1's label cache as it is now.
@@ -159,12 +159,12 @@ class HostSource:
         """Return the running systemd."""
         return self.detection.running(self.host.offline)
 
-    def read_client(self, domain: str, view: SocketView, policies: Policies) -> "Optional[ClientFacts]":
+    def read_client(self, domain: str, view: SocketView, on_disk: FileContextsOnDisk) -> "Optional[ClientFacts]":
         """Ask what connecting takes of a domain; None: the loaded policy has no such domain."""
         from . import clients
 
         context = clients.context_of(domain)
-        return clients.client_facts(domain, context, view, policies.database.directory_label) if context else None
+        return clients.client_facts(domain, context, view, on_disk.database.directory_label) if context else None
 
     def enforcing(self) -> bool:
         """Return whether the kernel enforces its policy."""
@@ -193,47 +193,47 @@ class HostSource:
         """Return the units that an interrupted restart has left down."""
         return [] if self.host.offline else restartjournal.units()
 
-    def _read_rules(self, policies: Policies) -> Tuple[Facts, FileContexts]:
+    def _read_rules(self, on_disk: FileContextsOnDisk) -> Tuple[Facts, FileContexts]:
         """Read the units, and the rules for their sockets."""
         host = self.host
         record = ownership.load(host.root, host.policy_type or "")
-        local = policies.store.local_rules()
+        local = on_disk.store.local_rules()
         units = self.systemd.socket_units([profile.unit for profile in self._profiles]) \
             if host.own_root and host.booted else {}
-        policy = policies.view(local, record.ours(local))
-        wanted = wants.wanted(self._profiles, units, record, local, policy.equivalences)
+        contexts = on_disk.contexts(local, record.ours(local))
+        wanted = wants.wanted(self._profiles, units, record, local, contexts.equivalences)
         loaded = {name for name, unit in units.items() if unit.load == "loaded"}
         decided = decisions.decide(
-            wanted, policy, record,
+            wanted, contexts, record,
             abandoned=lambda unit: self._known_units is not None and unit not in self._known_units,
             complete=lambda unit: unit in loaded)
         return self._nothing()._replace(
             rules=RuleFacts(record, local, decided), units=units,
-            init=InitFacts(_NOT_LOOKED_AT, policies.database.directory)), policy
+            init=InitFacts(_NOT_LOOKED_AT, on_disk.database.directory)), contexts
 
-    def _read_sockets(self, facts: Facts, policies: Policies, policy: FileContexts) -> Facts:
+    def _read_sockets(self, facts: Facts, on_disk: FileContextsOnDisk, contexts: FileContexts) -> Facts:
         """Read the sockets, and PID 1's label cache."""
         live = self.host.offline is None  # elsewhere labels mean nothing
         units, directory = facts.units, facts.init.directory
         listeners = unixsockets.Listeners(1) if units and live else None
         by_context = {name: sockets.labelled_by_context(unit, self.systemd) for name, unit in units.items()}
-        programs = {name: sockets.program_of(unit, policies) for name, unit in units.items()
+        programs = {name: sockets.program_of(unit, on_disk) for name, unit in units.items()
                     if by_context[name] is False}
         executables = {name: found for name, found in programs.items() if found}
         labels = {name: sockets.expected_socket_label(unit, by_context[name], executables.get(name))
                   for name, unit in units.items()}
         dates = _dates(directory) if live else Dates()
-        context = sockets.Context(policy, facts.rules.decisions, listeners, dates.rules_in_force_since, live)
+        context = sockets.Context(contexts, facts.rules.decisions, listeners, dates.rules_in_force_since, live)
         views = [sockets.unless_from_net(view, self.systemd) for profile in self._profiles for view in sockets.read(
             profile, units.get(profile.unit), labels.get(profile.unit), context)]
         facts = facts._replace(sockets=views, executables=executables)
         if not live:
             return facts
-        cache = read_cache(directory, facts.wanted_contexts, policy.same_type)
-        return facts._replace(clients=self._read_clients(facts, policies),
+        cache = read_cache(directory, facts.wanted_contexts, contexts.same_type)
+        return facts._replace(clients=self._read_clients(facts, on_disk),
                               init=facts.init._replace(cache=cache, dates=dates))
 
-    def _read_clients(self, facts: Facts, policies: Policies) -> "Dict[str, ClientFacts]":
+    def _read_clients(self, facts: Facts, on_disk: FileContextsOnDisk) -> "Dict[str, ClientFacts]":
         """Ask the policy whether the clients that profiles name may connect."""
         domains = {profile.unit: profile.client for profile in self._profiles if profile.client}
         found = {}
@@ -241,7 +241,7 @@ class HostSource:
             if view.unit in domains and view.seen.exists and view.present:
                 from . import clients
 
-                found[view.path] = clients.read(domains[view.unit], view, policies.database.directory_label)
+                found[view.path] = clients.read(domains[view.unit], view, on_disk.database.directory_label)
         return {path: client for path, client in found.items() if client}
 
 

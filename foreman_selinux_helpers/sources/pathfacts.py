@@ -11,7 +11,7 @@ from ..model.pathfacts import Inode, Listener, PathFacts
 from ..model.rules import FileContexts
 from ..model.typed import List, Optional, Value
 from ..model.winner import Verdict
-from .policies import Policies
+from .filecontexts import FileContextsOnDisk
 
 _KINDS = {mode: name for name, mode in labeldatabase.MODES.items()}
 
@@ -48,26 +48,26 @@ def followed(root: str, path: str, equivalences: Equivalences) -> str:
     return path if equivalences.canonical(real) == equivalences.canonical(path) else real
 
 
-def policy_of(host: Host, policies: Policies) -> FileContexts:
-    """Return the policy as the pure code sees it, with the rules that are ours known."""
-    local = policies.store.local_rules()
-    return policies.view(local, ownership.load(host.root, host.policy_type or "").ours(local))
+def contexts_of(host: Host, on_disk: FileContextsOnDisk) -> FileContexts:
+    """Return the file contexts as the pure code sees them, with our own rules marked."""
+    local = on_disk.store.local_rules()
+    return on_disk.contexts(local, ownership.load(host.root, host.policy_type or "").ours(local))
 
 
-def read(policies: Policies, policy: FileContexts, place: Place, unit: bool, profile: bool) -> PathFacts:
+def read(on_disk: FileContextsOnDisk, contexts: FileContexts, place: Place, unit: bool, profile: bool) -> PathFacts:
     """Return all that a judgement of the path takes.
 
     ``unit``: it is a socket of a unit that can be read; ``profile``: and of a profile.
     """
     host, path, file_type, inode = place
-    verdict = policies.database.verdict(path, file_type)
+    verdict = on_disk.database.verdict(path, file_type)
     # libselinux has no answer at all where it fails at a regex.
-    expected = None if verdict.broken else policies.database.lookup(path, labeldatabase.MODES[file_type])
+    expected = None if verdict.broken else on_disk.database.lookup(path, labeldatabase.MODES[file_type])
     facts = PathFacts(host, path, file_type, inode, verdict, expected, ())
     if file_type == SOCKET and facts.own and facts.live:
         facts = facts._replace(listeners=_listeners(path))
     if file_type == SOCKET and not profile:
-        facts = facts._replace(meant=_meant(policies, policy, verdict))
+        facts = facts._replace(meant=_meant(on_disk, contexts, verdict))
     if not unit and facts.live and facts.own and facts.own.label:
         real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         facts = facts._replace(customizable=selinuxlib.is_customizable(facts.own.label),
@@ -85,11 +85,11 @@ def _listeners(path: str) -> List[Listener]:
                      labels.socket_label(one.pid, one.descriptor)) for one in unixsockets.holders(inodes)]
 
 
-def _meant(policies: Policies, policy: FileContexts, verdict: Verdict) -> Optional[Rule]:
+def _meant(on_disk: FileContextsOnDisk, contexts: FileContexts, verdict: Verdict) -> Optional[Rule]:
     """Find a rule that names exactly this path, but for another file type, or in a spelling that cannot match."""
     meant = next((one for one in verdict.mismatched if literal(one.regex) == verdict.path), None)
-    others = policy.equivalences.spellings(verdict.path) if meant is None else []
-    found = [one for one in policies.database.rules() if (one.covers(SOCKET) or one.file_type == "file")
+    others = contexts.equivalences.spellings(verdict.path) if meant is None else []
+    found = [one for one in on_disk.database.rules() if (one.covers(SOCKET) or one.file_type == "file")
              and literal(one.regex) in others] if others else []
     found.sort(key=lambda one: not one.covers(SOCKET))
     return meant or next(iter(found), None)

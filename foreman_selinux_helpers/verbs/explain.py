@@ -14,7 +14,7 @@ from ..model.pathfacts import Listener, PathFacts, UnitSocket, plain_path
 from ..model.profiles import unprofiled
 from ..model.typed import Any, List, Optional, Tuple
 from ..sources import pathfacts
-from ..sources.policies import Policies
+from ..sources.filecontexts import FileContextsOnDisk
 from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, argument, on_host
@@ -30,8 +30,8 @@ def _run(run: Run) -> Done:
         inode = pathfacts.read_inode(host.root, path, False)
         document.update(exists=inode is not None, file_type=arguments.kind or (inode.kind if inode else SOCKET))
         return Done(document, text)
-    with closing(Policies(host)) as policies:
-        return Done(_Explanation(run, policies, document).tell(), text)
+    with closing(FileContextsOnDisk(host)) as on_disk:
+        return Done(_Explanation(run, on_disk, document).tell(), text)
 
 
 def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
@@ -48,10 +48,10 @@ def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
 class _Explanation:
     """One run of the verb; fills in the document."""
 
-    def __init__(self, run: Run, policies: Policies, document: Document) -> None:
+    def __init__(self, run: Run, on_disk: FileContextsOnDisk, document: Document) -> None:
         self.run = run
-        self.policies = policies
-        self.policy = pathfacts.policy_of(run.host, policies)
+        self.on_disk = on_disk
+        self.contexts = pathfacts.contexts_of(run.host, on_disk)
         self.document = document
         self.live = run.host.offline is None
         self.source = run.source(run.profiles.sockets)
@@ -69,11 +69,11 @@ class _Explanation:
         host, asked, kind = self.run.host, self.document["path"], self.run.arguments.kind
         inode = pathfacts.read_inode(host.root, asked, self.live)
         file_type = kind or (inode.kind if inode else SOCKET)
-        path = pathfacts.followed(host.root, asked, self.policy.equivalences)
+        path = pathfacts.followed(host.root, asked, self.contexts.equivalences)
         if path != asked:
             self._note("a symbolic link in the path leads to %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
-        facts = pathfacts.read(self.policies, self.policy, pathfacts.Place(host, path, file_type, inode),
+        facts = pathfacts.read(self.on_disk, self.contexts, pathfacts.Place(host, path, file_type, inode),
                                report is not None, bool(report and report.view.profile))
         self._describe(facts, unit)
         if report:
@@ -81,7 +81,7 @@ class _Explanation:
         if file_type == SOCKET and self.live:
             self._systemd()
         socket = UnitSocket(*report, self.facts.rules.decisions, self.facts.cache) if report else None
-        judged = explanation.judge(facts, socket, self.policy)
+        judged = explanation.judge(facts, socket, self.contexts)
         self.document["notes"] += judged.notes
         judged = self._client(judged, facts, socket)
         self.document.update(cause=judged.cause, why=judged.why, remedy=judged.remedy or judged.command,
@@ -97,7 +97,7 @@ class _Explanation:
 
     def _report(self, path: str) -> Tuple[Optional[SocketReport], Optional[str]]:
         """Return the judged socket with this path, of a profile or else of any unit, and the unit."""
-        canonical = self.policy.equivalences.canonical
+        canonical = self.contexts.equivalences.canonical
         report = self._of_path(path)
         if report:
             return report, report.view.unit
@@ -109,7 +109,7 @@ class _Explanation:
         return None, None
 
     def _of_path(self, path: str) -> Optional[SocketReport]:
-        canonical = self.policy.equivalences.canonical
+        canonical = self.contexts.equivalences.canonical
         reports = [report for report in judgement.reports(self.facts) if canonical(report.view.path) == canonical(path)]
         return next((report for report in reports if report.view.seen.listening), next(iter(reports), None))
 
@@ -125,7 +125,7 @@ class _Explanation:
             self._note("whether %s may connect is not checked here: that requires the running kernel" % wanted)
             return judged
         view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
-        asked = self.source.read_client(wanted, view, self.policies)
+        asked = self.source.read_client(wanted, view, self.on_disk)
         if asked is None:
             if given:
                 raise UsageError("--client %s: the loaded policy has no such domain" % given)

@@ -1,4 +1,4 @@
-"""The file contexts of a host, as model/decisions asks for them."""
+"""Read the file contexts of a host."""
 
 from ..doors import labeldatabase
 from ..doors.policydb import CompiledPolicy
@@ -11,8 +11,8 @@ from ..model.rules import FileContexts
 from ..model.typed import Collection, Dict, List, Optional, Sequence, Tuple
 
 
-class Policies:
-    """The file contexts on disk of one host, opened when they are first asked for."""
+class FileContextsOnDisk:
+    """The file contexts on disk of one host, opened at first use."""
 
     def __init__(self, host: Host) -> None:
         self.store = Store(host.root, host.policy_type or "")
@@ -29,8 +29,8 @@ class Policies:
         if self._without is not None:
             self._without.close()
 
-    def view(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> FileContexts:
-        """Return the policy as the pure code sees it; ``ours``: which of the local rules are ours."""
+    def contexts(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> FileContexts:
+        """Return the file contexts as the pure code sees them; ``ours``: the keys of our local rules."""
         return FileContexts(self.lookup, self.compiled.primary, self.compiled.same,
                             lambda name: self.rules_for(name, local), local, self.database.equivalences(),
                             self.compiled.mls, lambda path: self.lookup_without(ours, path), self.effective)
