@@ -5,7 +5,7 @@ import shlex
 from .filecontexts import type_of
 from .labelcache import Wrong
 from .plan import DAEMON_REEXEC, DAEMON_RELOAD, LOAD_POLICY
-from .processfacts import ProcessFacts, Seen
+from .processfacts import ProcessFacts, Program
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
 from .remedies import command
 from .typed import Callable, List, Mapping, Optional, Sequence, Tuple, Value
@@ -41,16 +41,16 @@ def judge(facts: ProcessFacts, same_type: Callable[[str, str], bool]) -> List[Pr
     """Judge every outdated process."""
     processes = []
     for holder in facts.outdated:
-        refresh = facts.build.refresh if facts.build and holder.seen.systemd else None
-        itself, renew = renewal(holder.seen, refresh, facts.policy_load_due)
-        process = Process(holder.seen.pid, holder.comm, holder.seen.unit, holder.cache.state, holder.held,
+        refresh = facts.build.refresh if facts.build and holder.program.systemd else None
+        itself, renew = renewal(holder.program, refresh, facts.policy_load_due)
+        process = Process(holder.program.pid, holder.comm, holder.program.unit, holder.cache.state, holder.held,
                           holder.since, itself, renew, holder.cache.evidence, unseen=holder.unasked)
         processes.append(process if holder.answers is None else judged(
             process, holder.answers, facts.expected, same_type)._replace(assumed=holder.assumed))
     return processes
 
 
-def renewal(program: Seen, refresh: Optional[str], policy_load_due: bool) -> Tuple[bool, Optional[str]]:
+def renewal(program: Program, refresh: Optional[str], policy_load_due: bool) -> Tuple[bool, Optional[str]]:
     """Return whether a process renews its label cache itself, and the command that renews it now.
 
     ``refresh``: the refresh behaviour of systemd's programs.  ``policy_load_due``: the kernel has not loaded a policy

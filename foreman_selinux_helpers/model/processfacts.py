@@ -5,7 +5,7 @@ from .refresh import Build
 from .typed import List, Mapping, Optional, Sequence, Value
 
 
-class Seen(Value):
+class Program(Value):
     """A process before it is judged.
 
     ``systemd``: it runs one of systemd's programs, the one on disk.  ``manager``: it is a manager of units.
@@ -26,7 +26,7 @@ class Holder(Value):
     then ``unasked`` says why.  ``assumed``: what was assumed about its copy.
     """
 
-    seen: Seen
+    program: Program
     comm: str
     cache: LabelCache
     held: List[str]

@@ -141,7 +141,7 @@ class HostSource:
         found = processes.read(directory, processes.Sockets(self.host.root, self.host.policy_type, self._all_paths))
         if found.outdated:
             found = found._replace(policy_load_due=_dates(directory).policy_load_due)
-        if any(holder.seen.systemd for holder in found.outdated):
+        if any(holder.program.systemd for holder in found.outdated):
             found = found._replace(build=self.running())
         return facts._replace(processes=found)
 

@@ -66,11 +66,11 @@ class _Explanation:
 
     def tell(self) -> Document:
         """Read the facts, judge them, and return the document."""
-        host, asked, kind = self.run.host, self.document["path"], self.run.arguments.kind
-        inode = pathfacts.read_inode(host.root, asked, self.live)
+        host, given, kind = self.run.host, self.document["path"], self.run.arguments.kind
+        inode = pathfacts.read_inode(host.root, given, self.live)
         file_type = kind or (inode.kind if inode else SOCKET)
-        path = pathfacts.followed(host.root, asked, self.contexts.equivalences)
-        if path != asked:
+        path = pathfacts.followed(host.root, given, self.contexts.equivalences)
+        if path != given:
             self._note("a symbolic link in the path leads to %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
         facts = pathfacts.read(self.on_disk, self.contexts, pathfacts.Place(host, path, file_type, inode),
@@ -125,18 +125,18 @@ class _Explanation:
             self._note("whether %s may connect is not checked here: that requires the running kernel" % wanted)
             return judged
         view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
-        asked = self.source.read_client(wanted, view, self.on_disk)
-        if asked is None:
+        client = self.source.read_client(wanted, view, self.on_disk)
+        if client is None:
             if given:
                 raise UsageError("--client %s: the loaded policy has no such domain" % given)
             self._note("the loaded policy has no domain %s, which the profile names as its client" % wanted)
             return judged
-        self.document["client"] = _client_of(asked)
+        self.document["client"] = _client_of(client)
         if not self.source.enforcing():
             self._note("SELinux is permissive: denials are logged, but not enforced")
-        judged = explanation.judge_client(judged, asked)
+        judged = explanation.judge_client(judged, client)
         if judged.cause is None and view.seen.exists and (view.seen.listening or view.seen.foreign):
-            report = judgement.client_report(self.facts, view, asked)
+            report = judgement.client_report(self.facts, view, client)
             if report.problem:
                 return Judgement(report.problem, explanation.on_the_way(wanted), report.remedy, report.command)
         return judged
@@ -183,12 +183,12 @@ def _rule(rule: Optional[Rule]) -> Optional[Document]:
     return dict(rule._asdict()) if rule else None
 
 
-def _client_of(asked: ClientFacts) -> Document:
-    return {"domain": asked.domain, "context": asked.context,
-            "allowed": _all(check.allowed for check in asked.checks),
-            "allowed_when_right": _all(check.right_allowed for check in asked.checks),
-            "checks": [dict(check._asdict()) for check in asked.checks],
-            "reasons": [{"reason": why[0], "booleans": why[1]} for why in asked.whys if why]}
+def _client_of(client: ClientFacts) -> Document:
+    return {"domain": client.domain, "context": client.context,
+            "allowed": _all(check.allowed for check in client.checks),
+            "allowed_when_right": _all(check.right_allowed for check in client.checks),
+            "checks": [dict(check._asdict()) for check in client.checks],
+            "reasons": [{"reason": why[0], "booleans": why[1]} for why in client.whys if why]}
 
 
 def _all(answers: Any) -> Optional[bool]:
