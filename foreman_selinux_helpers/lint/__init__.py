@@ -1,1 +1,1 @@
-"""What is wrong with a package's file contexts, before it ships."""
+"""Check a package's file contexts before it ships."""

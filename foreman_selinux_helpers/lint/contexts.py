@@ -1,4 +1,4 @@
-"""What is wrong with the contexts of an ``.fc`` file.  Pure."""
+"""Check the contexts of an ``.fc`` file.  Pure."""
 
 import re
 
@@ -10,7 +10,7 @@ _LEVEL = re.compile(r"[A-Za-z0-9_.,:-]+\Z")
 
 
 def context_fault(context: str) -> Optional[Tuple[str, Optional[str]]]:
-    """Say why a context is certainly wrong, and how it should read (None: not known); None if it may be right."""
+    """Return why a context is certainly wrong, and the right one (None: unknown); return None if it may be right."""
     if not context:
         return "there is no context; a rule is: REGEX [FILE TYPE] CONTEXT", None
     if context == NONE_CONTEXT:
@@ -25,43 +25,43 @@ def context_fault(context: str) -> Optional[Tuple[str, Optional[str]]]:
     if context.startswith("<"):
         return "%s: the only word in angle brackets is %s" % (context, NONE_CONTEXT), NONE_CONTEXT
     fields = context.split(":")
-    if len(fields) < 3 or not all(_NAME.match(one) for one in fields[:3]) or not all(
-            _LEVEL.match(one) for one in fields[3:]):
+    if len(fields) < 3 or not all(_NAME.match(field) for field in fields[:3]) or not all(
+            _LEVEL.match(field) for field in fields[3:]):
         return "%s is no context; one is gen_context(USER:ROLE:TYPE,LEVEL)" % context, None
     return None
 
 
 def _behind(words: str) -> str:
     if words.startswith("dnl"):
-        return "dnl takes the end of the line along, so that the next line becomes a part of this one"
-    return "behind the context stands %r; a comment needs a line of its own" % words
+        return "dnl removes the end of the line, so that the next line becomes a part of this one"
+    return "after the context comes %r; a comment needs a line of its own" % words
 
 
 def _macro_fault(context: str) -> Optional[Tuple[str, Optional[str]]]:
     if ")" not in context:
-        return "gen_context( is not closed in this line", context + ")" if not context_fault(context + ")") else None
+        return "gen_context( is not closed on this line", context + ")" if not context_fault(context + ")") else None
     call, _, behind = context.partition(")")
     if re.search(r"[(`'$]", call[len("gen_context("):]):
         return None  # a macro within
     if behind.strip():
         return _behind(behind.strip()), call + ")" if not _macro_fault(call + ")") else None
-    arguments = [one.strip() for one in call[len("gen_context("):].split(",")]
+    arguments = [argument.strip() for argument in call[len("gen_context("):].split(",")]
     fields = arguments[0].split(":")
-    if len(fields) > 3 and all(_NAME.match(one) for one in fields[:3]):
+    if len(fields) > 3 and all(_NAME.match(field) for field in fields[:3]):
         if len(arguments) > 1:
             level, right = arguments[1], arguments[1:]
         else:
             level, right = fields[3], [":".join(fields[3:])]
-        return "gen_context adds the level by itself: %s belongs behind a comma" % level, \
+        return "gen_context adds the level itself: %s belongs after a comma" % level, \
             "gen_context(%s)" % ",".join([":".join(fields[:3])] + right)
-    if len(fields) != 3 or not all(_NAME.match(one) for one in fields):
+    if len(fields) != 3 or not all(_NAME.match(field) for field in fields):
         return "%s is not of the form USER:ROLE:TYPE" % (arguments[0] or "nothing"), None
-    wrong = [one for one in arguments[1:] if one and not _LEVEL.match(one)]
+    wrong = [argument for argument in arguments[1:] if argument and not _LEVEL.match(argument)]
     if wrong or len(arguments) > 3:
         return "%s is no level" % (wrong[0] if wrong else ",".join(arguments[1:])), None
     return None
 
 
 def type_in(context: str) -> str:
-    found = re.match(r"(?:gen_context\(\s*)?[\w.-]+:[\w.-]+:([A-Za-z_][\w.-]*)(?![\w$`'(])", context, re.ASCII)
-    return found.group(1) if found else ""
+    match = re.match(r"(?:gen_context\(\s*)?[\w.-]+:[\w.-]+:([A-Za-z_][\w.-]*)(?![\w$`'(])", context, re.ASCII)
+    return match.group(1) if match else ""

@@ -1,8 +1,8 @@
-"""File contexts as policy authors write them: the ``.fc`` file of a module, before m4 has read it.  Pure.
+"""Parse the ``.fc`` file of a policy module as its author writes it, before m4 processes it.  Pure.
 
-m4 is followed as far as it decides which rules there are: quotes, comments, ``dnl``, and the
-conditionals of the reference policy, both branches of which are kept.  ``gen_context(...)`` stays
-as it is written (refpolicy ``policy/support/misc_macros.spt``).
+Of m4, only what determines the rules is implemented: quotes, comments, ``dnl``, and the conditionals of the reference
+policy, of which both branches are kept.  ``gen_context(...)`` is kept as it is written (refpolicy
+``policy/support/misc_macros.spt``).
 """
 
 import re
@@ -10,21 +10,21 @@ from bisect import bisect_right
 
 from ..model.typed import FrozenSet, Iterator, List, Optional, Sequence, Tuple, Value
 
-# What a comment, a quote, a name (with the parenthesis that makes it a call) and the rest are to m4.
+# The tokens of m4: newline, quote, comment, name (with the parenthesis that makes it a call), other text.
 _PIECE = re.compile(r"\n|`|#|\w+\(?|[^\n`#\w]+", re.ASCII)
-# A rule that needs no more than a look: no quote, no comment, no call but gen_context.
+# A rule without quotes, comments and calls other than gen_context; most rules are, and this is faster.
 _SIMPLE = re.compile(
     r"[ \t\r]*(?!dnl\b)(?P<regex>/[^\s`'#]*)(?:[ \t]+(?P<type>--?[a-z-]?))?"
     r"[ \t]+(?P<context>gen_context\([^\s`'#(),]*(?:,[ \t]*[^\s`'#(),]*)*\)|<<none>>)[ \t\r]*(?:\n|\Z)")
 _BLANK = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)+")
 _CONDITIONALS = ("ifdef", "ifndef", "ifelse", "optional_policy", "tunable_policy")
-# Names that stand for themselves until the policy tools put each user's home directory in their place.
+# Names that the policy tools, not m4, replace with each user's home directory.
 _TEMPLATES = ("HOME_DIR", "HOME_ROOT", "USER")
 _DEEPEST = 40
 
 
 class Condition(Value):
-    """A rule is there only if the name is defined (or not): ``holds`` says which."""
+    """A condition of a rule: that an m4 name is defined (``holds``) or not defined."""
 
     name: str
     holds: bool
@@ -34,9 +34,9 @@ Conditions = FrozenSet[Condition]
 
 
 class SourceRule(Value):
-    """One rule as it is written; ``file_type`` and ``context`` may be wrong, ``context`` may be empty.
+    """One rule as it is written; ``file_type`` and ``context`` may be invalid, ``context`` may be empty.
 
-    ``quoted``: m4 quotes stood in it (round a word that m4 would take for a macro of its own).
+    ``quoted``: it had m4 quotes (around a word that is also a macro of m4).
     """
 
     line: int
@@ -48,21 +48,21 @@ class SourceRule(Value):
 
 
 class Problem(Value):
-    """What makes the rest of a file unreadable, and where."""
+    """The error from which on a file cannot be parsed."""
 
     line: int
     reason: str
 
 
 class Source(Value):
-    """What a file says, as far as it could be read."""
+    """The rules of a file, up to the first error."""
 
     rules: Sequence[SourceRule]
     problem: Optional[Problem] = None
 
 
 def parse(text: str) -> Source:
-    """Read the text of an ``.fc`` file."""
+    """Parse the text of an ``.fc`` file."""
     reader = _Reader(text)
     try:
         reader.walk(0, len(text), frozenset())
@@ -82,25 +82,25 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.rules: List[SourceRule] = []
         self._text = text
-        self._newlines = [found.start() for found in re.finditer("\n", text)]
+        self._newlines = [newline.start() for newline in re.finditer("\n", text)]
 
     def line(self, position: int) -> int:
         return bisect_right(self._newlines, position - 1) + 1
 
     def walk(self, position: int, end: int, conditions: Conditions, depth: int = 0) -> None:
-        """Read the rules between two positions; a line that a macro begins in belongs to it."""
+        """Parse the rules between two positions; a line in which a macro begins belongs to the macro."""
         if depth > _DEEPEST:
             raise _Unreadable(position, "conditionals are nested deeper than %d" % _DEEPEST)
-        written: List[str] = []  # of the line at hand
-        begin, blank, quoted = position, True, False  # where it begins, and what stands in it so far
+        written: List[str] = []  # the pieces of the current line
+        begin, blank, quoted = position, True, False  # where it begins, and what it contains so far
         while position < end:
             if not written:
                 position = self._simple_rules(position, end, conditions)
                 begin, blank, quoted = position, True, False
                 if position >= end:
                     break
-            found = _PIECE.match(self._text, position, end)
-            start, position = position, found.end() if found else end
+            match = _PIECE.match(self._text, position, end)
+            start, position = position, match.end() if match else end
             piece = self._text[start:position]
             if piece == "\n":
                 self._rule(begin, written, conditions, quoted)
@@ -108,12 +108,12 @@ class _Reader:
             if piece == "dnl":
                 stop = self._end_of_line(position, end)
                 if not blank and self._text[stop:self._end_of_line(stop + 1, end)].strip():
-                    written.append(self._text[start:stop])  # it joins the next line to this one, which is wrong
+                    written.append(self._text[start:stop])  # it joins the next line to this one, which is an error
                 position = min(stop + 1, end)
                 self._rule(begin, written, conditions, quoted)
                 continue
             if piece == "#" and (blank or written[-1][-1:].isspace()):
-                # m4 keeps a comment, which does no harm in a line of its own alone.
+                # m4 keeps a comment, which is harmless only on a line of its own.
                 position = self._end_of_line(position, end)
                 piece = "" if blank else self._text[start:position]
             elif piece == "`":
@@ -139,7 +139,7 @@ class _Reader:
         self._rule(begin, written, conditions, quoted)
 
     def _simple_rules(self, position: int, end: int, conditions: Conditions) -> int:
-        """Read lines that hold nothing or a rule without macros; return where the first other one begins."""
+        """Parse empty lines and rules without macros; return where the first other line begins."""
         while True:
             nothing = _BLANK.match(self._text, position, end)
             position = nothing.end() if nothing else position
@@ -160,33 +160,33 @@ class _Reader:
                                      quoted))
 
     def _end_of_line(self, position: int, end: int) -> int:
-        found = self._text.find("\n", position, end)
-        return end if found < 0 else found
+        newline = self._text.find("\n", position, end)
+        return end if newline < 0 else newline
 
     def _quoted(self, start: int, end: int) -> Tuple[int, int]:
-        """Return where the quoted text that begins here ends, and what follows it begins."""
+        """Return where the quoted text that begins here ends, without and with its closing quote."""
         depth = 0
-        for found in re.compile("[`']").finditer(self._text, start, end):
-            depth += 1 if found.group() == "`" else -1
+        for quote in re.compile("[`']").finditer(self._text, start, end):
+            depth += 1 if quote.group() == "`" else -1
             if depth == 0:
-                return found.start(), found.end()
+                return quote.start(), quote.end()
         raise _Unreadable(start, "this quote ` is never closed by ': the file is cut off, or a ' is missing")
 
     def _one_line_call(self, start: int, end: int) -> int:
-        """Return where a call ends; one that is not closed ends with its line."""
+        """Return where a call ends; an unclosed one ends with its line."""
         closing = re.compile(r"[()\n]")
         depth = 0
-        for found in closing.finditer(self._text, start, end):
-            if found.group() == "\n":
-                return found.start()
-            depth += 1 if found.group() == "(" else -1
+        for match in closing.finditer(self._text, start, end):
+            if match.group() == "\n":
+                return match.start()
+            depth += 1 if match.group() == "(" else -1
             if depth == 0:
-                return found.end()
+                return match.end()
         return end
 
     def _arguments(self, position: int, end: int, call: int) -> Tuple[List[Tuple[int, int]], int]:
         """Return the arguments of a call, without their outer quotes, and where it ends."""
-        found: List[Tuple[int, int]] = []
+        arguments: List[Tuple[int, int]] = []
         begin = position
         depth = 1
         while position < end:
@@ -200,11 +200,11 @@ class _Reader:
             if character in "()":
                 depth += 1 if character == "(" else -1
             if depth == 0 or (depth == 1 and character == ","):
-                found.append(self._unquoted(begin, position))
+                arguments.append(self._unquoted(begin, position))
                 begin = position + 1
             position += 1
             if depth == 0:
-                return found, position
+                return arguments, position
         raise _Unreadable(call, "%s) is never closed: the file is cut off, or a ' or a ) is missing"
                           % self._text[call:self._text.index("(", call) + 1])
 
@@ -222,9 +222,9 @@ class _Reader:
 
 
 def _branches(macro: str, arguments: Sequence[str], line: int) -> Iterator[Tuple[int, Conditions]]:
-    """Give the arguments of a macro that may hold rules, and what each of them needs.
+    """Yield the number of each argument of a macro that may contain rules, and its conditions.
 
-    A macro that is not known here holds none: what it makes of its arguments cannot be known.
+    An unknown macro yields none: what it does with its arguments is unknown.
     """
     if macro not in _CONDITIONALS:
         return
@@ -238,7 +238,7 @@ def _branches(macro: str, arguments: Sequence[str], line: int) -> Iterator[Tuple
                 yield first + 3, missed
         return
     then = 0 if macro == "optional_policy" else 1
-    # Whether an optional block is there depends on what it needs, which only a compiler knows.
+    # Whether an optional block is used depends on its requirements, which only the policy compiler knows.
     name = "%s in line %d" % (macro, line) if macro == "optional_policy" else arguments[0].strip()
     for number in (then, then + 1):
         if number < len(arguments):

@@ -1,4 +1,4 @@
-"""What the regexes of an ``.fc`` file say: dots, directories, the paths that match, how rules rank.  Pure."""
+"""Analyse the regexes of an ``.fc`` file: unescaped dots, directories, matching paths, rank.  Pure."""
 
 import re
 import warnings
@@ -7,26 +7,26 @@ from functools import lru_cache
 from ..model.filecontexts import ALL_FILES, Rule, alternates
 from ..model.typed import List, Optional, Sequence, Tuple
 
-# A dot between characters that stand for themselves, or at the beginning of a hidden file's name.
+# A dot between literal characters, or at the beginning of a hidden file's name.
 _BARE_DOT = re.compile(r"(?<=[A-Za-z0-9_/)\]}*+?-])(?<!/\*)\.(?=[A-Za-z0-9_])")
 # Sets and escapes, in which a dot is a dot.
 _SET_OR_ESCAPE = re.compile(r"\\.|\[\^?\]?[^\]]*\]", re.DOTALL)
-# Authors write a dot in a word that m4 would take for a macro of its own (/usr/inclu.e).
+# Authors write a dot in a word that is also a macro of m4 (/usr/inclu.e).
 _M4_WORDS = ("decr", "define", "eval", "format", "include", "incr", "index", "len", "shift", "sinclude", "substr",
              "translit", "unix")
-# Whole directories in front, without anything special: (/.*)? and the like may follow.
+# Literal leading directories; (/.*)? and the like may follow.
 _LEADING = re.compile(r"(?:/(?:[^\\/.^$?*+|\[({)\]}]|\\[^A-Za-z0-9])+)+(?=/|\Z|\(/[^|()]*\))")
-# What needs no compiler to be called right.
+# Regexes that are known to be valid without compiling them.
 _PLAIN_REGEX = re.compile(r"(?:(?:[^\\.^$?*+|\[({)\]}]|\\[^A-Za-z0-9]|\.)[*+?]?|\(/\.\*\)\?)*\Z", re.ASCII)
-# What PCRE reads otherwise than Python, or Python not at all.
+# Constructs that PCRE reads differently from Python, or that Python does not have.
 _PCRE_ALONE = re.compile(r"\\[A-Za-z0-9]|\(\?|\(\*|[?*+}][+{]|[\^$|(][*+?{]|\[\^?\[|\{,|\[[:.=]")
 _MOST_PATHS = 64
 
 
 def regex_fault(regex: str) -> Optional[str]:
-    """Say why a regex is certainly broken, or None."""
-    if not regex.isprintable() or any(ord(one) > 0x7e for one in regex):
-        return "%s: libselinux refuses a file of rules that has anything but ASCII in it" % ascii(regex)
+    """Return why a regex is certainly invalid, or None."""
+    if not regex.isprintable() or any(ord(character) > 0x7e for character in regex):
+        return "%s: libselinux refuses a file of rules that is not ASCII" % ascii(regex)
     plain = re.sub(r"^(HOME_DIR|HOME_ROOT)(?=/|\(|\Z)", "/home/user", regex)
     plain = re.sub(r"%\{USER(?:NAME|ID)\}", "user", plain)
     if not plain.startswith(("/", "(", "[", ".", "^", "\\")):
@@ -46,39 +46,39 @@ def regex_fault(regex: str) -> Optional[str]:
 
 def _bare_dots(regex: str) -> List[int]:
     if "\\Q" in regex:
-        return []  # what follows stands for itself
-    hidden = _SET_OR_ESCAPE.sub(lambda found: "x" * len(found.group()), regex)
-    found = []
+        return []  # what follows is literal
+    hidden = _SET_OR_ESCAPE.sub(lambda match: "x" * len(match.group()), regex)
+    dots = []
     for dot in _BARE_DOT.finditer(hidden):
         component = hidden.rfind("/", max(0, dot.start() - 10), dot.start()) + 1
         word = re.match(r"[A-Za-z.]*", hidden[component:component + 11])
         if not component or not word or not any(re.match(word.group() + r"\Z", name) for name in _M4_WORDS):
-            found.append(dot.start())
-    return found
+            dots.append(dot.start())
+    return dots
 
 
 def with_dots_escaped(regex: str) -> str:
-    """Return a regex in which the dots that are meant as such match nothing else."""
+    """Escape the dots of a regex that are meant as literal dots."""
     edges = [0] + _bare_dots(regex) + [len(regex)]
     return "\\".join(regex[begin:end] for begin, end in zip(edges, edges[1:]))
 
 
 def words_with_bare_dots(regex: str) -> List[str]:
-    """Return the words that hold such dots, three at most."""
+    """Return the words that contain unescaped dots, three at most."""
     dots = set(_bare_dots(regex))
     words = re.finditer(r"(?:\\\.|[A-Za-z0-9_.-])+", regex)
     return list(dict.fromkeys(word.group()[:60] for word in words if dots.intersection(range(*word.span()))))[:3]
 
 
 def directory_of(regex: str) -> str:
-    """Return the directories that a regex begins with, as far as they stand for themselves."""
-    found = None if "|" in regex and alternates(regex) else _LEADING.match(regex)
-    return found.group() if found else ""
+    """Return the literal directories that a regex begins with."""
+    leading = None if "|" in regex and alternates(regex) else _LEADING.match(regex)
+    return leading.group() if leading else ""
 
 
 @lru_cache(maxsize=None)
 def spelt_out(regex: str) -> Optional[Sequence[str]]:
-    """Return all paths that a regex matches if they can be counted on a few hands, or None."""
+    """Return all paths that a regex matches, or None if there are too many."""
     try:
         paths, end = _alternatives(regex, 0, 0)
     except _Endless:
@@ -94,7 +94,7 @@ _LITERAL_RUN = re.compile(r"(?:[^\\.^$?*+|\[({)\]}]|\\[^A-Za-z0-9])+")
 
 
 def _alternatives(regex: str, position: int, depth: int) -> Tuple[List[str], int]:
-    found: List[str] = []
+    texts: List[str] = []
     current = [""]
     while position < len(regex) and regex[position] != ")":
         run = _LITERAL_RUN.match(regex, position)
@@ -104,12 +104,12 @@ def _alternatives(regex: str, position: int, depth: int) -> Tuple[List[str], int
             if regex[position:position + 1] in ("?", "*", "+", "{") and regex[position:]:
                 size = 2 if text[-2:-1] == "\\" else 1
                 text, last = text[:-size], text[-1]
-            current = [one + re.sub(r"\\(.)", r"\1", text) for one in current]
+            current = [beginning + re.sub(r"\\(.)", r"\1", text) for beginning in current]
             if last is None:
                 continue
             part = [last]
         elif regex[position] == "|" and depth:
-            found, current, position = found + current, [""], position + 1
+            texts, current, position = texts + current, [""], position + 1
             continue
         elif regex[position] == "(" and regex[position + 1:position + 2] not in ("?", "*") and depth < 10:
             part, position = _alternatives(regex, position + 1, depth + 1)
@@ -122,14 +122,14 @@ def _alternatives(regex: str, position: int, depth: int) -> Tuple[List[str], int
             part, position = part + [""], position + 1
         if regex[position:position + 1] in ("?", "*", "+", "{") and regex[position:]:
             raise _Endless
-        current = [one + other for one in current for other in part]
-        if len(current) + len(found) > _MOST_PATHS:
+        current = [beginning + end for beginning in current for end in part]
+        if len(current) + len(texts) > _MOST_PATHS:
             raise _Endless
-    return found + current, position
+    return texts + current, position
 
 
 def rank(rule: Rule) -> Tuple[bool, int, int, bool, str]:
-    """Return how the policy compiler sorts a rule; the last one that matches wins."""
+    """Return the key by which the policy compiler sorts rules; the last one that matches wins."""
     units = re.findall(r"\\.|[^\\]|\\\Z", rule.regex, re.DOTALL)
     special = [number for number, unit in enumerate(units) if unit in ".^$?*+|[({"]
     return (not special, special[0] if special else len(units), len(units), rule.file_type != ALL_FILES, rule.regex)

@@ -1,4 +1,4 @@
-"""The rules of an ``.fc`` file as lint looks at them: what each says, and which match a path.  Pure."""
+"""The rules of an ``.fc`` file, what lint derives from each, and indexes to find rules by path.  Pure."""
 
 import re
 
@@ -21,23 +21,23 @@ NEVER_MATCHES = "never-matches"
 
 ERROR = "error"
 WARNING = "warning"
-# What may be meant, or does no harm: it fails nobody's build unless asked to.
+# These may be meant, or are harmless: they fail a build only with --strict.
 WARNINGS = (UNESCAPED_DOT, DUPLICATE)
 CODES = (ALIASED_PATH, REGULAR_FILE_ONLY, UNESCAPED_DOT, UNREACHABLE, DUPLICATE, BAD_REGEX, BAD_CONTEXT, UNKNOWN_TYPE,
          NEVER_MATCHES)
 
-# A path is tried at no more regexes than this many repetitions in each: matching could take ages.
+# A regex with more repetitions than this is not matched: it could take exponential time.
 _REPETITIONS = 6
-# In a whole policy 34 rules begin alike; among more than this many nothing is looked for.
+# In a whole policy at most 34 rules have the same stem.  More rules than this are not searched.
 CROWD = 100
 
 
 class LintedRule(Value):
     """A rule of the file and what is derived from it once.
 
-    ``mended``: its regex with dots escaped and slashes as they are looked up; ``dotted``: it has dots
-    to escape; ``never``: it matches nothing; ``context``: the context that is meant, None where a fault of
-    the rule leaves that open; ``faults``: what is broken, a code and words for each.
+    ``mended``: its regex with the dots escaped and the slashes corrected.  ``dotted``: it has dots to escape.
+    ``never``: it matches nothing.  ``context``: the context that is meant, or None if a fault of the rule makes that
+    unknown.  ``faults``: the code and the message of each fault.
     """
 
     written: SourceRule
@@ -51,17 +51,17 @@ class LintedRule(Value):
 
     @property
     def readable(self) -> bool:
-        """Tell whether it is known what the rule is for, if not which context it gives."""
+        """Return whether the regex and the file type of the rule are valid; its context may be invalid."""
         return not any(code == BAD_REGEX for code, _ in self.faults) and self.written.file_type in FILE_TYPES
 
     @property
     def clear(self) -> bool:
-        """Tell whether all of the rule is known, perhaps with its context mended."""
+        """Return whether the whole rule is known, if need be with a corrected context."""
         return self.readable and self.context is not None
 
 
 class Index:
-    """Finds rules by a path that they match: a policy has thousands, and to try a regex is dear."""
+    """Finds rules by a path that they match: a policy has thousands, and matching each would be slow."""
 
     def __init__(self, regexes: Iterable[Tuple[int, str]]) -> None:
         self._by_path: Dict[str, List[int]] = {}
@@ -75,11 +75,11 @@ class Index:
             elif not re.search(r"\)[*+{]", regex) and len(re.findall(r"[*+{]", regex)) <= _REPETITIONS:
                 self._by_stem.setdefault(stem(regex), []).append(number)
             else:
-                continue  # one that could take ages is never said to match
+                continue  # a regex that could take exponential time counts as not matching
             self._rules[number] = Rule(regex, ALL_FILES, "")
 
     def matching(self, path: str, suitable: Callable[[int], bool]) -> Iterator[int]:
-        """Give the suitable ones of the rules that match a path."""
+        """Yield the rules that match a path and for which ``suitable`` returns true."""
         near: List[Sequence[int]] = [self._by_path.get(path, ())]
         near += [self._by_stem.get(path[:end], ()) for end in range(len(path) + 1)]
         for numbers in near:
@@ -88,12 +88,12 @@ class Index:
                     yield number
 
     def crowded(self, path: str) -> bool:
-        """Tell whether more rules begin like the path than can be tried."""
+        """Return whether too many rules have a stem of the path to search them."""
         return any(len(self._by_stem.get(path[:end], ())) > CROWD for end in range(len(path) + 1))
 
 
 class Covers:
-    """Tells whether another rule than the one for regular files gives a socket a label on purpose."""
+    """Finds whether another rule than one for regular files gives a socket its label intentionally."""
 
     def __init__(self, rules: Sequence[LintedRule], there: "Dict[int, Conditions]", spelt: Dict[int, str]) -> None:
         self._rules = rules
@@ -107,11 +107,11 @@ class Covers:
             self._by_regex.setdefault(spelt[number], []).append(number)
 
     def regex(self, number: int) -> bool:
-        """Tell it of the regex as it is written."""
+        """Return whether another rule has the same regex."""
         return any(self._meant(number, other) for other in self._by_regex.get(self._spelt[number], ()))
 
     def path(self, number: int, path: str) -> bool:
-        """Tell it of one path that the rule matches."""
+        """Return whether another rule matches a path of the rule."""
         meant = self._index.matching(path, lambda other: self._meant(number, other))
         return next(meant, None) is not None or self._index.crowded(path)
 
@@ -122,7 +122,7 @@ class Covers:
 
 
 def derive(written: SourceRule) -> LintedRule:
-    """Return a rule with what is wrong with it by itself."""
+    """Derive what lint needs from a rule, with the faults of this rule alone."""
     faults: List[Tuple[str, str]] = []
     regex = mended = written.regex
     dotted = never = False
@@ -136,7 +136,7 @@ def derive(written: SourceRule) -> LintedRule:
     file_type = FILE_TYPES.get(written.file_type)
     if file_type is None:
         faults.append((BAD_CONTEXT, "%s is no file type; known are %s" % (
-            written.file_type, " ".join(sorted(one for one in FILE_TYPES if one)))))
+            written.file_type, " ".join(sorted(filter(None, FILE_TYPES))))))
     context: Optional[str] = written.context
     wrong = context_fault(written.context)
     if wrong:
@@ -149,39 +149,39 @@ def derive(written: SourceRule) -> LintedRule:
 
 
 def there_on(rules: Sequence[LintedRule], distro: Optional[str]) -> "Dict[int, Conditions]":
-    """Return the rules that a distribution's policy has, and on what else each of them depends."""
+    """Return the rules that a distribution's policy has, by number, and their other conditions."""
     known: Dict[Conditions, Optional[Conditions]] = {}
-    found = {}
-    for number, one in enumerate(rules):
-        conditions = one.written.conditions
+    present = {}
+    for number, rule in enumerate(rules):
+        conditions = rule.written.conditions
         if conditions not in known:
-            known[conditions] = _left(conditions, distro)
-        left = known[conditions]
-        if left is not None:
-            found[number] = left
-    return found
+            known[conditions] = _remaining(conditions, distro)
+        remaining = known[conditions]
+        if remaining is not None:
+            present[number] = remaining
+    return present
 
 
-def _left(conditions: Conditions, distro: Optional[str]) -> Optional[Conditions]:
+def _remaining(conditions: Conditions, distro: Optional[str]) -> Optional[Conditions]:
     if distro is None:
         return conditions
-    mine: FrozenSet[object] = frozenset(one for one in conditions if one.name.startswith("distro_"))
-    if any((one.name == distro) != one.holds for one in conditions if one in mine):
+    mine: FrozenSet[object] = frozenset(condition for condition in conditions if condition.name.startswith("distro_"))
+    if any((condition.name == distro) != condition.holds for condition in conditions if condition in mine):
         return None
-    return frozenset(one for one in conditions if one not in mine)
+    return frozenset(condition for condition in conditions if condition not in mine)
 
 
-def templated(one: LintedRule) -> bool:
-    """Tell whether the policy tools make other rules of this one, for each user."""
-    return re.search(r"HOME_DIR|HOME_ROOT|%\{USER|\bUSER\b", one.rule.regex) is not None
+def templated(rule: LintedRule) -> bool:
+    """Return whether the policy tools expand this rule for each user."""
+    return re.search(r"HOME_DIR|HOME_ROOT|%\{USER|\bUSER\b", rule.rule.regex) is not None
 
 
 # -- words ---------------------------------------------------------------------------------------
 
 
-def lines_of(numbers: Iterable[int], one: str, more: str) -> str:
-    """Return words about one line or several."""
+def lines_of(numbers: Iterable[int], singular: str, plural: str) -> str:
+    """Name some lines, with the verb in the singular or plural."""
     ordered = ["%d" % number for number in sorted(numbers)]
     if len(ordered) == 1:
-        return "line %s %s" % (ordered[0], one)
-    return "lines %s and %s %s" % (", ".join(ordered[:-1]), ordered[-1], more)
+        return "line %s %s" % (ordered[0], singular)
+    return "lines %s and %s %s" % (", ".join(ordered[:-1]), ordered[-1], plural)

@@ -1,9 +1,8 @@
-"""Regexes that match nothing because of their slashes, and what was meant.  Pure.
+"""Find regexes that match nothing because of their slashes, and correct them.  Pure.
 
-libselinux looks a path up with each run of slashes as one, and without the one at its end
-(``src/label_file.c``, lookup_all).  So a regex of which each match has ``//`` or ends with a slash
-matches nothing.  A regex is judged by what its parts do to the only three things that count about
-the text before them; what cannot be judged may match.
+libselinux looks a path up with each run of slashes reduced to one, and without a trailing slash
+(``src/label_file.c``, lookup_all).  So a regex never matches if each of its matches contains ``//`` or ends with a
+slash.  The regex is run as an automaton with the four states below; if it cannot be judged, it may match.
 """
 
 import re
@@ -14,22 +13,23 @@ from ..model import pcre
 from ..model.typed import List, Match, Optional, Tuple
 from .regexes import regex_fault
 
-# Bits for what was read so far: nothing, the slash of the root alone, a name and then a slash, a name.
+# States, as bits.  Read so far: nothing; only the slash of the root; a name and then a slash; a name.
 _NOTHING, _ROOT, _SLASH, _NAME = 1, 2, 4, 8
 _STATES = (_NOTHING, _ROOT, _SLASH, _NAME)
-# For each of these, in this order, what it may become.  A second slash leads nowhere.
+# The set of next states for each state, in this order.  A second slash has no next state.
 _Step = Tuple[int, int, int, int]
 _NO_STEP: _Step = (_NOTHING, _ROOT, _SLASH, _NAME)
 _A_SLASH: _Step = (_ROOT, 0, 0, _SLASH)
 _ANOTHER: _Step = (_NAME, _NAME, _NAME, _NAME)
 
-# Without one of these no regex is in doubt: a slash that others follow, is the last character, or stands there twice.
+# Only a regex that matches this needs judging: a slash that may be followed by another, is the last character, or
+# is repeated.
 _DOUBT = re.compile(r"/[^A-Za-z0-9_.-]*(?:/|\Z)|\\x2[fF]|[/)]\{")
 _SET = re.compile(r"\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]")
 _REPEATED = re.compile(r"(?:(?P<sign>[?*+])|\{(?P<least>[0-9]{1,3})(?:(?P<range>,)(?P<most>[0-9]{1,3})?)?\})"
                        r"[?+]?(?![?*+{])")
 _DEEPEST = 40
-# What turns a regex into what its author meant.
+# Replacements that turn a regex into what its author meant.
 _MEANT = (
     (re.compile(r"(?<!\\)(?:\\?/){2,}"), "/"),
     (re.compile(r"(?<!\\)/(?=\((?:\?:)?/)"), ""),
@@ -43,7 +43,7 @@ class _Unknown(Exception):
 
 
 def never_matches(regex: str) -> bool:
-    """Tell whether each match of the regex certainly has doubled slashes or one at its end."""
+    """Return whether each match of the regex certainly has a doubled or a trailing slash."""
     if not _DOUBT.search(regex):
         return False
     regex = re.sub(r"%\{USER(?:NAME|ID)\}", "user", regex)
@@ -55,7 +55,7 @@ def never_matches(regex: str) -> bool:
         return False
     anything = _repeat(_either(_A_SLASH, _ANOTHER), 0, None)
     for number, branch in enumerate(branches):
-        # libselinux binds the first alternative to the beginning and the last one to the end: see pcre.matches.
+        # libselinux anchors the first alternative at the beginning and the last one at the end; see pcre.matches().
         whole = _then(anything, branch) if number else branch
         if number < len(branches) - 1:
             whole = _then(whole, anything)
@@ -65,10 +65,10 @@ def never_matches(regex: str) -> bool:
 
 
 def with_slashes_mended(regex: str) -> str:
-    """Return what a regex that never matches was meant to be; itself where that is not known or not needed."""
+    """Correct the slashes of a regex that never matches; return it unchanged if that is impossible or not needed."""
     if not never_matches(regex):
         return regex
-    # The fewest changes that help: one that is not needed may change what is meant.
+    # Make as few changes as possible: an unnecessary one may change the meaning.
     for changes in chain.from_iterable(combinations(_MEANT, size) for size in range(1, len(_MEANT) + 1)):
         mended = regex
         for wrong, right in changes:
@@ -78,35 +78,35 @@ def with_slashes_mended(regex: str) -> str:
     return regex
 
 
-def _then(one: _Step, other: _Step) -> _Step:
+def _then(first: _Step, second: _Step) -> _Step:
     reached = []
-    for states in one:
+    for states in first:
         after = 0
-        for state, leads in zip(_STATES, other):
+        for state, leads in zip(_STATES, second):
             if states & state:
                 after |= leads
         reached.append(after)
     return (reached[0], reached[1], reached[2], reached[3])
 
 
-def _either(one: _Step, other: _Step) -> _Step:
-    return (one[0] | other[0], one[1] | other[1], one[2] | other[2], one[3] | other[3])
+def _either(first: _Step, second: _Step) -> _Step:
+    return (first[0] | second[0], first[1] | second[1], first[2] | second[2], first[3] | second[3])
 
 
 def _repeat(step: _Step, least: int, most: Optional[int]) -> _Step:
-    """Return what a part does that stands there so many times; without ``most``, any number of times more."""
+    """Return the step of a part repeated ``least`` to ``most`` times; ``most`` None: without a limit."""
     done = _NO_STEP
     for _ in range(least):
         done = _then(done, step)
     optional = _either(_NO_STEP, step)
-    # With four states nothing new is reached after four of them.
+    # With four states, more than four repetitions reach no new state.
     for _ in range(len(_STATES) if most is None else min(most - least, len(_STATES))):
         done = _then(done, optional)
     return done
 
 
 def _times(repeated: "Match[str]") -> Tuple[int, Optional[int]]:
-    """Return how often a part stands there, at least and at most."""
+    """Return the least and the greatest number of repetitions (None: no limit)."""
     if repeated.group("sign"):
         return {"?": (0, 1), "*": (0, None), "+": (1, None)}[repeated.group("sign")]
     least = int(repeated.group("least"))
@@ -119,14 +119,14 @@ def _times(repeated: "Match[str]") -> Tuple[int, Optional[int]]:
 
 
 def _branches(regex: str, position: int, depth: int) -> Tuple[List[_Step], int]:
-    """Judge the alternatives from a position on; return them and where the group, or the regex, ends."""
+    """Judge the alternatives from a position on; return their steps, and where the group or the regex ends."""
     if depth > _DEEPEST:
         raise _Unknown
-    found: List[_Step] = []
+    alternatives: List[_Step] = []
     current = _NO_STEP
     while position < len(regex) and regex[position] != ")":
         if regex[position] == "|":
-            found.append(current)
+            alternatives.append(current)
             current, position = _NO_STEP, position + 1
             continue
         step, position = _part(regex, position, depth)
@@ -135,15 +135,15 @@ def _branches(regex: str, position: int, depth: int) -> Tuple[List[_Step], int]:
             position = repeated.end()
             step = _repeat(step, *_times(repeated))
         elif regex[position:position + 1] in ("?", "*", "+", "{") and position < len(regex):
-            raise _Unknown  # perhaps a repetition in a form that only some releases of PCRE know
+            raise _Unknown  # it may be a repetition in a form that only some releases of PCRE have
         current = _then(current, step)
-    return found + [current], position
+    return alternatives + [current], position
 
 
 def _part(regex: str, position: int, depth: int) -> Tuple[_Step, int]:
-    """Judge one character, set or group; return it and where it ends."""
-    one = regex[position]
-    if one == "(":
+    """Judge one character, set or group; return its step, and where it ends."""
+    character = regex[position]
+    if character == "(":
         start = position + (3 if regex.startswith("(?:", position) else 1)
         if regex[start:start + 1] in ("?", "*") and start < len(regex):
             raise _Unknown
@@ -154,20 +154,20 @@ def _part(regex: str, position: int, depth: int) -> Tuple[_Step, int]:
         for other in branches[1:]:
             group = _either(group, other)
         return group, end + 1
-    if one == "[":
-        found = _SET.match(regex, position)
-        if not found:
+    if character == "[":
+        match = _SET.match(regex, position)
+        if not match:
             raise _Unknown
-        return _set(found.group()), found.end()
-    if one == "\\":
+        return _set(match.group()), match.end()
+    if character == "\\":
         return _escape(regex, position)
-    if one == ".":
+    if character == ".":
         return _either(_A_SLASH, _ANOTHER), position + 1
-    if (one == "^" and position == 0) or (one == "$" and position == len(regex) - 1):
+    if (character == "^" and position == 0) or (character == "$" and position == len(regex) - 1):
         return _NO_STEP, position + 1
-    if one in "^$?*+" or re.match(r"\{[0-9, ]", regex[position:position + 2]):
+    if character in "^$?*+" or re.match(r"\{[0-9, ]", regex[position:position + 2]):
         raise _Unknown
-    return _character(one), position + 1
+    return _character(character), position + 1
 
 
 def _escape(regex: str, position: int) -> Tuple[_Step, int]:
@@ -182,8 +182,8 @@ def _escape(regex: str, position: int) -> Tuple[_Step, int]:
     return _either(_A_SLASH, _ANOTHER), spelt.end()
 
 
-def _character(one: str) -> _Step:
-    return _A_SLASH if one == "/" else _ANOTHER
+def _character(character: str) -> _Step:
+    return _A_SLASH if character == "/" else _ANOTHER
 
 
 @lru_cache(maxsize=None)
@@ -192,7 +192,7 @@ def _set(written: str) -> _Step:
     if slash is None:
         return _either(_A_SLASH, _ANOTHER)
     others = (chr(byte) if byte < 0x80 else chr(0xdc00 + byte) for byte in range(1, 256) if chr(byte) != "/")
-    another = any(pcre.matches(written, one) for one in others)
+    another = any(pcre.matches(written, character) for character in others)
     if not slash and not another:
         raise _Unknown
     return _either(_A_SLASH if slash else (0, 0, 0, 0), _ANOTHER if another else (0, 0, 0, 0))

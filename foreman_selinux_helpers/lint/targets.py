@@ -1,8 +1,8 @@
-"""The path equivalences that distributions ship, for looking at a policy without having it at hand.  Data.
+"""The path equivalences that distributions ship, to check a package without their policies.  Data.
 
-Each table is a ``file_contexts.subs_dist``, in the order of that file.  A release may change
-its table in an update; the newest one that is known is meant, and earlier ones are told apart
-where they differ.  A host's own files say more, which is what the target ``host`` is for.
+Each table is a ``file_contexts.subs_dist``, in the order of that file.  An update may change the table of a release:
+the newest known table is used, and earlier ones are listed where they differ.  The target ``host`` uses the host's
+own files.
 """
 
 from ..model.equivalence import Equivalences, parse
@@ -54,7 +54,7 @@ _EL8 = """\
 /var/usrlocal /usr/local
 """
 
-# selinux-policy-38.1.35-2.el9 (9.4), SOURCES/file_contexts.subs_dist.  What later minor releases have was not seen.
+# selinux-policy-38.1.35-2.el9 (9.4), SOURCES/file_contexts.subs_dist.  Later minor releases were not checked.
 _EL9 = """\
 /run /var/run
 /run/lock /var/lock
@@ -82,7 +82,7 @@ _EL9 = """\
 /bin /usr/bin
 """
 
-# selinux-policy-40.12-1 (Fedora dist-git 6dd5c78a, 2024-02-06), which EL 10 began with: /var/run turned round.
+# selinux-policy-40.12-1 (Fedora dist-git 6dd5c78a, 2024-02-06), on which EL 10 is based: /var/run is reversed.
 _EL10 = """\
 /var/run /run
 /var/lock /run/lock
@@ -170,9 +170,9 @@ _NOT_IN_9_2 = ("/bin", "/run/systemd/generator.early")
 
 
 class Target(Value):
-    """One distribution: its equivalences, and the m4 name that its policy is built with (None: not known).
+    """One distribution: its equivalences, and the m4 name that its policy is built with (None: unknown).
 
-    ``newest``: which minor releases have these equivalences, where the ``earlier`` ones have others.
+    ``newest``: the minor releases that have these equivalences, if ``earlier`` ones have others.
     ``converts_var_run``: it has ``varrun-convert.sh``, which copies rules for /var/run to /run.
     """
 
@@ -184,7 +184,7 @@ class Target(Value):
     converts_var_run: bool = False
 
     def releases(self) -> Iterator[Tuple[str, Equivalences]]:
-        """Give all equivalences that are known of it, each with a name: the newest has the target's own."""
+        """Yield the name and the equivalences of each known release; the newest has the name of the target."""
         yield self.name, self.equivalences
         yield from self.earlier
 
@@ -202,8 +202,8 @@ _EL9_TARGET = _target("el9", _EL9)._replace(newest="EL 9.4 and later", earlier=[
     (name, Equivalences((), parse(_without(_EL9, missing), name)))
     for name, missing in (("EL 9.3", _NOT_IN_9_3), ("EL 9.2", _NOT_IN_9_2))])
 
-# DISTRO of the policy's build.conf, which its Makefile turns into a definition.
-TARGETS: Dict[str, Target] = {one.name: one for one in (
+# The m4 name is DISTRO of the policy's build.conf, which its Makefile turns into a definition.
+TARGETS: Dict[str, Target] = {target.name: target for target in (
     _target("el7", _EL7),
     _target("el8", _EL8),
     _EL9_TARGET,

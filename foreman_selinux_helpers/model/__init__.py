@@ -1,1 +1,1 @@
-"""What things mean: values and judgements.  It reads and changes nothing, and imports nothing else of ours."""
+"""Values and judgements: pure code that reads and changes nothing outside, and imports only from this package."""

@@ -1,18 +1,19 @@
-"""What was done for PID 1's label cache since the host was booted, and for which rules.  Pure.
+"""The remedies that were tried for PID 1's label cache since boot, and for which rules.  Pure.
 
-A remedy that did not help would not help the next run either; and where the label cache cannot be seen, this
-record alone tells that it was renewed, and what it has answered since.
+A remedy that did not help once will not help the next run.  Where the label cache cannot be read, only this record
+shows that the cache was renewed, and what it answers since then.
 """
 
 from .typed import Dict, Optional, Tuple, Value
 
 
 class Attempts(Value):
-    """What was done.
+    """The remedies that were tried.
 
-    ``rules``: the generation of the rules on disk then; ``reexecuted``: PID 1 was re-executed for them;
-    ``before``: where PID 1 had itself mapped before that, as long as its end was not seen; ``answers``: the contexts
-    that it must have read for the wanted sockets; ``tried``: milder remedies that did not help.
+    ``rules``: the generation of the rules on disk at that time.  ``reexecuted``: PID 1 was re-executed for them.
+    ``before``: the address of PID 1's program before the re-exec, until the re-exec is known to have finished.
+    ``answers``: the contexts that PID 1 must have read for the wanted sockets.  ``tried``: milder remedies that did
+    not help.
     """
 
     rules: str = ""
@@ -22,7 +23,7 @@ class Attempts(Value):
     tried: Tuple[str, ...] = ()
 
     def done_for(self, rules: str) -> "Attempts":
-        """Return the part that was done for this generation of the rules."""
+        """Return the attempts that were made for this generation of the rules."""
         return self if self.rules == rules else self._replace(rules=rules, reexecuted=False, tried=())
 
 

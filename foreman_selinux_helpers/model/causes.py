@@ -1,6 +1,6 @@
-"""The causes: why a socket is not as it should be.  Pure.
+"""The table of causes: why a socket is wrong.  Pure.
 
-A cause is one row here; model/sockets.py and model/judgement.py tell when it applies.
+Each cause is one row here; model/sockets.py and model/judgement.py decide when it applies.
 """
 
 from .typed import Optional, Sequence, Value
@@ -20,9 +20,9 @@ MODE_DENIES = "mode-denies"
 
 
 class Cause(Value):
-    """One cause: its name, what it means in words, and the remedy where that is no command of ours.
+    """One cause: its name, its meaning in words, and its remedy, unless that is a command of this project.
 
-    ``{type}`` and ``{path}`` in a remedy stand for what is wanted, and where.
+    In a remedy, ``{type}`` is replaced with the wanted type, and ``{path}`` with the path.
     """
 
     name: str
@@ -31,18 +31,18 @@ class Cause(Value):
 
 
 CAUSES: Sequence[Cause] = (
-    Cause(NO_RULE, "No rule gives this path the type that is wanted."),
+    Cause(NO_RULE, "No rule gives this path the wanted type."),
     Cause(WRONG_FILE_TYPE, "The rule for this path does not cover sockets."),
     Cause(ALIASED_PATH, "The rule is written on the substituted side of an equivalence and can never match."),
     Cause(SHADOWED, "Another rule wins."),
-    Cause(NO_SUCH_TYPE, "The policy does not have the type that is wanted, and the client may not connect.",
+    Cause(NO_SUCH_TYPE, "The policy does not have the wanted type, and the client may not connect.",
           "install the policy module that defines {type}"),
     Cause(LABEL_CACHE_STALE, "The rules are right, but PID 1 labels by an outdated label database."),
-    Cause(MADE_BEFORE_RULE, "The rules are right; what is there was labelled before them, or by hand."),
-    Cause(NOT_MADE_BY_SYSTEMD, "Not systemd but another program made this socket."),
+    Cause(MADE_BEFORE_RULE, "The rules are right; the file was labelled before the rule existed, or by hand."),
+    Cause(NOT_MADE_BY_SYSTEMD, "Another program created this socket, not systemd."),
     Cause(NO_LABEL_SUPPORT, "The file system keeps no labels.",
-          "the file system of {path} keeps no labels: the socket has to be elsewhere"),
-    Cause(SOCKET_LABEL, "The path is right; the socket object that listens has another label than a new one gets."),
+          "the file system of {path} keeps no labels: move the socket to one that does"),
+    Cause(SOCKET_LABEL, "The path is right; the listening socket object has another label than a new one would get."),
     Cause(POLICY_DENIES, "All labels are right, and the policy still does not let the client connect."),
     Cause(MODE_DENIES, "Labels and policy are right; file modes do not let the user connect."),
 )

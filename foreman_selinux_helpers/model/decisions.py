@@ -1,4 +1,4 @@
-"""What a transaction has to do about the rules that are wanted, and about ours that no longer are.  Pure."""
+"""Decide what a transaction does with the wanted rules, and with our rules that are no longer wanted.  Pure."""
 
 from .causes import NO_RULE, NO_SUCH_TYPE, SHADOWED
 from .equivalence import Equivalences
@@ -12,7 +12,7 @@ from .rules import (
     REMOVE,
     SKIP,
     Decision,
-    Policy,
+    FileContexts,
     Want,
     canonical_regex,
     equivalence_commands,
@@ -21,39 +21,39 @@ from .rules import (
 )
 from .typed import Callable, Dict, List, Optional, Sequence, Set
 
-# Hardly a file's name anywhere: what the rules say of it they say of any name in its directory.
+# A name that no rule mentions: it gets the label that the rules give to any name in its directory.
 _ANY_NAME = "a-name-that-no-rule-names"
 
 
-def decide(wants: Sequence[Want], policy: Policy, record: Record, abandoned: Callable[[str], bool],
+def decide(wants: Sequence[Want], contexts: FileContexts, record: Record, abandoned: Callable[[str], bool],
            complete: Callable[[str], bool]) -> List[Decision]:
-    """Decide for every wanted rule, and for every rule of ours that is wanted no more.
+    """Decide about every wanted rule, and about every rule of ours that is no longer wanted.
 
-    ``abandoned``: no profile speaks of this unit any more; ``complete``: ``wants`` holds all
-    paths of this unit.
+    ``abandoned`` returns whether no profile names this unit any more; ``complete`` returns whether ``wants`` contains
+    all paths of this unit.
     """
-    deciding = _Deciding(policy, record)
-    for want in sorted(wants, key=lambda one: one.regex is None):
+    deciding = _Deciding(contexts, record)
+    for want in sorted(wants, key=lambda want: want.regex is None):
         deciding.wanted(want)
     for key, owned in deciding.ours.items():
         if key not in deciding.decisions:
             if abandoned(owned.unit):
                 deciding.remove(owned, "no profile wants it any more")
-            elif _is_dead(owned.rule, policy.equivalences):
-                deciding.remove(owned, "the equivalence has turned round: it can never match")
+            elif _is_dead(owned.rule, contexts.equivalences):
+                deciding.remove(owned, "the equivalence was reversed: it can never match")
             elif complete(owned.unit):
                 deciding.remove(owned, "%s does not listen there any more" % owned.unit)
     return list(deciding.decisions.values())
 
 
 class _Deciding:
-    """What was decided so far, by the key of the rule."""
+    """The decisions so far, by the key of the rule."""
 
-    def __init__(self, policy: Policy, record: Record) -> None:
-        self.ours = record.ours(policy.local)
+    def __init__(self, contexts: FileContexts, record: Record) -> None:
+        self.ours = record.ours(contexts.local)
         self.decisions: Dict[Key, Decision] = {}
-        self._policy = policy
-        self._given_up = set(record.given_up(policy.local))
+        self._contexts = contexts
+        self._given_up = set(record.given_up(contexts.local))
         self._regexes: List[Decision] = []
 
     def remove(self, owned: Owned, reason: str) -> None:
@@ -61,11 +61,11 @@ class _Deciding:
         self.decisions[owned.rule.key] = Decision(owned.rule, REMOVE, reason, owned.unit)
 
     def wanted(self, want: Want) -> None:
-        """Decide about a wanted rule; the first of several for the same rule counts."""
-        policy = self._policy
-        path = policy.equivalences.canonical(want.path) if want.path is not None else ""
-        regex = escape(path) if want.regex is None else canonical_regex(want.regex, policy.equivalences)
-        rule = Rule(regex, ALL_FILES, context_for(policy.primary(want.type) or want.type, policy.mls))
+        """Decide about a wanted rule; of several wants for the same rule, the first counts."""
+        contexts = self._contexts
+        path = contexts.equivalences.canonical(want.path) if want.path is not None else ""
+        regex = escape(path) if want.regex is None else canonical_regex(want.regex, contexts.equivalences)
+        rule = Rule(regex, ALL_FILES, context_for(contexts.primary(want.type) or want.type, contexts.mls))
         sockets_alone = rule._replace(file_type=SOCKET)
         if path and rule.key not in self.ours and sockets_alone.key in self.ours:
             rule = sockets_alone
@@ -74,7 +74,7 @@ class _Deciding:
         decided = self._decide(want, rule, path)
         if decided.rule.key != rule.key and rule.key in self.ours:
             self.remove(self.ours[rule.key]._replace(unit=want.unit),
-                        "it has no effect on this libselinux, as one for another file type has")
+                        "it has no effect on this libselinux; a rule for another file type has")
         self.decisions[decided.rule.key] = decided
         if not path:
             self._regexes.append(decided)
@@ -83,49 +83,49 @@ class _Deciding:
         def decision(action: str, reason: str, cause: Optional[str] = None, own_word: Optional[str] = None) -> Decision:
             return Decision(rule, action, reason, want.unit, path, cause, want.path or "", own_word)
 
-        policy, mine = self._policy, self.ours.get(rule.key)
-        if policy.primary(want.type) is None:
+        contexts, mine = self._contexts, self.ours.get(rule.key)
+        if contexts.primary(want.type) is None:
             # A rule with a type that the policy does not have would make every transaction fail.
-            word = None if want.path is None else _own_word(want._replace(named=False), path, policy)
+            word = None if want.path is None else _own_word(want._replace(named=False), path, contexts)
             return decision(REMOVE if mine else SKIP, "the policy has no type %s" % want.type, NO_SUCH_TYPE, word)
-        admins = _administrators(rule, path, want.type, policy, self.ours)
-        word = _own_word(want, path, policy) if want.path is not None and not admins else None
+        admins = _administrators(rule, path, want.type, contexts, self.ours)
+        word = _own_word(want, path, contexts) if want.path is not None and not admins else None
         if word is not None:
             return decision(REMOVE if mine else SKIP, "the policy itself labels this path %s" % word, own_word=word)
         if mine and not admins and want.path is not None \
-                and _same(policy.lookup_without_ours(want.path), want.type, policy):
+                and _same(contexts.lookup_without_ours(want.path), want.type, contexts):
             return decision(REMOVE, "the policy gives this label without it")
         if mine and (mine.rule.context.count(":") != rule.context.count(":")  # another policy, with or without levels
-                     or not policy.same_type(type_of(mine.rule.context), want.type)):
+                     or not contexts.same_type(type_of(mine.rule.context), want.type)):
             return decision(MODIFY, "it said %s" % mine.rule.context)
         if mine and admins:
             return decision(REMOVE, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
         if want.path is not None:
-            if _same(policy.lookup(want.path), want.type, policy):
+            if _same(contexts.lookup(want.path), want.type, contexts):
                 return decision(KEEP, "it is ours and it works") if mine else \
                     decision(SKIP, "the policy already gives this label")
-            for one in self._regexes:
-                if one.action == ADD and one.rule.context == rule.context and one.rule.matches(path):
-                    return decision(SKIP, "the regex %s covers it" % one.rule.regex)._replace(covered=True)
+            for earlier in self._regexes:
+                if earlier.action == ADD and earlier.rule.context == rule.context and earlier.rule.matches(path):
+                    return decision(SKIP, "the regex %s covers it" % earlier.rule.regex)._replace(covered=True)
             if admins:
                 return decision(SKIP, "the administrator's rule wins: %s" % str(admins[-1]), SHADOWED)
         else:
-            if any(one.key == rule.key and one.context == rule.context and one not in policy.local
-                   for one in policy.rules_for(want.type)):
+            if any(known.key == rule.key and known.context == rule.context and known not in contexts.local
+                   for known in contexts.rules_for(want.type)):
                 return decision(REMOVE if mine else SKIP, "the policy has this rule")
             if mine:
                 return decision(KEEP, "it is ours")
             if admins:
-                return decision(SKIP, "the administrator's rule wins, which may speak of the same paths: %s"
+                return decision(SKIP, "the administrator's rule wins, which may match the same paths: %s"
                                 % str(admins[-1]), SHADOWED)
-            if any(one.key == rule.key for one in policy.local):
+            if any(known.key == rule.key for known in contexts.local):
                 return decision(SKIP, "the administrator has a rule for this regex")
         return self._missing(decision(ADD, ""), want, mine is not None)
 
     def _missing(self, added: Decision, want: Want, mine: bool) -> Decision:
-        """Return the decision to add a rule for a path or a regex that has none, or why not; ``mine``: one of ours."""
+        """Return the decision to add a missing rule, or to skip it; ``mine``: a rule of ours is there."""
         path, key = added.path, added.rule.key
-        cause, why = explain_expected(path, want.type, self._policy) if path else (NO_RULE, "no rule has this regex")
+        cause, why = explain_expected(path, want.type, self._contexts) if path else (NO_RULE, "no rule has this regex")
         added = added._replace(cause=cause, reason=why)
         if key in self._given_up or (path and added.rule._replace(file_type=SOCKET).key in self._given_up):
             import shlex
@@ -134,55 +134,56 @@ class _Deciding:
             return added._replace(
                 action=SKIP, reason="the administrator deleted the rule that was added for %s" % want.unit,
                 commands=tuple("%s %s" % (command, shlex.quote(want.unit)) for command in commands))
-        return _effective(added, mine, self._policy) if path else added
+        return _effective(added, mine, self._contexts) if path else added
 
 
-def _effective(one: Decision, ours: bool, policy: Policy) -> Decision:
-    """Return the decision to add a rule with the file type that makes it win, or one to do without it."""
-    file_type, better = policy.effective(one.path)
+def _effective(added: Decision, ours: bool, contexts: FileContexts) -> Decision:
+    """Return the decision with the file type that makes the rule win, or to use no rule if there is none."""
+    file_type, better = contexts.effective(added.path)
     if file_type is not None:
-        return one._replace(rule=one.rule._replace(file_type=file_type))
-    commands = equivalence_commands(one.path, type_of(one.rule.context))
+        return added._replace(rule=added.rule._replace(file_type=file_type))
+    commands = equivalence_commands(added.path, type_of(added.rule.context))
     beaten = ": %s:%d beats it: %s" % (better.file, better.line, better) if better else ""
-    return one._replace(
+    return added._replace(
         action=REMOVE if ours else SKIP, cause=SHADOWED, no_effect=True, commands=commands,
         reason="on this libselinux a local rule for %s has no effect%s; an equivalence works: %s" % (
-            one.path, beaten, " && ".join(commands)))
+            added.path, beaten, " && ".join(commands)))
 
 
-def _same(context: Optional[str], type_name: str, policy: Policy) -> bool:
-    return context is not None and policy.same_type(type_of(context), type_name)
+def _same(context: Optional[str], type_name: str, contexts: FileContexts) -> bool:
+    return context is not None and contexts.same_type(type_of(context), type_name)
 
 
-def _own_word(want: Want, path: str, policy: Policy) -> Optional[str]:
-    """Return the context that the policy itself gives a path, where that counts for more than the profile's type.
+def _own_word(want: Want, path: str, contexts: FileContexts) -> Optional[str]:
+    """Return the context that the policy itself gives a path, if that takes precedence over the profile's type.
 
-    On a path that the profile names, only a rule for exactly this path does.  On any other, every rule that
-    labels the path otherwise than any name in its directory.
+    For a path that the profile names, only a literal rule for this path takes precedence.  For any other path, every
+    rule does that labels it differently from other names in its directory.
     """
     given = want.path or ""
-    answer = policy.lookup_without_ours(given)
-    if answer is None or policy.same_type(type_of(answer), want.type):
+    answer = contexts.lookup_without_ours(given)
+    if answer is None or contexts.same_type(type_of(answer), want.type):
         return None
     if want.named:
-        exact = any(literal(one.regex) == path and one.covers(SOCKET) and one not in policy.local
-                    for one in policy.rules_for(type_of(answer)))
+        exact = any(literal(rule.regex) == path and rule.covers(SOCKET) and rule not in contexts.local
+                    for rule in contexts.rules_for(type_of(answer)))
         return answer if exact else None
-    directory = policy.lookup_without_ours(given[:given.rindex("/") + 1] + _ANY_NAME)
-    return None if _same(directory, type_of(answer), policy) else answer
+    directory = contexts.lookup_without_ours(given[:given.rindex("/") + 1] + _ANY_NAME)
+    return None if _same(directory, type_of(answer), contexts) else answer
 
 
-def _administrators(rule: Rule, path: str, type_name: str, policy: Policy, ours: Dict[Key, Owned]) -> List[Rule]:
-    """Return the local rules, not ours, that want another type for sockets at the rule's paths, oldest first.
+def _administrators(rule: Rule, path: str, type_name: str, contexts: FileContexts,
+                    ours: Dict[Key, Owned]) -> List[Rule]:
+    """Return the administrator's local rules that give sockets at the rule's paths another type, oldest first.
 
-    None of them is to be outranked, which a rule without special characters does wherever it stands.
+    Our rule must not beat any of these, and a literal rule would, wherever it stands.
     """
-    theirs = [one for one in policy.local if one.covers(SOCKET) and one.key not in ours
-              and not policy.same_type(type_of(one.context), type_name)]
+    theirs = [other for other in contexts.local if other.covers(SOCKET) and other.key not in ours
+              and not contexts.same_type(type_of(other.context), type_name)]
     if not path:
-        return [one for one in theirs if may_overlap(one, rule)]
-    # What only libselinux could judge counts as theirs.
-    return [one for one in candidates(theirs, path) if one.judge(path) is not False]
+        return [other for other in theirs if may_overlap(other, rule)]
+    # A rule that only libselinux can judge counts as one of them.
+    return [other for other in candidates(theirs, path) if other.judge(path) is not False]
 
 
 def _is_dead(rule: Rule, equivalences: Equivalences) -> bool:
@@ -197,14 +198,13 @@ def wants_of_ours(record: Record, local: Sequence[Rule], units: Set[str], types:
                   equivalences: Equivalences) -> List[Want]:
     """Return wants for the literal paths of our own rules of these units.
 
-    They keep a rule alive whose unit cannot be asked now, and move it when the equivalence
-    turns round.  Where substitutions chain, a rule's own path can lead elsewhere while another
-    spelling still leads to it.
+    They keep a rule while its unit cannot be queried, and move it when the equivalence is reversed.  If substitutions
+    chain, a rule's own path can be substituted while another spelling still leads to it.
     """
-    found = []
+    wants = []
     for owned in record.ours(local).values():
         path = literal(owned.rule.regex)
         if owned.unit in units and path is not None:
             leading = [] if equivalences.canonical(path) == path else equivalences.spellings(path)
-            found.append(Want(owned.unit, "", types[owned.unit], leading[0] if leading else path, named=False))
-    return found
+            wants.append(Want(owned.unit, "", types[owned.unit], leading[0] if leading else path, named=False))
+    return wants

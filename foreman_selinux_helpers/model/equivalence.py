@@ -1,17 +1,16 @@
-"""Path equivalences, applied exactly as libselinux applies them.
+"""Path equivalences, applied exactly as libselinux applies them.  Pure.
 
-libselinux rewrites the path that is looked up, never the rule: a rule written on the
-substituted side can therefore never match.  ``file_contexts.subs`` (the administrator's) is
-applied first, then ``file_contexts.subs_dist`` (the distribution's) to what came of it, each at
-most once; within a file the *last* matching line counts, however long the others are, but in
-3.8 and 3.8.1, where it is the first (libselinux ``src/label_file.c``, selabel_sub_key and
-selabel_subs_init; commit b1802386 put it back).
+libselinux rewrites the path that is looked up, never the rule.  A rule that is written on the substituted side can
+therefore never match.  ``file_contexts.subs`` (the administrator's) is applied first, then ``file_contexts.subs_dist``
+(the distribution's) to the result, each at most once.  Within a file the *last* matching line counts, whatever the
+lengths; in 3.8 and 3.8.1 it is the first (libselinux ``src/label_file.c``, selabel_sub_key and selabel_subs_init;
+commit b1802386 restored the old order).
 """
 
 from .typed import Callable, Iterator, List, Optional, Sequence, Tuple, Value
 
-# A longer line is read in pieces, each as a line of its own: fgets of 1,023 bytes with its NUL, and of 1,024 from
-# 3.11 on.
+# libselinux reads a longer line in pieces, each as a line of its own: fgets() with a buffer of 1,023 bytes, NUL
+# included, and of 1,024 bytes from 3.11 on.
 SHORT_PIECE, LONG_PIECE = 1022, 1023
 
 
@@ -25,24 +24,24 @@ class Substitution(Value):
 
 
 def parse(text: str, file: str, piece: int = SHORT_PIECE) -> List[Substitution]:
-    """Read a substitution file; lines that libselinux ignores are ignored.
+    """Parse a substitution file; ignore the lines that libselinux ignores.
 
-    ``piece`` is how many bytes of a line it reads at a time; see has_long_line().
+    ``piece`` is how many bytes of a line libselinux reads at a time; see has_long_line().
     """
     return [Substitution(words[0], words[1], file, number) for number, words in _lines(text, piece)
             if len(words) >= 2]
 
 
 def has_long_line(text: str) -> bool:
-    """Tell whether it matters in which pieces libselinux reads a substitution file."""
+    """Return whether it matters how many bytes of a line libselinux reads at a time."""
     return any(len(line) > SHORT_PIECE for line in text.encode("utf-8", "surrogateescape").split(b"\n"))
 
 
 def fault(text: str, file: str, piece: int = SHORT_PIECE) -> Optional[str]:
-    """Say what makes a substitution file unusable, or None.
+    """Return what makes a substitution file unusable, or None.
 
-    A last line that ends after its first word: up to 3.10 libselinux takes as the target what
-    was left of an earlier line in its memory (commit e3c562f6).
+    The file is unusable if it ends after the first word of its last line: up to 3.10 libselinux then takes what an
+    earlier line left in its buffer as the target (commit e3c562f6).
     """
     last = text[text.rfind("\n") + 1:]
     words = [words for _, words in _lines(last, piece)][-1:]
@@ -53,10 +52,10 @@ def fault(text: str, file: str, piece: int = SHORT_PIECE) -> Optional[str]:
 
 
 def _lines(text: str, piece: int) -> Iterator[Tuple[int, List[str]]]:
-    """Give the words of each line that is no comment, with its number."""
+    """Yield the number and the words of each line that is not a comment."""
     for number, line in enumerate(text.encode("utf-8", "surrogateescape").split(b"\n"), 1):
         for start in range(0, len(line), piece):
-            # A string ends at a NUL; bytes are split at the white space of the C locale.
+            # A C string ends at a NUL.  Bytes are split at the white space of the C locale.
             words = line[start:start + piece].split(b"\0")[0].split()
             if words and not words[0].startswith(b"#"):
                 yield number, [word.decode("utf-8", "surrogateescape") for word in words]
@@ -65,8 +64,8 @@ def _lines(text: str, piece: int) -> Iterator[Tuple[int, List[str]]]:
 class Equivalences(Value):
     """The substitutions of one host: ``local`` (.subs) and ``dist`` (.subs_dist), in file order.
 
-    ``first_counts`` tells whether of several lines of a file that match the first counts, and not the last.
-    Few paths need the answer: libselinux has to be asked for it.
+    ``first_counts`` returns whether the first of several matching lines of a file counts, and not the last.
+    It is a function, as libselinux must be queried for it and few paths need it.
     """
 
     local: Sequence[Substitution] = ()
@@ -85,36 +84,35 @@ class Equivalences(Value):
             path = path[:-1]
         used = []
         for substitutions in (self.local, self.dist):
-            matching = [one for one in substitutions if path == one.source or path.startswith(one.source + "/")]
+            matching = [line for line in substitutions if path == line.source or path.startswith(line.source + "/")]
             if matching:
                 used.append(matching[0] if len(matching) > 1 and self.first_counts() else matching[-1])
                 path = _rewrite(path, used[-1])
         return path, used
 
     def spellings(self, path: str) -> List[str]:
-        """Return the other spellings that stand for the canonical ``path``.
+        """Return the other spellings of the canonical ``path``.
 
-        A rule under one of these does not match the path, so they are the places to look for a
-        rule whose author meant this path.
+        A rule for one of these does not match the path, although its author may have meant it to.
         """
         before_dist = _sources(path, self.dist)
-        found = before_dist + [other for one in [path, *before_dist] for other in _sources(one, self.local)]
-        return [one for one in dict.fromkeys(found) if one != path and self.canonical(one) == path]
+        found = before_dist + [source for spelling in [path, *before_dist] for source in _sources(spelling, self.local)]
+        return [spelling for spelling in dict.fromkeys(found) if spelling != path and self.canonical(spelling) == path]
 
     def reaches(self, path: str) -> bool:
-        """Tell whether any path that is looked up becomes this one: only then can a rule for it match."""
+        """Return whether any path is looked up as this one: only then can a rule for it match."""
         return self.canonical(path) == path or bool(self.spellings(path))
 
 
 def _sources(path: str, substitutions: Sequence[Substitution]) -> List[str]:
-    """Return what one substitution may have made ``path`` from."""
-    targets = [(one, one.target.rstrip("/")) for one in substitutions]
-    return [one.source + path[len(target):] for one, target in targets
+    """Return the paths that one substitution turns into ``path``."""
+    targets = [(line, line.target.rstrip("/")) for line in substitutions]
+    return [line.source + path[len(target):] for line, target in targets
             if path == target or path.startswith(target + "/")]
 
 
-def _rewrite(path: str, one: Substitution) -> str:
-    rest = path[len(one.source):]
-    if one.target == "/" and rest.startswith("/"):
-        return rest
-    return one.target + rest
+def _rewrite(path: str, line: Substitution) -> str:
+    below = path[len(line.source):]
+    if line.target == "/" and below.startswith("/"):
+        return below
+    return line.target + below

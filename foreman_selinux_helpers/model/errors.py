@@ -1,8 +1,8 @@
-"""What can go wrong, as the command's user sees it: one line, and an exit status."""
+"""The exceptions: each gives the user one line and an exit status."""
 
 
 class HelperError(Exception):
-    """Something is wrong and stays wrong: exit status 1."""
+    """The run failed: exit status 1."""
 
     exit_status = 1
 
@@ -14,21 +14,21 @@ class UsageError(HelperError):
 
 
 class NeedsRoot(HelperError):
-    """The verb changes the host, and the caller is not root: exit status 3."""
+    """The verb requires root: exit status 3."""
 
     exit_status = 3
 
 
 class CommandFailed(HelperError):
-    """A program could not be started, failed, or did not end in time."""
+    """A program could not be started, failed, or timed out."""
 
 
 class TimedOut(CommandFailed):
-    """A program did not end in time and was killed."""
+    """A program timed out and was killed."""
 
 
 class Refused(Exception):
-    """A file or its text cannot be used: why, and in which line (0: none in particular)."""
+    """A file or its text cannot be used; ``line`` is 0 where no line can be named."""
 
     def __init__(self, reason: str, line: int = 0) -> None:
         super().__init__(reason)
@@ -41,20 +41,20 @@ class PolicyStoreError(HelperError):
 
 
 class CommitFailed(PolicyStoreError):
-    """A commit failed in the middle; what of it was done only the next run can tell."""
+    """A commit failed in the middle: how much of it was done is unknown until the next run."""
 
 
 class RulesRefused(PolicyStoreError):
-    """The policy store does not accept a rule, most often for a type it does not have."""
+    """The policy store does not accept a rule, mostly because the policy does not have its type."""
 
 
 class RulesChanged(PolicyStoreError):
-    """Somebody else has changed the local rules since they were looked at; nothing was changed."""
+    """Another program has changed the local rules since they were read; nothing was changed."""
 
 
 class DeadlineExceeded(HelperError):
-    """The time given by ``--timeout`` (or the scriptlet's own limit) is used up."""
+    """The time limit of ``--timeout``, or of the scriptlet, is exceeded."""
 
 
 class OutsideImage(HelperError):
-    """A symbolic link of an image (``--root``), or a path in one of its files, leads out of it."""
+    """A symbolic link in an image (``--root``), or a path in one of its files, leads outside of the image."""

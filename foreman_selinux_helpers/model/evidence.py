@@ -1,4 +1,4 @@
-"""What shows whether PID 1 labels sockets by older rules than those on disk.  Pure."""
+"""The evidence that PID 1 labels sockets by older rules than those on disk.  Pure."""
 
 
 
@@ -15,20 +15,20 @@ _NOT_CHANGED = "the rules on disk have not changed since PID 1 started"
 
 
 def refresh(facts: Facts) -> str:
-    """Return when this systemd renews its label cache, as far as it is known."""
+    """Return the refresh behaviour of the running systemd, or UNKNOWN."""
     return facts.init.build.refresh if facts.init.build else NOT_PREDICTED
 
 
 def renews_by_itself(facts: Facts) -> bool:
-    """Tell whether PID 1 will renew a stale cache at its next label look-up.
+    """Return whether PID 1 will renew a stale cache at its next label look-up.
 
-    So it is with systemd 246 and later once the kernel has loaded a policy.
+    systemd 246 and later do that once the kernel has loaded a policy.
     """
     return refresh(facts) == ON_POLICY_LOAD and not facts.init.dates.policy_load_due
 
 
 def outdated(facts: Facts) -> Optional[bool]:
-    """Tell whether PID 1 labels by older rules, and will not renew them by itself; None: that is not known."""
+    """Return whether PID 1 labels by older rules and will not renew them by itself; None: unknown."""
     cache = facts.cache
     if facts.host.offline or cache.harmless:
         return False
@@ -43,7 +43,7 @@ def outdated(facts: Facts) -> Optional[bool]:
 
 
 def why_current(facts: Facts) -> Optional[str]:
-    """Say why PID 1 must have today's rules although its label cache cannot be seen, or None."""
+    """Return why PID 1 must have the rules on disk although its label cache cannot be read, or None."""
     init, dates = facts.init, facts.init.dates
     if init.cache.state != UNKNOWN or init.cache.wrong:
         return None
@@ -57,7 +57,7 @@ def why_current(facts: Facts) -> Optional[str]:
 
 
 def proof(facts: Facts) -> Optional[str]:
-    """Say what proves that PID 1 labels by older rules, or None: that its cache only looks old proves nothing."""
+    """Return what proves that PID 1 labels by older rules, or None; a cache that only looks old is no proof."""
     for wrong in facts.cache.wrong or ():
         return would_label(wrong)
     for view in facts.sockets:
@@ -69,6 +69,6 @@ def proof(facts: Facts) -> Optional[str]:
 
 
 def would_label(wrong: Wrong) -> str:
-    """Say how PID 1 would label a socket."""
+    """Describe the wrong label that PID 1 would give a socket."""
     return "PID 1 would label %s %s, not %s" % (
         wrong.path, type_of(wrong.held_answer or "") or "by no rule", type_of(wrong.expected or ""))

@@ -1,4 +1,4 @@
-"""Why one path has the label it has: what was seen of it, judged.  Pure."""
+"""Explain why one path has the label it has: facts in, a judgement out.  Pure."""
 
 import shlex
 
@@ -7,7 +7,7 @@ from .access import ClientFacts
 from .filecontexts import ALL_FILES, LETTERS, NONE_CONTEXT, SOCKET, Rule, escape, literal, type_of
 from .labelcache import LabelCache
 from .pathfacts import PathFacts, UnitSocket
-from .rules import Policy
+from .rules import FileContexts
 from .sockets import Seen, SocketView, Wanted
 from .typed import List, Optional, Sequence, Value
 from .winner import Verdict
@@ -16,9 +16,9 @@ _ON_THE_WAY = "%s may not connect: a label on the way is not what it should be."
 
 
 class Judgement(Value):
-    """What is wrong, in plain words why, and what mends it; all None where nothing is.
+    """The cause, the reason in plain words, and the remedy; all None if nothing is wrong.
 
-    ``wanted``: the context that a rule which does not cover the path means it to have.
+    ``wanted``: the context that a rule was meant to give the path, but does not.
     """
 
     cause: Optional[str] = None
@@ -30,83 +30,84 @@ class Judgement(Value):
 
 
 def notes(facts: PathFacts) -> List[str]:
-    """Say what is unusual about what was seen."""
-    found = []
+    """Return notes about what is unusual at the path."""
+    lines = []
     verdict, inode = facts.verdict, facts.inode
     if inode and facts.own is None:
-        found.append("what is there is of another file type: %s" % inode.kind)
+        lines.append("what is there has another file type: %s" % inode.kind)
     if inode and inode.target is not None:
-        found.append("it is a symbolic link to %s; explain that for what is behind it" % inode.target)
+        lines.append("it is a symbolic link to %s; explain that path for the target" % inode.target)
     if verdict.broken:
-        found.append("libselinux fails at the regex of %s:%d and gives the path no label: %s"
+        lines.append("libselinux fails at the regex of %s:%d and gives the path no label: %s"
                      % (verdict.broken.file, verdict.broken.line, verdict.broken))
     if verdict.untold:
-        found.append("libselinux answers %s for %s; which rule that comes from could not be told"
+        lines.append("libselinux answers %s for %s; which rule this comes from could not be determined"
                      % (facts.expected or "that it gets no label", verdict.path))
-    return found
+    return lines
 
 
-def judge(facts: PathFacts, socket: Optional[UnitSocket], policy: Policy) -> Judgement:
-    """Judge a socket as status does; where no profile says what it wants, what its rules meant comes first."""
+def judge(facts: PathFacts, socket: Optional[UnitSocket], contexts: FileContexts) -> Judgement:
+    """Judge a socket as ``status`` does; without a profile, a rule that was meant for the path counts first."""
     if socket is None or not socket.view.profile:
-        meant = _judge_meant(facts, policy)
+        meant = _judge_meant(facts, contexts)
         if meant:
             return meant
     if socket is None:
-        return _judge_free(facts, policy)
+        return _judge_free(facts, contexts)
     if socket.problem is None:
-        if facts.own and facts.own.label and facts.expected and not _same(facts.own.label, facts.expected, policy):
-            return Judgement(notes=["nobody listens there: what is left of an earlier socket keeps its label until the "
-                                    "next"])
+        if facts.own and facts.own.label and facts.expected and not _same(facts.own.label, facts.expected, contexts):
+            return Judgement(notes=["nothing listens there: the file of an earlier socket keeps its label until a new "
+                                    "socket replaces it"])
         return Judgement()
     command = socket.command
-    if socket.problem == causes.SHADOWED:  # for the administrator alone to decide, or beyond a rule of ours
-        command = command or _fcontext(facts, socket.view.wanted.type, policy)
-    return Judgement(socket.problem, _why(facts, socket, policy), socket.remedy, command)
+    if socket.problem == causes.SHADOWED:  # only the administrator may decide this
+        command = command or _fcontext(facts, socket.view.wanted.type, contexts)
+    return Judgement(socket.problem, _why(facts, socket, contexts), socket.remedy, command)
 
 
-def _same(one: str, other: str, policy: Policy) -> bool:
-    return policy.same_type(type_of(one), type_of(other))
+def _same(context: str, other: str, contexts: FileContexts) -> bool:
+    return contexts.same_type(type_of(context), type_of(other))
 
 
-def _judge_meant(facts: PathFacts, policy: Policy) -> Optional[Judgement]:
-    """Judge by a rule that names exactly this path, but for another file type or on the substituted side."""
+def _judge_meant(facts: PathFacts, contexts: FileContexts) -> Optional[Judgement]:
+    """Judge by a rule for exactly this path that does not apply: wrong file type, or the substituted side."""
     meant, path = facts.meant, facts.verdict.path
     if meant is None or ":" not in meant.context or (
-            facts.expected and _same(facts.expected, meant.context, policy)):
+            facts.expected and _same(facts.expected, meant.context, contexts)):
         return None
     name = type_of(meant.context)
-    reason = rules.reason_for(path, name, policy)
-    return Judgement(reason.cause, _because(reason, facts.verdict, name), None, _fcontext(facts, name, policy),
+    reason = rules.reason_for(path, name, contexts)
+    return Judgement(reason.cause, _because(reason, facts.verdict, name), None, _fcontext(facts, name, contexts),
                      wanted=meant.context)
 
 
-def _judge_free(facts: PathFacts, policy: Policy) -> Judgement:
-    """Judge a path that no unit and no profile names: should it have another label?"""
+def _judge_free(facts: PathFacts, contexts: FileContexts) -> Judgement:
+    """Judge the label of a path that no unit and no profile names."""
     inode, expected = facts.own, facts.expected
     if inode is None or not facts.live:
         return Judgement()
     if expected is None:
-        return Judgement(notes=["no rule gives it a label: it keeps the one that it was made with, mostly its "
-                                "directory's"])
-    if inode.label is not None and _same(inode.label, expected, policy):
+        return Judgement(notes=["no rule gives it a label: it keeps the label it was created with, mostly that of "
+                                "its directory"])
+    if inode.label is not None and _same(inode.label, expected, contexts):
         return Judgement()
     if inode.label is not None and facts.customizable:
         return Judgement(notes=["restorecon leaves a label of this type alone (customizable_types(5))"])
     if inode.label is None or not facts.keeps_labels:
-        return Judgement(causes.NO_LABEL_SUPPORT, _no_labels(facts.path), "what is there has to be elsewhere")
+        return Judgement(causes.NO_LABEL_SUPPORT, _no_labels(facts.path),
+                         "move the file to a file system that keeps labels")
     command = "restorecon -v %s" % shlex.quote(facts.path)
     wrong = _types("It is", inode.label, expected)
     if facts.listeners and facts.listeners[0].pid != 1:
-        return Judgement(causes.NOT_MADE_BY_SYSTEMD, "%s: %s made this socket, not systemd, and did not ask "
-                         "the rules." % (wrong, facts.listeners[0]), None, command)
-    return Judgement(causes.MADE_BEFORE_RULE, "%s: it was made before the rules were there, moved from elsewhere, "
-                     "or labelled by hand." % wrong, None, command)
+        return Judgement(causes.NOT_MADE_BY_SYSTEMD, "%s: %s created this socket, not systemd, and did not "
+                         "use the rules." % (wrong, facts.listeners[0]), None, command)
+    return Judgement(causes.MADE_BEFORE_RULE, "%s: it was created before the rule existed, moved here, or labelled "
+                     "by hand." % wrong, None, command)
 
 
-def _why(facts: PathFacts, socket: UnitSocket, policy: Policy) -> str:
-    """Say in plain words why the socket of a unit is as it is."""
-    view, cause, same = socket.view, socket.problem, policy.same_type
+def _why(facts: PathFacts, socket: UnitSocket, contexts: FileContexts) -> str:
+    """Explain in plain words what is wrong with the socket of a unit."""
+    view, cause, same = socket.view, socket.problem, contexts.same_type
     if cause == causes.POLICY_DENIES or (cause in (causes.MADE_BEFORE_RULE, causes.SOCKET_LABEL)
                                           and not view.path_wrong(same) and not view.socket_wrong(same)):
         return _ON_THE_WAY % "The client"
@@ -118,35 +119,36 @@ def _why(facts: PathFacts, socket: UnitSocket, policy: Policy) -> str:
     if view.wanted.decided and view.wanted.decided.commands:
         return _sentence(view.wanted.decided.reason)
     if cause in (causes.NO_RULE, causes.WRONG_FILE_TYPE, causes.ALIASED_PATH, causes.SHADOWED):
-        decided = (one for one in socket.decisions if one.path == facts.verdict.path)
-        admins = next((one.reason for one in decided if one.cause == causes.SHADOWED and one.action != rules.ADD), None)
+        decided = (decision for decision in socket.decisions if decision.path == facts.verdict.path)
+        admins = next((decision.reason for decision in decided
+                       if decision.cause == causes.SHADOWED and decision.action != rules.ADD), None)
         return _sentence(admins) if admins else _because(
-            rules.reason_for(facts.verdict.path, view.wanted.type, policy), facts.verdict, view.wanted.type)
+            rules.reason_for(facts.verdict.path, view.wanted.type, contexts), facts.verdict, view.wanted.type)
     if cause == causes.LABEL_CACHE_STALE:
         return "The rules are right, but PID 1 labels new sockets by an outdated copy of them%s." % (
             ": " + wrong if view.path_wrong(same) else ", and the next one will be wrong")
     if cause == causes.NOT_MADE_BY_SYSTEMD:
-        return "%s made this socket, not systemd, and did not ask the rules: %s." % (
+        return "%s created this socket, not systemd, and did not use the rules: %s." % (
             facts.listeners[0] if facts.listeners else "Another program", wrong)
     if cause == causes.NO_LABEL_SUPPORT:
         return _no_labels(view.path)
     if cause == causes.SOCKET_LABEL:
-        return "The path is labelled right; but the socket object that listens is %s, and a new one would be %s: " \
-            "that comes from the label of the service's program, when the socket is made." % (
+        return "The path is labelled right, but the listening socket object is %s, and a new one would be %s: the " \
+            "label comes from that of the service's program when the socket is created." % (
                 view.seen.socket_label, view.wanted.socket_label)
-    return "The rules are right and %s, but %s: it was made before, or labelled by hand." % (
+    return "The rules are right and %s, but %s: it was created before the rule existed, or labelled by hand." % (
         _what_init_knows(socket.cache), wrong)
 
 
 def _what_init_knows(cache: LabelCache) -> str:
     return {labelcache.FRESH: "PID 1 knows them",
-            labelcache.STALE: "PID 1's older copy of them says the same" if cache.harmless else
-            "PID 1 should see them when it next labels something",
-            labelcache.UNKNOWN: "whether PID 1 knows them cannot be seen"}[cache.state]
+            labelcache.STALE: "PID 1's older copy of them gives the same label" if cache.harmless else
+            "PID 1 should read them when it next labels something",
+            labelcache.UNKNOWN: "whether PID 1 knows them is unknown"}[cache.state]
 
 
 def judge_client(judged: Judgement, client: ClientFacts) -> Judgement:
-    """Judge what the policy denies to a client; that counts where nothing else is wrong."""
+    """Add what the policy denies to a client, if nothing else is wrong."""
     refused = access.denied_for_good(client.checks)
     if refused and judged.cause in (None, causes.POLICY_DENIES):
         return Judgement(causes.POLICY_DENIES, *access.policy_denies(client.domain, refused, client.whys))
@@ -154,13 +156,13 @@ def judge_client(judged: Judgement, client: ClientFacts) -> Judgement:
 
 
 def on_the_way(client: str) -> str:
-    """Say why a client may not connect although the socket is right."""
+    """Explain why a client may not connect although the socket is right."""
     return _ON_THE_WAY % client
 
 
 def view_of(facts: PathFacts, socket: Optional[UnitSocket], wanted: Optional[str],
             socket_label: Optional[str]) -> SocketView:
-    """Return the view of a socket, of no unit if none has it; ``wanted`` is what a rule means it to have, if any."""
+    """Return the view of a socket, with or without a unit; ``wanted``: the context that a rule was meant to give it."""
     if socket:
         view = socket.view
         return view._replace(wanted=view.wanted._replace(context=wanted or view.wanted.context))
@@ -170,7 +172,7 @@ def view_of(facts: PathFacts, socket: Optional[UnitSocket], wanted: Optional[str
 
 
 def _because(reason: rules.Reason, verdict: Verdict, type_name: str) -> str:
-    """Say in plain words why a path does not get a type, and what it gets instead."""
+    """Explain in plain words why a path does not get a type, and what it gets instead."""
     rule = reason.rule
     if rule is None:
         words = "No rule gives the type %s to %s" % (type_name, verdict.path)
@@ -185,7 +187,7 @@ def _because(reason: rules.Reason, verdict: Verdict, type_name: str) -> str:
     else:
         words = "The rule %s would give it the type %s, but another one beats it" % (_short(rule), type_name)
     if verdict.untold:
-        return words + ". What libselinux answers comes from another rule, and which one could not be told."
+        return words + ". What libselinux answers comes from another rule, which could not be determined."
     if verdict.rule is None:
         return words + ". So it gets no label."
     return "%s. So the rule %s wins: %s." % (words, _short(verdict.rule), _gives(verdict.rule))
@@ -197,7 +199,7 @@ def _short(rule: Rule) -> str:
 
 def _gives(rule: Rule) -> str:
     if rule.context == NONE_CONTEXT:
-        return "no label, and what is made there gets its directory's"
+        return "no label, and what is created there gets that of its directory"
     return type_of(rule.context)
 
 
@@ -210,26 +212,26 @@ def _types(start: str, label: Optional[str], right: Optional[str]) -> str:
 
 
 def _no_labels(path: str) -> str:
-    return "The file system that holds %s keeps no labels: all its files have the one that it was mounted with." % path
+    return "The file system that holds %s keeps no labels: all its files have the label it was mounted with." % path
 
 
-def _fcontext(facts: PathFacts, type_name: str, policy: Policy) -> str:
-    """Return the command that makes a rule for exactly this path."""
+def _fcontext(facts: PathFacts, type_name: str, contexts: FileContexts) -> str:
+    """Return the command that adds a rule for exactly this path."""
     canonical = facts.verdict.path
-    file_type, _ = policy.effective(canonical)
+    file_type, _ = contexts.effective(canonical)
     if file_type is None:
-        return " && ".join(facts.host.command(one) for one in rules.equivalence_commands(canonical, type_name))
-    return facts.host.command(fcontext_command(type_name, canonical, policy.local, file_type))
+        return " && ".join(facts.host.command(command) for command in rules.equivalence_commands(canonical, type_name))
+    return facts.host.command(fcontext_command(type_name, canonical, contexts.local, file_type))
 
 
 def fcontext_command(type_name: str, canonical: str, local: Sequence[Rule], file_type: str = ALL_FILES) -> str:
-    """Return the command that makes a rule for exactly this path, which wins over all with special characters.
+    """Return the command that adds a rule for exactly this path; it beats all rules with special characters.
 
-    ``file_type`` is the one that it has to be for to win: sockets, or all.
+    ``file_type``: the file type that the rule needs to win (SOCKET or ALL_FILES).
     """
-    for one in reversed(local):
-        if one.covers(SOCKET) and file_type in (ALL_FILES, one.file_type) and literal(one.regex) == canonical:
+    for rule in reversed(local):
+        if rule.covers(SOCKET) and file_type in (ALL_FILES, rule.file_type) and literal(rule.regex) == canonical:
             return "semanage fcontext -m -f %s -t %s %s" % (
-                LETTERS[one.file_type], type_name, shlex.quote(one.regex))
+                LETTERS[rule.file_type], type_name, shlex.quote(rule.regex))
     return "semanage fcontext -a%s -t %s %s" % (
         " -f s" if file_type == SOCKET else "", type_name, shlex.quote(escape(canonical)))

@@ -1,4 +1,4 @@
-"""What is known of a host, as values: what kind of host it is, and all that a judgement stands on.  Pure."""
+"""The facts about a host: its kind, and everything a judgement depends on.  Pure."""
 
 import shlex
 
@@ -35,7 +35,7 @@ class Host(Value):
     """
 
     root: str
-    policy: Optional[str]
+    policy_type: Optional[str]
     selinux_enabled: bool
     booted: bool
     elsewhere: Optional[str]
@@ -44,12 +44,12 @@ class Host(Value):
 
     @property
     def own_root(self) -> bool:
-        """Tell whether this is the host that PID 1 manages."""
+        """Return whether this is the host that PID 1 manages."""
         return self.elsewhere is None
 
     @property
     def offline(self) -> Optional[str]:
-        """The name of the guard that forbids runtime effects here, or None where PID 1 is ours."""
+        """The name of the guard that forbids runtime effects here, or None if PID 1 manages this root directory."""
         if not self.own_root:
             return CHROOT_OR_IMAGE
         if not self.booted:
@@ -58,7 +58,7 @@ class Host(Value):
 
     @property
     def why_offline(self) -> str:
-        """Say in words what ``offline`` names."""
+        """Return the reason for ``offline`` in words."""
         if self.elsewhere:
             return self.elsewhere
         return "SELinux is disabled in the running kernel" if self.booted else "this host was not booted with systemd"
@@ -77,13 +77,13 @@ class Host(Value):
         """Return a command line for this host as it is typed: for an image, outside of it."""
         if self.root == "/" or self.report:
             return line
-        program, _, rest = line.partition(" ")
+        program, _, arguments = line.partition(" ")
         root = shlex.quote(self.root)
-        return "%s --root %s %s" % (program, root, rest) if program == PROGRAM else "chroot %s %s" % (root, line)
+        return "%s --root %s %s" % (program, root, arguments) if program == PROGRAM else "chroot %s %s" % (root, line)
 
 
 class RuleFacts(Value):
-    """The local rules, the record of those that are ours, and what was decided about each that is wanted."""
+    """The local rules, the record of ours, and the decision about each wanted rule."""
 
     record: Record = Record({}, {})
     local: Sequence[Rule] = ()
@@ -91,9 +91,9 @@ class RuleFacts(Value):
 
 
 class Dates(Value):
-    """When the rules on disk changed, the kernel loaded a policy, and was booted.
+    """When the rules on disk changed, the kernel loaded a policy, and the host was booted.
 
-    In seconds since the epoch; None: not known.
+    In seconds since the epoch; None: unknown.
     """
 
     rules_changed: Optional[float] = None
@@ -102,22 +102,22 @@ class Dates(Value):
 
     @property
     def policy_load_due(self) -> bool:
-        """Tell whether the kernel has not loaded a policy since the rules on disk changed."""
+        """Return whether the kernel has not loaded a policy since the rules on disk changed."""
         return self.rules_changed is not None and (
             self.policy_loaded is None or self.policy_loaded < self.rules_changed)
 
     @property
     def rules_in_force_since(self) -> Optional[float]:
-        """Since when a PID 1 that renews its label cache must have had the rules on disk, or None if not known."""
+        """Since when a PID 1 that renews its label cache must have the rules on disk; None: unknown."""
         return None if self.rules_changed is None or self.policy_load_due else self.policy_loaded
 
 
 class InitFacts(Value):
     """PID 1 and its label cache.
 
-    ``directory``: the label database on disk; ``generation``: a text that changes whenever that does; ``attempts``:
-    what was done for the cache before; ``build``: the systemd that runs.  The last three are read where the cache
-    may be wrong.
+    ``directory``: the label database on disk.  ``generation``: a text that changes whenever the database does.
+    ``attempts``: the remedies that were tried before.  ``build``: the running systemd.  The last three are read only
+    if the cache may be wrong.
     """
 
     cache: LabelCache
@@ -129,12 +129,13 @@ class InitFacts(Value):
 
 
 class Facts(Value):
-    """All that a judgement stands on: what was seen, and (``hidden``) what could not be, and why.
+    """Everything a judgement depends on; ``hidden``: what could not be read, and why.
 
-    ``units`` is empty where the manager is not ours.  ``clients``: what the policy answers for the domain that a
-    profile names, by the path of the socket; ``stopped``: units that an interrupted restart has left down;
-    ``same_type``: whether two names are one type; ``privileged``: whether root looked.  ``systemd``, ``processes``
-    and ``foreign`` (sockets in /run that no unit makes) are read where a verb asks for them.
+    ``same_type``: returns whether two names stand for one type.  ``privileged``: the facts were read by root.
+    ``units`` is empty if the manager is not this host's.  ``clients``: what the policy answers for the client domain
+    of a profile, by the path of the socket.  ``stopped``: units that an interrupted restart has left stopped.
+    ``systemd``, ``processes`` and ``foreign`` (sockets in /run that no unit created) are read only for the verbs that
+    need them.
     """
 
     host: Host
@@ -159,7 +160,7 @@ class Facts(Value):
 
     @property
     def relevant(self) -> bool:
-        """Tell whether PID 1's label cache matters for any of the sockets."""
+        """Return whether PID 1's label cache matters for any of the sockets."""
         return self.host.offline is None and any(view.wanted.cause != NO_SUCH_TYPE for view in self.sockets)
 
     @property
@@ -169,7 +170,7 @@ class Facts(Value):
 
     @property
     def unseen_cache(self) -> List[str]:
-        """Why PID 1's label cache could not be seen or asked, if so.  On an image it is not looked for."""
+        """Why PID 1's label cache could not be read or queried; empty if it could.  An image has none."""
         if self.host.offline:
             return []
         why = self.cache.unasked or ("; ".join(self.cache.evidence) if self.cache.state == UNKNOWN else None)

@@ -1,4 +1,4 @@
-"""File-context specifications (file_contexts(5)): reading them, writing them, matching them."""
+"""Parse, write and match file-context specifications (file_contexts(5)).  Pure."""
 
 import re
 from functools import lru_cache
@@ -24,21 +24,21 @@ FILE_TYPES = {
 LETTERS = {name: {"": "a", "--": "f"}.get(written, written[1:]) for written, name in FILE_TYPES.items()}
 _WRITTEN = {name: written for written, name in FILE_TYPES.items()}
 
-# What is special to libselinux (src/label_file.h, spec_hasMetaChars), and what is to a regex.
+# The characters that are special to libselinux (src/label_file.h, spec_hasMetaChars).
 _META = r"[.^$?*+|\[({]"
-# All of a regex that is literal from 3.8 on, where only some escapes are (regex_has_meta_chars).
+# A regex that is literal from 3.8 on, where only some escapes are literal (regex_has_meta_chars).
 _STRICTLY_LITERAL = r"(?:[^.^$?*+|\[({\])}\\]|\\[.^$?*+|\[({\])}\-_,])*\Z"
-# How many directories deep 3.8 and later sort regexes by (SPEC_NODE_MAX_DEPTH).
+# The number of leading directories by which 3.8 and later sort regexes (SPEC_NODE_MAX_DEPTH).
 _DEPTH = 3
-# One character that is spelt out or escaped, alone or in a set.
+# One character as a hexadecimal or other escape, alone or in a set.
 _ESCAPED = r"\[(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))\]|(\\(?:x[0-9a-f]{2}|[.^$?*+|\[({\\)\]}]))"
-# These make it hard to find the alternatives of a regex.
+# Constructs in which a "|" cannot be told from an alternative.
 _ODD = r"\\[A-Za-z]|\(\?[^:]|\(\*|\[[:.=]"
 _SPECIAL = r"([.^$?*+|\[({\\)\]}])"
 
 
 class Rule(Value):
-    """One specification; ``file`` and ``line`` are empty and 0 for one that is only wanted."""
+    """One specification; ``file`` is empty and ``line`` is 0 if it is in no file."""
 
     regex: str
     file_type: str
@@ -48,33 +48,34 @@ class Rule(Value):
 
     @property
     def key(self) -> "Tuple[str, str]":
-        """What identifies a rule in the policy store."""
+        """The key of a rule in the policy store."""
         return (self.regex, self.file_type)
 
     @property
     def special(self) -> bool:
-        """Tell whether libselinux sees special characters in the regex: such a rule yields to one without.
+        """Return whether libselinux sees special characters in the regex: rules without them beat such a rule.
 
-        One without may still count as one with them: see literal_to_libselinux().
+        From 3.8 on a rule may count as one with special characters although this is false; see
+        literal_to_libselinux().
         """
         return re.search(_META, re.sub(r"\\.?", "", self.regex)) is not None
 
     def literal_to_libselinux(self, strict: bool) -> bool:
-        """Tell whether libselinux takes the regex for the text of a path; ``strict``: as from 3.8 on."""
+        """Return whether libselinux treats the regex as a literal path; ``strict``: as 3.8 and later do."""
         return bool(re.match(_STRICTLY_LITERAL, self.regex)) if strict else not self.special
 
     def covers(self, file_type: str) -> bool:
-        """Tell whether the rule speaks of files of this type."""
+        """Return whether the rule applies to files of this type."""
         return self.file_type in (ALL_FILES, file_type)
 
     def matches(self, path: str) -> bool:
-        """Tell whether libselinux sees the canonical path matched; no where that cannot be judged."""
+        """Return whether the rule matches the canonical path for libselinux; False if that cannot be judged."""
         return self.judge(path) is True
 
     def judge(self, path: str) -> Optional[bool]:
-        """Tell whether libselinux sees the canonical path matched, or None where it has to be asked.
+        """Return whether the rule matches the canonical path for libselinux; None: libselinux must be queried.
 
-        It has to be where one version says yes and another no.
+        It must be queried if its versions differ.
         """
         reached, reached_in_tree = self.reaches(path), self.reaches(path, True)
         if not reached and not reached_in_tree:
@@ -83,18 +84,17 @@ class Rule(Value):
 
         literal = self.literal_to_libselinux(True)
         same = literal and _unescaped(self.regex) == path
-        # Before a last newline a regex matches as well.
+        # "$" also matches before a final newline.
         matched = same if literal and not path.endswith("\n") else pcre.matches(self.regex, path)
         in_list, in_tree = reached and matched, reached_in_tree and (same if literal else matched)
         return in_list if in_list is in_tree else None
 
     def reaches(self, path: str, tree: bool = False) -> bool:
-        """Tell whether libselinux looks at the regex at all for this canonical path.
+        """Return whether libselinux tries the regex at all for this canonical path.
 
-        It does not if the first directories differ as they are written.  A regex's counts for
-        plain even with a backslash in it, so that ``/a\\x20b/c`` never matches
-        (``src/label_file.h``, get_stem_from_spec; up to 3.7).  From 3.8 on (``tree``) up to
-        three directories are compared, as long as they are literal (insert_spec).
+        It does not if the texts of the first directories differ.  A directory with a backslash is compared as it is
+        written, so that ``/a\\x20b/c`` never matches (``src/label_file.h``, get_stem_from_spec; up to 3.7).  From 3.8
+        on (``tree``) up to three directories are compared, as long as they are literal (insert_spec).
         """
         if tree:
             directories = _directories(path)
@@ -106,11 +106,11 @@ class Rule(Value):
 
     @property
     def directories(self) -> Tuple[str, ...]:
-        """Return the literal first directories of the regex, below which libselinux keeps it from 3.8 on."""
+        """The literal leading directories of the regex, under which libselinux stores it from 3.8 on."""
         return _directories_of_regex(self.regex)
 
     def compiles(self) -> bool:
-        """Tell whether the regex is certainly a good one."""
+        """Return whether the regex is certainly valid."""
         from . import pcre
 
         return pcre.compiles(self.regex)
@@ -123,9 +123,9 @@ class Rule(Value):
 def escape(path: str) -> str:
     """Return the regex that matches exactly this path.
 
-    White space would end it, libselinux refuses a file with anything but ASCII, and quotes
-    cannot be quoted for ``semanage import``: all these are spelt out, byte by byte.  A backslash in the first of
-    several directories would keep the rule from ever matching (see Rule.reaches) but for a set.
+    White space would end the regex, libselinux refuses a file that is not ASCII, and quotes cannot be quoted for
+    ``semanage import``: such bytes are written as hexadecimal escapes.  With a backslash in the first of several
+    directories the rule would never match (see Rule.reaches); a set around the escape prevents that.
     """
     spelt = _bytes(re.sub(_SPECIAL, r"\\\1", path))
     escaped = "".join("\\x%02x" % byte if byte in b" \"'" or not 0x20 < byte < 0x7f else chr(byte) for byte in spelt)
@@ -136,16 +136,16 @@ def escape(path: str) -> str:
 
 
 def parse(text: str, file: str, types: Optional[Collection[str]] = None) -> Iterator[Rule]:
-    """Read a file_contexts file; lines that are no specification are passed over.
+    """Parse a file_contexts file; skip the lines that are not specifications.
 
-    With ``types``, only the rules that give one of these: a policy has thousands of others.
+    With ``types``, yield only the rules that give one of these types: a policy has thousands of others.
     """
     names = [_bytes(name) for name in types or ()]
     # Bytes are split at the white space of the C locale, as libselinux does.
     for number, line in enumerate(_bytes(text).split(b"\n"), 1):
         if types is not None and not any(name in line for name in names):
             continue
-        # Only three words are read, and nothing behind a NUL.
+        # libselinux reads only three words, and nothing after a NUL.
         written = line.split(b"\0")[0].split()[:3]
         if not written or written[0].startswith(b"#"):
             continue
@@ -164,17 +164,17 @@ def matching(rules: Iterable[Rule], path: str) -> List[Rule]:
 
 
 def candidates(rules: Iterable[Rule], path: str) -> List[Rule]:
-    """Return the rules that may match the path: a literal stem that differs dismisses all others.
+    """Return the rules that may match the path: those whose literal stem the path begins with.
 
-    A policy has thousands of rules: compiling a regex is dear, and even looking for its stem is.
-    Many begin alike, so first the beginnings are compared, once each.
+    A policy has thousands of rules, and compiling a regex or even finding its stem is slow.  Many begin alike, so the
+    beginnings are compared first, each once.
     """
-    found = []
+    near = []
     beginnings: Dict[str, bool] = {}
     for rule in rules:
         regex = rule.regex
         if "|" not in regex:
-            # All but its last character, which may turn out to be optional.
+            # Without the last character, which may be optional.
             beginning = regex[:8]
             possible = beginnings.get(beginning)
             if possible is None:
@@ -182,17 +182,17 @@ def candidates(rules: Iterable[Rule], path: str) -> List[Rule]:
             if not possible:
                 continue
         if path.startswith(stem(regex)):
-            found.append(rule)
-    return found
+            near.append(rule)
+    return near
 
 
-def may_overlap(one: Rule, other: Rule) -> bool:
-    """Tell whether two rules may match one path; certain for a regex that matches only one."""
-    for this, that in ((one, other), (other, one)):
-        path = literal(this.regex)
+def may_overlap(rule: Rule, other: Rule) -> bool:
+    """Return whether two rules may match the same path; exact if one of the regexes is literal."""
+    for first, second in ((rule, other), (other, rule)):
+        path = literal(first.regex)
         if path is not None:
-            return any(rule.judge(path) is not False for rule in candidates([that], path))
-    stems = stem(one.regex), stem(other.regex)
+            return any(match.judge(path) is not False for match in candidates([second], path))
+    stems = stem(rule.regex), stem(other.regex)
     return stems[0].startswith(stems[1]) or stems[1].startswith(stems[0])
 
 
@@ -201,50 +201,50 @@ def literal(regex: str) -> Optional[str]:
     if re.search(_SPECIAL, re.sub(_ESCAPED, "\0", regex)):
         return None
 
-    def meant(found: "Match[str]") -> str:
-        escaped = (found.group(1) or found.group(2))[1:]
+    def meant(match: "Match[str]") -> str:
+        escaped = (match.group(1) or match.group(2))[1:]
         return chr(int(escaped[1:], 16)) if len(escaped) > 1 else escaped
 
-    # Byte by byte: what is spelt out may be part of a character.
+    # Byte by byte: an escape may be a part of a character.
     path = re.sub(_ESCAPED, meant, _bytes(regex).decode("latin-1")).encode("latin-1")
     return path.decode("utf-8", "surrogateescape")
 
 
 def _first_directory(path: str) -> str:
-    """Return a path up to its second slash; empty where there is none."""
+    """Return a path up to its second slash; empty if there is none."""
     return path[:max(0, path.find("/", 1))]
 
 
 @lru_cache(maxsize=None)
 def _directories_of_regex(regex: str) -> Tuple[str, ...]:
-    found: List[str] = []
+    directories: List[str] = []
     start = 0
-    while len(found) < _DEPTH:
+    while len(directories) < _DEPTH:
         end = regex.find("/", start + 1)
         part = regex[start + 1:end]
         if end < 0 or not re.match(_STRICTLY_LITERAL, part):
             break
         if part:
-            found.append(_unescaped(part))
+            directories.append(_unescaped(part))
         start = end
-    return tuple(found)
+    return tuple(directories)
 
 
 def _directories(path: str) -> Tuple[str, ...]:
     """Return the first directories of a path that is looked up (lookup_find_deepest_node)."""
-    found: List[str] = []
+    directories: List[str] = []
     start = 0
-    while len(found) < _DEPTH and path.startswith("/", start):
+    while len(directories) < _DEPTH and path.startswith("/", start):
         end = path.find("/", start + 1)
         if end <= start + 1:
-            break  # none left, or two slashes
-        found.append(path[start + 1:end])
+            break  # no directory left, or two slashes
+        directories.append(path[start + 1:end])
         start = end
-    return tuple(found)
+    return tuple(directories)
 
 
 def _literal_directories(path: str) -> Tuple[str, ...]:
-    """Return the first directories of a literal rule (insert_spec): there, two slashes are one."""
+    """Return the first directories of a literal rule (insert_spec), which treats two slashes as one."""
     return _directories(re.sub("/{2,}", "/", path)) if path.startswith("/") else ()
 
 
@@ -258,7 +258,7 @@ def _bytes(text: str) -> bytes:
 
 @lru_cache(maxsize=None)
 def stem(regex: str) -> str:
-    """Return a literal prefix that every match of the regex must have."""
+    """Return the literal prefix of every path that the regex matches."""
     if "|" in regex and (re.search(_ODD, regex) or alternates(regex)):
         return ""
     prefix = re.match(r"(?:[^.^$?*+|\[({\\)\]}]|\\[^A-Za-z0-9])*", regex).group()  # type: ignore[union-attr]
@@ -270,11 +270,11 @@ def stem(regex: str) -> str:
 
 
 def alternates(regex: str) -> bool:
-    """Tell whether a regex has, or may have, alternatives outside of all groups."""
+    """Return whether a regex has, or may have, alternatives outside of all groups."""
     depth = 0
-    for one in re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", regex):
-        depth += (one == "(") - (one == ")")
-        if one == "|" and depth <= 0:
+    for character in re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", regex):
+        depth += (character == "(") - (character == ")")
+        if character == "|" and depth <= 0:
             return True
     return depth != 0
 
@@ -286,5 +286,5 @@ def type_of(context: str) -> str:
 
 
 def context_for(type_name: str, mls: bool) -> str:
-    """Return the context of a file-context rule for this type, as policies write it."""
+    """Return the context of a file-context rule for this type, as in policies."""
     return "system_u:object_r:%s%s" % (type_name, ":s0" if mls else "")

@@ -1,6 +1,4 @@
-"""The guards of daemon-reexec: conditions under which PID 1 is not re-executed."""
-
-
+"""The guards of daemon-reexec: conditions under which PID 1 is not re-executed.  Pure."""
 
 from . import labelcache
 from .labelcache import LabelCache
@@ -19,16 +17,16 @@ ALREADY_DONE = "already-done"
 NOT_PROVEN = "not-proven"
 SWITCHED_OFF = "switched-off"
 
-# systemd refuses below this (RELOAD_DISK_SPACE_MIN, since 233); 219 would freeze.
+# Bytes.  systemd refuses below this (RELOAD_DISK_SPACE_MIN, since 233); 219 would freeze.
 RUN_SPACE_NEEDED = 16 * 1024 * 1024
-# One for its state; and generators make their units anew, mounts among them, which are lost where they cannot.
+# One is for its state.  Generators also create their units anew, mounts included; without inodes these are lost.
 RUN_INODES_NEEDED = 100
-# Any other means that it starts, stops, or cannot tell (systemctl(1), is-system-running).
+# Any other state means that it is starting, stopping or unknown (systemctl(1), is-system-running).
 _SETTLED_STATES = ("running", "degraded", "maintenance")
 
 
 class Refusal(Value):
-    """A guard that refuses, and why; ``needless``: nothing shows that a re-exec is needed."""
+    """The guard that refuses, and the reason; ``needless``: there is no evidence that a re-exec is needed."""
 
     guard: str
     why: str
@@ -36,10 +34,10 @@ class Refusal(Value):
 
 
 class Need(Value):
-    """What shows whether a re-exec is needed.
+    """The evidence for and against a re-exec.
 
-    ``current`` says why PID 1 must have today's rules although its cache cannot be seen; ``proof`` is what shows
-    that it labels by older ones, or None; ``helped``: a milder remedy was taken in this run.
+    ``current``: why PID 1 must have the rules on disk although its cache cannot be read, or None.  ``proof``: what
+    proves that it labels by older rules, or None.  ``helped``: a milder remedy was taken in this run.
     """
 
     cache: LabelCache
@@ -48,16 +46,17 @@ class Need(Value):
     helped: bool = False
 
 
-def said(cache: LabelCache) -> str:
-    """Say why no remedy is needed for a label cache that is harmless."""
+def why_harmless(cache: LabelCache) -> str:
+    """Return why a harmless label cache needs no remedy."""
     return "PID 1's label cache is fresh" if cache.state == labelcache.FRESH else \
         "PID 1's label cache is old, and gives every socket here the right label"
 
 
 def needless(need: Need) -> Optional[Refusal]:
-    """Return the guard that says that no re-exec is needed, or None where one is."""
+    """Return the refusal of a re-exec that is not needed, or None if it is needed."""
     if need.cache.harmless or (need.current and need.proof is None):
-        return Refusal(MILDER_REMEDY_WORKS if need.helped else CACHE_NOT_STALE, need.current or said(need.cache), True)
+        guard = MILDER_REMEDY_WORKS if need.helped else CACHE_NOT_STALE
+        return Refusal(guard, need.current or why_harmless(need.cache), True)
     if need.proof is None:
         looks = "only looks outdated" if need.cache.state == labelcache.STALE else "cannot be seen"
         return Refusal(NOT_PROVEN, "PID 1's label cache %s, and nothing shows that it labels a socket wrongly%s" % (
@@ -66,7 +65,7 @@ def needless(need: Need) -> Optional[Refusal]:
 
 
 class Conditions(Value):
-    """What the other guards ask about; ``free_inodes`` is None where there is no limit."""
+    """What the other guards check; ``free_inodes`` is None if the file system has no limit."""
 
     milder: Optional[str]
     switched_off: Optional[str]
@@ -81,7 +80,7 @@ class Conditions(Value):
 
 def _busy(conditions: Conditions) -> Optional[str]:
     if conditions.manager_state not in _SETTLED_STATES:
-        return "the manager is %s" % (conditions.manager_state or "in a state that it does not tell")
+        return "the manager is %s" % (conditions.manager_state or "in an unknown state")
     return "jobs are queued for %s" % ", ".join(conditions.target_jobs) if conditions.target_jobs else None
 
 
@@ -95,10 +94,10 @@ def _full(conditions: Conditions) -> Optional[str]:
     return None
 
 
-# The guards of a re-exec that is needed, in the order in which they are asked: each says why it refuses, or None.
+# The guards of a needed re-exec, in the order in which they are checked.  Each returns why it refuses, or None.
 GUARDS: Sequence[Tuple[str, Callable[[Conditions], Optional[str]]]] = (
     (MILDER_REMEDY_WORKS, lambda conditions: conditions.milder),
-    (ALREADY_DONE, lambda conditions: "PID 1 was re-executed already, and its label cache is stale still"
+    (ALREADY_DONE, lambda conditions: "PID 1 was already re-executed, and its label cache is still stale"
      if conditions.already_done else None),
     (SWITCHED_OFF, lambda conditions: conditions.switched_off),
     (CONTAINER, lambda conditions: "this is a container (%s); PID 1 may forget its services" % conditions.container

@@ -1,4 +1,4 @@
-"""What is wrong with each socket, and what mends it.  Pure: facts in, reports out."""
+"""Judge what is wrong with each socket, and find the remedy: facts in, reports out.  Pure."""
 
 import shlex
 
@@ -11,7 +11,7 @@ from .outcome import SocketReport
 from .sockets import SocketView
 from .typed import List, Optional, Tuple
 
-# A remedy in words, where a command does not say it all, and the command, where there is one.
+# A remedy in words, if a command is not enough, and the command, if there is one.
 Remedy = Tuple[Optional[str], Optional[str]]
 
 
@@ -21,8 +21,8 @@ def reports(facts: Facts) -> List[SocketReport]:
     cache = facts.cache
     looks_old = cache.state == STALE or (cache.state == UNKNOWN and not facts.host.offline and facts.privileged
                                          and evidence.why_current(facts) is None)
-    wrong = None if cache.wrong is None else [one.path for one in cache.wrong]
-    found = []
+    wrong = None if cache.wrong is None else [socket.path for socket in cache.wrong]
+    judged = []
     for view in facts.sockets:
         # Where PID 1 was not asked, its cache may matter for what a profile is about, and for what is wrong.
         concerned = view.path in wrong if wrong is not None else (
@@ -34,12 +34,12 @@ def reports(facts: Facts) -> List[SocketReport]:
             report = _report(facts, view, cause)
         elif client and view.seen.exists and view.present:
             report = client_report(facts, view, client)
-        found.append(report if report.problem else _mode_report(view))
-    return found
+        judged.append(report if report.problem else _mode_report(view))
+    return judged
 
 
 def client_report(facts: Facts, view: SocketView, client: ClientFacts) -> SocketReport:
-    """Judge whether a domain may connect to a socket with which nothing else is wrong."""
+    """Judge whether a domain may connect to a socket that is otherwise right."""
     denied = access.denied(client.checks)
     if denied is None:
         return SocketReport(view, None, None)
@@ -57,7 +57,7 @@ def client_report(facts: Facts, view: SocketView, client: ClientFacts) -> Socket
 
 
 def _mode_report(view: SocketView) -> SocketReport:
-    """Judge whether file modes let the profile's user connect to a socket with which nothing else is wrong."""
+    """Judge whether file modes let the profile's user connect to a socket that is otherwise right."""
     refused = modes.refusal(view.seen.reach) if view.present else None
     if refused is None:
         return SocketReport(view, None, None)
@@ -72,7 +72,7 @@ def _report(facts: Facts, view: SocketView, cause: str) -> SocketReport:
 
 
 def _remedy(facts: Facts, view: SocketView, cause: str) -> Remedy:
-    """Return the remedy for a cause: its own, or what the rule, the profile or PID 1 needs."""
+    """Return the remedy for a cause: from the table, or from the decision about the rule, or a command."""
     own = causes.named(cause).remedy
     if own:
         return own.format(type=view.wanted.type, path=view.path), None
@@ -88,11 +88,11 @@ def _remedy(facts: Facts, view: SocketView, cause: str) -> Remedy:
 
 
 def _command(facts: Facts, view: SocketView, cause: str) -> Remedy:
-    """Return the command that mends a socket; without a profile there is no repair, but one step at a time."""
+    """Return the command that repairs a socket; a unit without a profile has no ``repair``, only single steps."""
     unit = shlex.quote(view.unit)
     if view.wanted.restart == "never" and view.socket_wrong(facts.same_type):
         command = "systemctl restart %s" % unit
-        return "%s (the profile forbids to do it for you)" % command, command
+        return "%s (the profile forbids an automatic restart)" % command, command
     if view.profile:
         return None, facts.host.command("%s %s" % (plan.REPAIR_COMMAND, unit))
     if cause != causes.LABEL_CACHE_STALE:

@@ -1,4 +1,4 @@
-"""The layout of text output: 80 columns, names and values in two columns, colour only on request.  Pure."""
+"""Lay out text output: 80 columns, names and values in two columns, colour on request.  Pure."""
 
 import re
 
@@ -13,14 +13,14 @@ _CONTROL = "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 
 def printable(text: str) -> str:
-    """Return a text without control characters; anybody can choose a name that holds some."""
+    """Replace control characters in a text; unprivileged users can choose names that contain some."""
     return re.sub(_CONTROL, "?", text)
 
 
 def wrap(text: str, indent: int = 0, first: Optional[str] = None) -> List[str]:
-    """Return the lines of a text, indented; no word is ever broken, for labels and paths are copied from here.
+    """Wrap a text into indented lines; never break a word, as users copy labels and paths from here.
 
-    ``first`` stands before the first line instead of its indentation.
+    ``first`` replaces the indentation of the first line.
     """
     import textwrap
 
@@ -31,17 +31,17 @@ def wrap(text: str, indent: int = 0, first: Optional[str] = None) -> List[str]:
 
 
 def entry(name: str, text: str, indent: int = _INDENT) -> List[str]:
-    """Return the lines of a value and its name before it."""
+    """Return the lines of a name and its value."""
     return wrap(text, indent + _NAME + 1, "%*s%-*s " % (indent, "", _NAME, name))
 
 
 def table(rows: Sequence[Sequence[str]]) -> List[str]:
-    """Return rows with their columns below each other."""
+    """Return the lines of a table with aligned columns."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
 def paint(text: str, kind: str, colour: bool) -> str:
-    """Return the text in the colour for something good or bad, or as it is."""
+    """Return the text in the colour for ``kind`` (good, bad, heading), or unchanged."""
     return _COLOURS[kind] + text + _PLAIN if colour else text

@@ -1,7 +1,7 @@
 """Who may connect to a socket by file modes and access control lists.  Pure.
 
-connect(2) and sendto(2) take search permission on each directory on the way and write permission on the inode of the
-socket, whatever type it has (unix(7)).  A socket in the abstract namespace has no inode; no path leads to one.
+connect(2) and sendto(2) require search permission on each directory in the path, and write permission on the inode
+of the socket, whatever its type (unix(7)).  A socket in the abstract namespace has neither an inode nor a path.
 """
 
 import shlex
@@ -13,7 +13,7 @@ WRITE = 2
 SEARCH = 1
 _VERBS = {WRITE: "write", SEARCH: "search"}
 
-# Who decides about a permission.
+# Which entry decides about a permission.
 OWNER = "being its owner"
 GROUP = "being in its group"
 OTHERS = "being neither its owner nor in its group"
@@ -35,7 +35,7 @@ class AclEntry(Value):
 
 
 class Permissions(Value):
-    """Who may do what with an inode; ``owner`` and ``group`` are names, or numbers where there is no name."""
+    """The permissions of an inode; ``owner`` and ``group`` are names, or numbers if there is no name."""
 
     path: str
     uid: int
@@ -50,7 +50,7 @@ class Permissions(Value):
 
 
 class User(Value):
-    """The credentials of a user: ``groups`` has the primary group, whose name is ``group``, too."""
+    """The credentials of a user; ``groups`` includes the primary group, whose name is ``group``."""
 
     name: str
     uid: int
@@ -59,10 +59,10 @@ class User(Value):
 
 
 class Reach(Value):
-    """What file modes ask of who connects to a socket, and who the user that the profile names is.
+    """The file modes that matter to a client of a socket, and the user that the profile names.
 
-    ``directories``: in the order in which they are searched; ``socket``: None where there is none, or it was not seen;
-    ``unseen``: why not all of this could be read; ``user``: None where none is named, or this host does not have it.
+    ``directories``: in the order in which they are searched.  ``socket``: None: it does not exist, or was not read.
+    ``unseen``: why not all of this could be read.  ``user``: None: the profile names none, or it does not exist.
     """
 
     directories: Sequence[Permissions] = ()
@@ -72,7 +72,7 @@ class Reach(Value):
 
 
 class Refusal(Value):
-    """A permission that a user does not have; ``why`` says who decided."""
+    """A permission that a user does not have; ``why``: which entry decided."""
 
     user: User
     inode: Permissions
@@ -86,15 +86,15 @@ class Refusal(Value):
 
 
 def octal(mode: int) -> str:
-    """Return a mode as systemd and chmod(1) take it."""
+    """Return a mode in the notation of systemd and chmod(1)."""
     return "%04o" % mode
 
 
 def parse_acl(value: bytes) -> List[AclEntry]:
-    """Read an extended attribute that holds an access control list.  Raises ValueError for what is none.
+    """Parse an access control list from its extended attribute; raise ValueError if it is not valid.
 
-    linux/posix_acl_xattr.h: a version of four bytes, then for each entry its tag and permissions (two bytes each) and
-    its ID (four), all little-endian.
+    The format (linux/posix_acl_xattr.h): a version of four bytes, then for each entry its tag and its permissions (two
+    bytes each) and its ID (four bytes), all little-endian.
     """
     if len(value) % 8 != 4 or int.from_bytes(value[:4], "little") != _VERSION:
         raise ValueError("not an access control list of version %d" % _VERSION)
@@ -103,10 +103,11 @@ def parse_acl(value: bytes) -> List[AclEntry]:
 
 
 def allowed(inode: Permissions, user: User, permission: int) -> Tuple[bool, str]:
-    """Tell whether a user has a permission, and who decided.
+    """Return whether a user has a permission, and which entry decided.
 
-    This is acl_permission_check() of Linux (fs/namei.c).  Unlike acl(5), it does not look at an access control list
-    whose mask is empty: then who is not in the group has what the others have, even if an entry names the user.
+    This implements acl_permission_check() of Linux (fs/namei.c).  Unlike acl(5), Linux ignores an access control list
+    with an empty mask: then a user who is not in the group has the permissions of others, even if an entry names the
+    user.
     """
     if user.uid == inode.uid:
         return _has(inode.mode >> 6, permission), OWNER
@@ -122,27 +123,28 @@ def _has(permissions: int, wanted: int) -> bool:
 
 
 def _allowed_by_acl(inode: Permissions, user: User, permission: int) -> Tuple[bool, str]:
-    """Do what posix_acl_permission() of Linux (fs/posix_acl.c) does, for who is not the owner."""
-    mask = next((one.permissions for one in inode.acl if one.tag == _MASK), 7)
-    for one in inode.acl:
-        if one.tag == _USER and one.id == user.uid:
-            return _has(one.permissions & mask, permission), ACL_USER
-    groups = [one.permissions for one in inode.acl
-              if (one.tag == _GROUP_OBJ and inode.gid in user.groups) or (one.tag == _GROUP and one.id in user.groups)]
+    """Implement posix_acl_permission() of Linux (fs/posix_acl.c) for users other than the owner."""
+    mask = next((entry.permissions for entry in inode.acl if entry.tag == _MASK), 7)
+    for entry in inode.acl:
+        if entry.tag == _USER and entry.id == user.uid:
+            return _has(entry.permissions & mask, permission), ACL_USER
+    groups = [entry.permissions for entry in inode.acl
+              if (entry.tag == _GROUP_OBJ and inode.gid in user.groups)
+              or (entry.tag == _GROUP and entry.id in user.groups)]
     if groups:
-        return any(_has(one & mask, permission) for one in groups), ACL_GROUPS
-    return any(_has(one.permissions, permission) for one in inode.acl if one.tag == _OTHER), ACL_OTHERS
+        return any(_has(permissions & mask, permission) for permissions in groups), ACL_GROUPS
+    return any(_has(entry.permissions, permission) for entry in inode.acl if entry.tag == _OTHER), ACL_OTHERS
 
 
 def refusal(reach: Reach) -> Optional[Refusal]:
-    """Return the first permission that the user of the profile lacks; None: there is none, or that is not known.
+    """Return the first permission that the user of the profile lacks; None: there is none, or it is unknown.
 
-    Root is taken to have CAP_DAC_OVERRIDE.
+    Root is assumed to have CAP_DAC_OVERRIDE.
     """
     user = reach.user
     if user is None or user.uid == 0 or reach.socket is None or reach.unseen:
         return None
-    for inode, permission in [(one, SEARCH) for one in reach.directories] + [(reach.socket, WRITE)]:
+    for inode, permission in [(directory, SEARCH) for directory in reach.directories] + [(reach.socket, WRITE)]:
         granted, why = allowed(inode, user, permission)
         if not granted:
             return Refusal(user, inode, permission, why)
@@ -150,20 +152,20 @@ def refusal(reach: Reach) -> Optional[Refusal]:
 
 
 def open_to_all(reach: Reach) -> bool:
-    """Tell whether every user may connect that no entry, owner or group singles out."""
+    """Return whether every user may connect who is neither the owner, nor in the group, nor named in an entry."""
     return reach.socket is not None and not reach.unseen and _has(reach.socket.mode, WRITE) \
-        and all(_has(one.mode, SEARCH) for one in reach.directories)
+        and all(_has(directory.mode, SEARCH) for directory in reach.directories)
 
 
 class Remedy(Value):
-    """What would give a user a permission, in words, and the command, where there is one."""
+    """What would give a user a permission, in words, and the command, if there is one."""
 
     words: str
     command: Optional[str]
 
 
 def remedy(refused: Refusal, unit: str) -> Remedy:
-    """Say what would let the user connect to a socket of a unit (empty: no unit made the socket)."""
+    """Return what would let the user connect to a socket of a unit (empty: no unit created the socket)."""
     inode, user = refused.inode, refused.user
     path, name, socket = shlex.quote(inode.path), shlex.quote(user.name), refused.permission == WRITE
     if inode.acl and refused.why != OWNER:

@@ -1,6 +1,4 @@
-"""What a verb found and did, as a value."""
-
-
+"""The outcome of a verb as a value: what it found and did.  Pure."""
 
 from . import plan, sockets
 from .facts import Facts
@@ -9,7 +7,7 @@ from .typed import Optional, Sequence, Value
 
 
 class SocketReport(Value):
-    """One socket, judged; ``command`` is the remedy where that is a single command."""
+    """One judged socket; ``command`` is the remedy if that is a single command."""
 
     view: sockets.SocketView
     problem: Optional[str]
@@ -20,7 +18,7 @@ class SocketReport(Value):
 class Outcome(Value):
     """What a verb found and did.
 
-    ``by_hand``: what is left for the administrator; ``error``: why the result could not be read.
+    ``by_hand``: messages on what the administrator has to do.  ``error``: why the result could not be read.
     """
 
     facts: Facts
@@ -32,16 +30,18 @@ class Outcome(Value):
 
     @property
     def changed(self) -> bool:
-        """Tell whether anything was done (asking PID 1 to look a label up changes nothing)."""
-        return any(one.outcome == DONE and one.step != plan.LOOK_A_LABEL_UP for one in self.results)
+        """Return whether anything was changed (a label look-up by PID 1 changes nothing)."""
+        return any(result.outcome == DONE and result.step != plan.LOOK_A_LABEL_UP for result in self.results)
 
     @property
     def refused(self) -> bool:
-        """Tell whether a guard refused something that is needed."""
-        return any(one.outcome == REFUSED for one in self.results)
+        """Return whether a guard refused something that is needed."""
+        return any(result.outcome == REFUSED for result in self.results)
 
     @property
     def ok(self) -> bool:
-        """Tell whether nothing is wrong any more."""
-        return not any(one.problem for one in self.sockets) and not self.by_hand and self.error is None \
-            and not any(one.outcome in (REFUSED, FAILED) for one in self.results if one.step != plan.LOOK_A_LABEL_UP)
+        """Return whether nothing is wrong any more."""
+        failed = any(result.outcome in (REFUSED, FAILED) and result.step != plan.LOOK_A_LABEL_UP
+                     for result in self.results)
+        return not failed and not any(socket.problem for socket in self.sockets) and not self.by_hand \
+            and self.error is None

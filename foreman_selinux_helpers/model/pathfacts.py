@@ -1,4 +1,4 @@
-"""What is seen of one path, as values."""
+"""The facts about one path.  Pure."""
 
 from .errors import UsageError
 from .facts import Host
@@ -12,7 +12,7 @@ from .winner import Verdict
 
 
 class Inode(Value):
-    """What is at a path: its file type, its label, where a symbolic link leads, and who may do what with it."""
+    """A file at a path: its file type, label and permissions, and the target of a symbolic link."""
 
     kind: str
     label: Optional[str]
@@ -33,12 +33,12 @@ class Listener(Value):
 
 
 class PathFacts(Value):
-    """What was seen of a path, looked at as one file type.
+    """The facts about a path and one file type.
 
-    ``inode``: what is there, of any file type; ``expected``: what libselinux answers.  ``meant``: a rule that names
-    exactly this path, but for another file type or in a spelling under which it cannot match; looked for where no
-    profile says what is wanted.  ``customizable``, ``keeps_labels``: whether restorecon(8) leaves the label alone,
-    and whether the file system keeps labels; looked at where no unit and no profile names the path.
+    ``inode``: the file there, of any file type.  ``expected``: what libselinux answers.  ``meant``: a rule for exactly
+    this path, but for another file type or in a spelling that cannot match; read if no profile names the path.
+    ``customizable``: restorecon(8) leaves the label alone.  ``keeps_labels``: the file system keeps labels.  Both are
+    read if no unit and no profile names the path.
     """
 
     host: Host
@@ -54,12 +54,12 @@ class PathFacts(Value):
 
     @property
     def live(self) -> bool:
-        """Tell whether labels mean something here."""
+        """Return whether the labels of files are meaningful here."""
         return self.host.offline is None
 
     @property
     def own(self) -> Optional[Inode]:
-        """What is there, if it is of the file type that the path is looked at as."""
+        """The file there, if it has the file type in question."""
         return self.inode if self.inode and self.inode.kind == self.file_type else None
 
 
@@ -75,7 +75,7 @@ class UnitSocket(Value):
 
 
 def plain_path(path: str) -> str:
-    """Return the path without what changes nothing; raise UsageError for what is no absolute path."""
+    """Return the path in its shortest form; raise UsageError if it is not absolute."""
     try:
         path.encode("utf-8")
     except UnicodeError as error:

@@ -1,8 +1,8 @@
-"""Regexes of file contexts, which are PCRE's, judged with Python's.  Pure.
+"""Judge the regexes of file contexts, which are PCRE's, with Python's ``re``.  Pure.
 
-What both read alike is compiled here: characters, sets, groups, alternatives, quantifiers and
-anchors, so everything that policies use.  Anything else (look-around, back references,
-possessive quantifiers, ``\\Q``, ``\\h``, ...) cannot be judged here.
+Only what both read alike is judged: characters, sets, groups, alternatives, quantifiers and anchors, which is all
+that policies use.  Anything else (look-around, back references, possessive quantifiers, ``\\Q``, ``\\h``, ...) is
+left to libselinux.
 """
 
 import re
@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from .typed import List, Match, Optional, Pattern
 
-# Escapes that mean the same to both, in and out of a set.
+# Escapes that mean the same to both, inside and outside of a set.
 _ESCAPE = r"\\(?:[^A-Za-z0-9]|[dDsSwWafnrt]|x[0-9A-Fa-f]{2})"
-# A set as a whole.  A hyphen beside a class such as [:digit:] is a range to one and none to the other.
+# A whole set.  A hyphen beside a class such as [:digit:] is a range to only one of the two.
 _SET = r"\[(?![:.=])\^?\]?(?:[^\]\\\[]|%s|\[(?![:.=])|(?<!-)\[:\^?[a-z]+:\](?!-(?!\])))*\]" % _ESCAPE
 _TOKEN = re.compile(r"(?:(?P<set>%s)|[^\\\[({?*+]|%s|\((?:\?:)?(?![?*]))"
                     r"(?:(?P<repeated>[?*+]|\{[0-9]+(?:,[0-9]*)?\})\??(?![?*+{]))?" % (_SET, _ESCAPE), re.DOTALL)
@@ -23,24 +23,24 @@ _CLASSES = {
     "punct": r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e", "space": r"\s", "upper": "A-Z", "word": r"\w",
     "xdigit": "0-9A-Fa-f",
 }
-# PCRE compiles to 64 KiB at most, libselinux takes 4,096 characters: far below that both agree.
+# PCRE compiles to 64 KiB at most, and libselinux takes 4,096 characters.  Within this limit both agree.
 _SIZE = 4096
 _DEPTH = 100
 
 
 def matches(regex: str, path: str) -> Optional[bool]:
-    """Tell whether libselinux sees the path matched by the regex; None if that cannot be judged here.
+    """Return whether the regex matches the path for libselinux; None: that cannot be judged here.
 
-    libselinux puts the regex between ``^`` and ``$`` without a group of its own and then searches,
-    so that each of two alternatives is bound on one side only; and ``$`` also matches before a
-    last newline (``src/label_file.h``, compile_regex).
+    libselinux puts the regex between ``^`` and ``$`` without a group, and then searches, so that each of two
+    alternatives is anchored on one side only.  ``$`` also matches before a final newline
+    (``src/label_file.h``, compile_regex).
     """
     pattern = _compiled(regex)
     return None if pattern is None else pattern.search(path.encode("utf-8", "surrogateescape")) is not None
 
 
 def compiles(regex: str) -> bool:
-    """Tell whether the regex is certainly a good one: both read it, and Python takes it."""
+    """Return whether the regex is certainly valid: both read it alike, and Python compiles it."""
     return _compiled(regex) is not None
 
 
@@ -52,12 +52,12 @@ def _compiled(regex: str) -> Optional[Pattern[bytes]]:
     try:
         return re.compile(translated.encode("ascii"), re.DOTALL)
     except (re.error, RecursionError, OverflowError):
-        return None  # perhaps it is none to PCRE either
+        return None  # it may be invalid for PCRE as well
 
 
 def _translated(regex: str) -> Optional[str]:
-    """Return an anchored regex as Python writes it, or None."""
-    if any(not 0x20 < ord(one) < 0x7f for one in regex) or regex.count("(") > _DEPTH:
+    """Return an anchored regex in Python's syntax, or None."""
+    if any(not 0x20 < ord(character) < 0x7f for character in regex) or regex.count("(") > _DEPTH:
         return None
     anchored = "^%s$" % regex
     parts: List[str] = []
@@ -80,18 +80,18 @@ def _translated(regex: str) -> Optional[str]:
 
 
 def _set(written: str) -> Optional[str]:
-    """Return a set as Python writes it, or None."""
+    """Return a set in Python's syntax, or None."""
     if "--" in written:
         return None
 
-    def part(found: "Match[str]") -> str:
-        if found.group("special"):
-            return "\\" + found.group()
-        name = found.group("name")
+    def part(match: "Match[str]") -> str:
+        if match.group("special"):
+            return "\\" + match.group()
+        name = match.group("name")
         if name is None:
-            return found.group()
+            return match.group()
         translated = _CLASSES.get(name, "")
-        if found.group("negated"):
+        if match.group("negated"):
             translated = translated.upper() if name in ("digit", "space", "word") else ""
         return translated or "\0"
 

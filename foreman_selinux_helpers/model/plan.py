@@ -1,6 +1,4 @@
-"""What a repair will do, as a value: text, JSON and dry run all print the same.  Pure."""
-
-
+"""The plan of a repair as a value: text, JSON and dry run all print the same.  Pure."""
 
 from .. import PROGRAM
 from . import rules, sockets
@@ -15,7 +13,7 @@ LOAD_POLICY = "load-policy"
 DAEMON_RELOAD = "daemon-reload"
 DAEMON_REEXEC = "daemon-reexec"
 START = "start"
-# Everything that can be a step, but for what mends sockets (sockets.ACTIONS).
+# All steps except those that repair sockets (sockets.ACTIONS).
 STEPS = (REGISTER, UNREGISTER, LOOK_A_LABEL_UP, LOAD_POLICY, DAEMON_RELOAD, DAEMON_REEXEC, START)
 
 DONE = "done"
@@ -23,7 +21,7 @@ NOT_NEEDED = "not-needed"
 REFUSED = "refused"
 FAILED = "failed"
 
-# What is typed to have a verb do its work.
+# The commands of the verbs.
 REPAIR_COMMAND = PROGRAM + " repair"
 UNREGISTER_COMMAND = PROGRAM + " unregister"
 RESTART_COMMAND = PROGRAM + " restart"
@@ -31,11 +29,11 @@ REEXEC_COMMAND = PROGRAM + " reexec"
 
 INIT = "PID 1"
 KERNEL = "kernel"
-CUT_SHORT = "a restart that was cut short had stopped it"
+INTERRUPTED = "an interrupted restart had stopped it"
 
 
 class Step(Value):
-    """One thing that is going to be done."""
+    """One planned step."""
 
     step: str
     target: str
@@ -53,37 +51,37 @@ class Result(Value):
 
 
 def rule_steps(decisions: Sequence[rules.Decision]) -> List[Step]:
-    """Return the steps of one policy-store transaction."""
+    """Return the steps of one transaction in the policy store."""
     steps = []
-    for one in decisions:
-        if one.action in (rules.ADD, rules.MODIFY):
-            steps.append(Step(REGISTER, str(one.rule), one.reason))
-        elif one.action == rules.REMOVE:
-            steps.append(Step(UNREGISTER, str(one.rule), one.reason))
+    for decision in decisions:
+        if decision.action in (rules.ADD, rules.MODIFY):
+            steps.append(Step(REGISTER, str(decision.rule), decision.reason))
+        elif decision.action == rules.REMOVE:
+            steps.append(Step(UNREGISTER, str(decision.rule), decision.reason))
     return steps
 
 
 def start_steps(units: Sequence[str]) -> List[Step]:
-    """Return the steps that start what a run which was cut short had stopped."""
-    return [Step(START, unit, CUT_SHORT) for unit in units]
+    """Return the steps that start the units that an interrupted run had stopped."""
+    return [Step(START, unit, INTERRUPTED) for unit in units]
 
 
 def socket_actions(facts: Facts, cache_stale: bool = False) -> Tuple[List[Action], List[str]]:
-    """Return what mends the sockets, and what is left for the administrator; see sockets.actions()."""
-    found: List[Action] = []
+    """Return the actions that repair the sockets, and messages for the administrator; see sockets.actions()."""
+    actions: List[Action] = []
     by_hand: List[str] = []
     if facts.host.offline:
-        return found, by_hand
+        return actions, by_hand
     present = [view for view in facts.sockets if view.present]
     for unit in dict.fromkeys(view.unit for view in present):
         views = [view for view in present if view.unit == unit]
         executable = facts.executables.get(unit) if any(view.seen.listening for view in views) else None
-        actions, unmended = sockets.actions(views, executable, facts.same_type, cache_stale)
-        found += actions
+        of_unit, unmended = sockets.actions(views, executable, facts.same_type, cache_stale)
+        actions += of_unit
         by_hand += unmended
-    return found, by_hand
+    return actions, by_hand
 
 
 def socket_steps(actions: Sequence[Action]) -> List[Step]:
-    """Return the steps that mend sockets."""
+    """Return the steps of some actions."""
     return [Step(*action) for action in actions]

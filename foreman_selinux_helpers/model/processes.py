@@ -1,11 +1,11 @@
-"""Processes that label by outdated rules: what they would label wrongly, and what renews them.  Pure."""
+"""Judge processes that label by outdated rules: what they would label wrongly, and what renews them.  Pure."""
 
 import shlex
 
 from .filecontexts import type_of
 from .labelcache import Wrong
 from .plan import DAEMON_REEXEC, DAEMON_RELOAD, LOAD_POLICY
-from .processfacts import ProcessFacts, Seen
+from .processfacts import ProcessFacts, Program
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
 from .remedies import command
 from .typed import Callable, List, Mapping, Optional, Sequence, Tuple, Value
@@ -14,12 +14,12 @@ from .typed import Callable, List, Mapping, Optional, Sequence, Tuple, Value
 class Process(Value):
     """A process whose label cache is outdated.
 
-    ``held``: the outdated databases; ``since``: when the one was put on disk that it does not hold, in
-    seconds since the epoch; ``renews_itself``: at its next look-up; ``renew``: the command that renews
-    it now, or None where only who started it can.
+    ``held``: the outdated databases.  ``since``: when the database that it does not hold was written, in seconds
+    since the epoch.  ``renews_itself``: it renews its cache at its next look-up.  ``renew``: the command that renews
+    it now, or None if it must be restarted in the way it was started.
 
-    ``harmless``: it would label the sockets of this host rightly all the same (None: unknown, and ``unseen``
-    says why); ``wrong``: those that it would not; ``assumed``: what was taken for granted of its copy.
+    ``harmless``: it would still label all sockets of this host correctly (None: unknown, and ``unseen`` says why).
+    ``wrong``: the sockets that it would label wrongly.  ``assumed``: what was assumed about its copy.
     """
 
     pid: int
@@ -39,48 +39,48 @@ class Process(Value):
 
 def judge(facts: ProcessFacts, same_type: Callable[[str, str], bool]) -> List[Process]:
     """Judge every outdated process."""
-    found = []
+    processes = []
     for holder in facts.outdated:
-        refresh = facts.build.refresh if facts.build and holder.seen.systemd else None
-        itself, renew = renewal(holder.seen, refresh, facts.policy_load_due)
-        process = Process(holder.seen.pid, holder.comm, holder.seen.unit, holder.cache.state, holder.held,
+        refresh = facts.build.refresh if facts.build and holder.program.systemd else None
+        itself, renew = renewal(holder.program, refresh, facts.policy_load_due)
+        process = Process(holder.program.pid, holder.comm, holder.program.unit, holder.cache.state, holder.held,
                           holder.since, itself, renew, holder.cache.evidence, unseen=holder.unasked)
-        found.append(process if holder.answers is None else judged(
+        processes.append(process if holder.answers is None else judged(
             process, holder.answers, facts.expected, same_type)._replace(assumed=holder.assumed))
-    return found
+    return processes
 
 
-def renewal(seen: Seen, refresh: Optional[str], policy_load_due: bool) -> Tuple[bool, Optional[str]]:
-    """Tell whether a process renews its label cache itself, and the command that renews it now.
+def renewal(program: Program, refresh: Optional[str], policy_load_due: bool) -> Tuple[bool, Optional[str]]:
+    """Return whether a process renews its label cache itself, and the command that renews it now.
 
-    ``refresh`` is the behaviour of systemd's programs, ``policy_load_due`` that the kernel has not
-    loaded a policy since the rules changed, which is what they notice.
+    ``refresh``: the refresh behaviour of systemd's programs.  ``policy_load_due``: the kernel has not loaded a policy
+    since the rules changed, so that these programs have not noticed the change.
     """
-    if seen.systemd and refresh == ON_POLICY_LOAD and policy_load_due:
+    if program.systemd and refresh == ON_POLICY_LOAD and policy_load_due:
         return False, command(LOAD_POLICY)
-    itself = seen.systemd and refresh == ON_POLICY_LOAD
-    if seen.pid == 1:
+    itself = program.systemd and refresh == ON_POLICY_LOAD
+    if program.pid == 1:
         return itself, command(DAEMON_RELOAD if refresh == ON_DAEMON_RELOAD else DAEMON_REEXEC)
-    if seen.manager:
-        # A user's own manager is told by the user (systemctl(1)); -M USER@ came with 248.
+    if program.manager:
+        # Only the user can talk to the user's manager (systemctl(1)); -M USER@ exists since 248.
         return itself, "runuser -u %s -- env XDG_RUNTIME_DIR=/run/user/%d systemctl --user daemon-reexec" % (
-            shlex.quote(seen.user), seen.user_id)
-    if seen.unit and seen.unit.endswith(".service") and not seen.unit.startswith("user@"):
-        return itself, "systemctl restart %s" % shlex.quote(seen.unit)
+            shlex.quote(program.user), program.user_id)
+    if program.unit and program.unit.endswith(".service") and not program.unit.startswith("user@"):
+        return itself, "systemctl restart %s" % shlex.quote(program.unit)
     return itself, None
 
 
 def judged(process: Process, answers: Mapping[str, Optional[str]], expected: Mapping[str, Optional[str]],
            same_type: Callable[[str, str], bool]) -> Process:
-    """Compare what a process's own copy answers for sockets (labels by path) with what the rules on disk give."""
+    """Compare the answers of a process's own copy (labels by path) with those of the rules on disk."""
     wrong = [Wrong(path, answers[path], right) for path, right in expected.items()
              if not _same(answers[path], right, same_type)]
     return process._replace(harmless=not wrong, wrong=wrong)
 
 
-def _same(one: Optional[str], other: Optional[str], same_type: Callable[[str, str], bool]) -> bool:
-    """Tell whether two labels are the same, by whatever name of the type."""
-    if one == other or one is None or other is None:
-        return one == other
-    ours, theirs = one.split(":", 3), other.split(":", 3)
-    return ours[:2] + ours[3:] == theirs[:2] + theirs[3:] and same_type(type_of(one), type_of(other))
+def _same(label: Optional[str], other: Optional[str], same_type: Callable[[str, str], bool]) -> bool:
+    """Return whether two labels are the same, aliases of the type resolved."""
+    if label == other or label is None or other is None:
+        return label == other
+    ours, theirs = label.split(":", 3), other.split(":", 3)
+    return ours[:2] + ours[3:] == theirs[:2] + theirs[3:] and same_type(type_of(label), type_of(other))

@@ -1,16 +1,14 @@
-"""What is known of the processes that label by outdated rules, as values.  Pure."""
-
-
+"""The facts about processes that label by outdated rules.  Pure."""
 
 from .labelcache import NONE, LabelCache
 from .refresh import Build
 from .typed import List, Mapping, Optional, Sequence, Value
 
 
-class Seen(Value):
-    """What is known of a process before it is judged: who it is, and what it runs.
+class Program(Value):
+    """A process before it is judged.
 
-    ``systemd``: it is one of systemd's programs, and still the one on disk; ``manager``: it is a manager of units.
+    ``systemd``: it runs one of systemd's programs, the one on disk.  ``manager``: it is a manager of units.
     """
 
     pid: int
@@ -24,11 +22,11 @@ class Seen(Value):
 class Holder(Value):
     """A process that holds outdated databases.
 
-    ``held``, ``since``: as in Process; ``answers``: the labels that its own copy gives to sockets, by path, or None:
-    ``unasked`` says why; ``assumed``: what was taken for granted of its copy.
+    ``held``, ``since``: as in Process.  ``answers``: the labels that its own copy gives to sockets, by path, or None;
+    then ``unasked`` says why.  ``assumed``: what was assumed about its copy.
     """
 
-    seen: Seen
+    program: Program
     comm: str
     cache: LabelCache
     held: List[str]
@@ -41,9 +39,9 @@ class Holder(Value):
 class ProcessFacts(Value):
     """All processes that label by rules.
 
-    ``fresh``: how many hold the databases on disk; ``unseen``: how many may not be read; ``unknown``: a reason for
-    each of which it cannot be told whether it is outdated; ``expected``: the labels that the rules on disk give to
-    the sockets; ``build``: the running systemd, where a program of it is outdated.
+    ``fresh``: the number that hold the databases on disk.  ``unseen``: the number that the caller may not read.
+    ``unknown``: for each process whose state is unknown, the reason.  ``expected``: the labels that the rules on disk
+    give to the sockets.  ``build``: the running systemd, if one of its programs is outdated.
     """
 
     outdated: Sequence[Holder] = ()

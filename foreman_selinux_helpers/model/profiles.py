@@ -1,4 +1,4 @@
-"""Profiles: which socket units a package owns, and which type their sockets must have."""
+"""Parse profiles: which socket units a package owns, and which type their sockets must have.  Pure."""
 
 import re
 
@@ -8,24 +8,24 @@ from .typed import TYPE_CHECKING, Dict, List, Optional, Sequence, Set, Tuple, Va
 if TYPE_CHECKING:
     import configparser
 
-# The values by key, by section.
+# The sections of a profile, and the values of each by key.
 Sections = Dict[str, Dict[str, str]]
 
-RESTART_POLICIES = ("auto", "always", "never")
+RESTARTS = ("auto", "always", "never")
 _KEYS = ("type", "path", "regex", "client", "user", "restart")
-# systemd.unit(5): the characters of a unit name and its length.  The first may not be "-": it would be an
-# option.  A template without an instance is no unit, and systemctl would refuse all others along with it.
+# systemd.unit(5): the characters of a unit name and its length.  The first may not be "-": it would be an option.
+# A template without an instance is not a unit: systemctl would refuse the whole command line.
 _UNIT = r"(?=.{1,255}\Z)[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*(?:@[A-Za-z0-9:_.\\@-]+)?\.socket\Z"
 _TYPE = r"[A-Za-z_][A-Za-z0-9_.-]*\Z"
-# As systemd's strict mode has it (src/basic/user-util.c), and a dot.
+# The strict mode of systemd (src/basic/user-util.c), and dots.
 _USER = r"[A-Za-z_][A-Za-z0-9_.-]{0,30}\Z"
-# A group that repeats, and ends in a repetition: matching such a regex may take for ever.
+# A repeated group that ends in a repetition: matching such a regex may take exponential time.
 _EXPLODING = r"(?:[*+]|,\})[?+]?\)(?:[*+]|\{[0-9]*,\})"
 _PRINTABLE = r"[^\x00-\x1f\x7f]+\Z"
 
 
 class SocketProfile(Value):
-    """One section of a profile: a socket unit and what its sockets must look like."""
+    """One section of a profile: a socket unit and what is wanted of its sockets."""
 
     unit: str
     profile: str
@@ -38,7 +38,7 @@ class SocketProfile(Value):
 
 
 class BrokenProfile(Value):
-    """A profile that is refused: where, and why."""
+    """A profile that is refused, and the reason; ``line`` is 0 where no line can be named."""
 
     name: str
     file: str
@@ -51,17 +51,14 @@ class BrokenProfile(Value):
 
 
 class Profiles(Value):
-    """All profiles of a host: those that can be served, and those that are refused."""
+    """All profiles of a host: the sockets of those that are valid, and those that are refused."""
 
     sockets: Sequence[SocketProfile]
     broken: Sequence[BrokenProfile]
 
 
 def parse(text: str, profile: str) -> List[SocketProfile]:
-    """Read a profile's text.
-
-    Raises Refused for a text that is no profile.
-    """
+    """Parse the text of a profile; raise Refused if it is not valid."""
     sections = _plain(text)
     if sections is None:
         sections = _by_configparser(text, profile)
@@ -71,9 +68,9 @@ def parse(text: str, profile: str) -> List[SocketProfile]:
 
 
 def _plain(text: str) -> Optional[Sections]:
-    """Return the sections of a text that holds nothing but plain lines, or None for any other.
+    """Parse a text that has only plain lines; return None for any other.
 
-    Most profiles are such texts, which need not wait for configparser to be imported.
+    Most profiles are plain, and importing configparser is slow.
     """
     sections: Sections = {}
     section: Optional[Dict[str, str]] = None
@@ -95,7 +92,7 @@ def _plain(text: str) -> Optional[Sections]:
 
 
 def _by_configparser(text: str, profile: str) -> Sections:
-    """Return the sections of any text; raise Refused for one that is no profile."""
+    """Parse any text; raise Refused if it is not valid."""
     import configparser
 
     parser = configparser.ConfigParser(
@@ -129,29 +126,30 @@ def _section(section: Dict[str, str], unit: str, profile: str, text: str) -> Soc
     if user is not None and not re.match(_USER, user):
         raise refuse("user = %r is not the name of a user" % user, "user")
     restart = section.get("restart", "auto")
-    if restart not in RESTART_POLICIES:
-        raise refuse("restart = %r must be one of %s" % (restart, ", ".join(RESTART_POLICIES)), "restart")
+    if restart not in RESTARTS:
+        raise refuse("restart = %r must be one of %s" % (restart, ", ".join(RESTARTS)), "restart")
     paths = _lines(section.get("path", ""))
     for path in paths:
         if not path.startswith("/") or not re.match(_PRINTABLE, path) or ".." in path.split("/"):
             raise refuse("path = %r is not an absolute path" % path, "path")
         if re.search(r"[\s,]/", path):
-            raise refuse("path = %r: more paths go on lines of their own" % path, "path")
+            raise refuse("path = %r: write each path on a line of its own" % path, "path")
         if path.endswith("/") or "." in path.split("/"):
-            raise refuse("path = %r is a directory's, or not the shortest; a socket's is needed" % path, "path")
+            raise refuse("path = %r is that of a directory, or not in its shortest form; a socket's is needed"
+                         % path, "path")
     regexes = _lines(section.get("regex", ""))
     for regex in regexes:
         if not regex.startswith(("/", "(/")) or not re.match(r"[!#-&(-~]+\Z", regex):
-            raise refuse("regex = %r must begin with / and hold no white space, no quotes and nothing but ASCII"
+            raise refuse("regex = %r must begin with / and have no white space, no quotes and no non-ASCII characters"
                          % regex, "regex")
         if re.search(_EXPLODING, regex):
             raise refuse("regex = %r repeats a group that ends in a repetition, such as (a+)+: matching it may take"
-                         " for ever" % regex, "regex")
+                         " forever" % regex, "regex")
         import warnings
 
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what PCRE reads otherwise, such as [[:alnum:]]
+                warnings.simplefilter("ignore")  # about what PCRE reads differently, such as [[:alnum:]]
                 re.compile(regex)
         except (re.error, RecursionError, OverflowError) as error:
             raise refuse("regex = %r does not compile: %s" % (regex, error), "regex") from error
@@ -163,14 +161,14 @@ def _lines(value: str) -> Tuple[str, ...]:
 
 
 def _explain(error: "configparser.Error", text: str) -> Tuple[str, int]:
-    """Say in one line what configparser found, and where."""
+    """Return an error of configparser as one line of text, and the line number."""
     import configparser
 
     line = getattr(error, "lineno", None) or 0
     if isinstance(error, configparser.DuplicateSectionError):
-        return "section [%s] is there twice" % error.section, line
+        return "section [%s] is given twice" % error.section, line
     if isinstance(error, configparser.DuplicateOptionError):
-        return "%s is given twice in [%s]; more values go on lines of their own" % (error.option, error.section), line
+        return "%s is given twice in [%s]; write each value on a line of its own" % (error.option, error.section), line
     if isinstance(error, configparser.MissingSectionHeaderError):
         return "there is text before the first [section]", line
     if isinstance(error, configparser.ParsingError) and error.errors:
@@ -180,7 +178,7 @@ def _explain(error: "configparser.Error", text: str) -> Tuple[str, int]:
 
 
 def line_of(text: str, unit: str, key: str = "") -> int:
-    """Return the number of the line that holds a section or a key of it, or 0."""
+    """Return the line number of a section, or of a key in it, or 0."""
     inside = False
     start = 0
     for number, line in enumerate(text.split("\n"), 1):
@@ -194,18 +192,18 @@ def line_of(text: str, unit: str, key: str = "") -> int:
 
 
 def select(sockets: Sequence[SocketProfile], names: Sequence[str]) -> Tuple[List[SocketProfile], Set[str]]:
-    """Return the sockets that the names (profiles or units) mean, and the names that mean nothing."""
+    """Return the sockets that the names (of profiles or units) select, and the names that select none."""
     if not names:
         return list(sockets), set()
-    chosen = [one for one in sockets if one.unit in names or one.profile in names]
-    known = {one.unit for one in chosen} | {one.profile for one in chosen}
+    chosen = [profile for profile in sockets if profile.unit in names or profile.profile in names]
+    known = {profile.unit for profile in chosen} | {profile.profile for profile in chosen}
     return chosen, set(names) - known
 
 
 def unprofiled(unit: str, restart: str = "auto") -> SocketProfile:
-    """Return a profile for a unit that has none: without a type, its sockets must be as the policy says.
+    """Return a profile for a unit that has none: it has no type, so the policy alone determines the labels.
 
-    Raises UsageError for what is no socket unit.
+    Raises UsageError if ``unit`` is not the name of a socket unit.
     """
     if not re.match(_UNIT, unit):
         raise UsageError("%s is not the name of a socket unit" % unit)

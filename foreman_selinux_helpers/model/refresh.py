@@ -1,11 +1,11 @@
-"""When does a systemd build renew its label cache?  A prediction from versions.
+"""Predict from versions when a systemd build renews its label cache.  Pure.
 
-What PID 1 really holds is looked at elsewhere (``labelcache``); the prediction serves where one
-cannot look: image builds, reports, and a PID 1 that has nothing mapped.
+``labelcache`` judges what PID 1 really holds.  The prediction is for where that cannot be read: image builds,
+reports, and a PID 1 that has no database mapped.
 
 Sources: systemd's selinux-util.c and main.c at each release; commits a9dfac21 (245), 61f3e897 and
 fd5e402f (246, 247), c46c7688 (249) with its backports 82e9abf6 (248.4) and eb066ec4 (247.8); RHEL 8's
-c67be1c7 and 4e486731 (first in 239-44, bug 1888912).  Each row was also seen on a running PID 1.
+c67be1c7 and 4e486731 (first in 239-44, bug 1888912).  Each row was also measured on a running PID 1.
 """
 
 import re
@@ -17,33 +17,33 @@ ON_DAEMON_RELOAD = "ON_DAEMON_RELOAD"
 ON_POLICY_LOAD = "ON_POLICY_LOAD"
 UNKNOWN = "UNKNOWN"
 
-# Epoch, version, release, as rpm.labelCompare takes them.
+# Epoch, version and release, as rpm.labelCompare() takes them.
 EVR = Tuple[str, str, str]
 CompareEVR = Callable[[EVR, EVR], int]
 
-# RHEL 8 has renewed its cache since this build; rebuilds such as 239-45.0.1.el8 compare with it.
+# RHEL 8 renews its cache since this build.  Rebuilds such as 239-45.0.1.el8 compare correctly with it.
 _RHEL8_BACKPORT = ("0", "239", "44")
-# RHEL 8 labels sockets by SELinuxContext= since this build (239-41 does not, 239-82 does: both seen).
+# RHEL 8 labels sockets by SELinuxContext= since this build (measured: 239-41 does not, 239-82 does).
 _RHEL8_CONTEXT = ("0", "239", "70")
-# Whatever os-release says: a release that holds this is RHEL 8's, or rebuilt from it.
+# A package release that contains this is from RHEL 8 or a rebuild of it, whatever os-release says.
 _RHEL8 = ".el8"
-# What the changelog of a package that has the backport names.
+# The bug number in the changelog of a package that has the backport.
 BACKPORT_BUG = "1888912"
-# These lose the notice of a policy load to libselinux 3.2 and later, until this release.
+# These major versions miss policy loads with libselinux 3.2 and later.  Fixed in the release given here.
 _FIXED = {247: "247.8", 248: "248.4"}
 RUNNING = "running"
 INSTALLED = "installed"
 
 
 class Prediction(Value):
-    """When a systemd build renews its label cache, and what says so."""
+    """When a systemd build renews its label cache, and the evidence."""
 
     refresh: str
     evidence: List[str]
 
 
 class Build(Value):
-    """One systemd: its version as it says itself, its package (None: not known), its refresh behaviour."""
+    """One systemd: the version that it reports, the EVR of its package (None: unknown), its refresh behaviour."""
 
     version: Optional[str]
     evr: Optional[str]
@@ -52,10 +52,10 @@ class Build(Value):
 
 
 class SystemdFacts(Value):
-    """The systemd that runs and the one on disk.
+    """The running systemd and the installed one.
 
-    ``replaced``: the program that PID 1 runs is no longer on disk; ``libselinux``: the EVR of its package, or None;
-    ``own``: PID 1 is this host's.
+    ``libselinux``: the EVR of its package, or None.  ``replaced``: the program that PID 1 runs is no longer on disk.
+    ``own``: PID 1 belongs to this host.
     """
 
     running: Build
@@ -70,7 +70,7 @@ NOT_READ = SystemdFacts(_NOT_READ, _NOT_READ, None, False, False)
 
 
 def reexec_due(systemd: SystemdFacts) -> Optional[str]:
-    """Say what shows that the running PID 1 is not the systemd on disk, or None."""
+    """Return why the running PID 1 is not the installed systemd, or None if it is, or if that is unknown."""
     if not systemd.own:
         return None
     if systemd.replaced:
@@ -84,52 +84,52 @@ def reexec_due(systemd: SystemdFacts) -> Optional[str]:
 
 
 class SystemdVersion(Value):
-    """A version as systemd writes it: the upstream part and, where it has one, the package's."""
+    """A version as systemd reports it: the upstream version and, if it is given, the package version."""
 
     upstream: str
     package: Optional[str]
 
     @property
     def major(self) -> int:
-        """The first number (``Version.release`` came after the ``packaging`` of EL 8)."""
+        """The major version (EL 8's ``packaging`` has no ``Version.release``)."""
         return int(self.upstream[:3])
 
     @property
     def number(self) -> str:
-        """The upstream version, with its minor number if the package alone tells that."""
+        """The upstream version, with its minor number if only the package version has that."""
         return self.package.split("-")[0] if self.package else self.upstream
 
     @property
     def of_rhel8(self) -> bool:
-        """Tell whether its own text says that it is RHEL 8's."""
+        """Return whether the package version says that it is from RHEL 8."""
         return self.package is not None and _RHEL8 in self.package
 
 
 def parse_version(text: str) -> Optional[SystemdVersion]:
-    """Read the Version property of the manager, or what is printed after "systemd".
+    """Parse the Version property of the manager, or what ``systemctl --version`` prints after "systemd".
 
-    Known shapes: ``219``, ``239 (239-82.el8_10.2)``, ``252-32.el9_4``, ``v246.6-3.fc33``,
+    Known forms: ``219``, ``239 (239-82.el8_10.2)``, ``252-32.el9_4``, ``v246.6-3.fc33``,
     ``252.39-1~deb12u1``, ``257~rc1-1``.  Returns None for anything else.
     """
-    found = re.match(r"v?(\d{3}(?:\.\d+)*)(~rc\d+|-rc\d+)?(\S*)(?: \(v?([^\s)]+)\))?\s*\Z", text.strip())
-    if not found:
+    match = re.match(r"v?(\d{3}(?:\.\d+)*)(~rc\d+|-rc\d+)?(\S*)(?: \(v?([^\s)]+)\))?\s*\Z", text.strip())
+    if not match:
         return None
-    number, candidate, rest, package = found.groups()
-    if rest and rest[0] not in "-+.~^":
+    number, candidate, suffix, package = match.groups()
+    if suffix and suffix[0] not in "-+.~^":
         return None
     upstream = number + (candidate[1:] if candidate else "")
-    if package is None and rest.startswith("-"):
-        package = number + (candidate or "") + rest
+    if package is None and suffix.startswith("-"):
+        package = number + (candidate or "") + suffix
     return SystemdVersion(upstream, package)
 
 
 class Known(Value):
-    """What is known of a host, for a prediction.
+    """What a prediction takes from a host.
 
-    ``family`` is the distribution's (``rhel``, ``fedora``, ``debian`` or another), whose backports
-    apply; ``libselinux`` its upstream version, for the releases where it matters;
-    ``installed_evr`` the installed package, for a version text without a release; ``changelog`` the
-    entry of its changelog that names BACKPORT_BUG, if there is one.
+    ``family``: the family of distributions whose backports apply (``rhel``, ``fedora``, ``debian`` or another).
+    ``libselinux``: its upstream version, for the releases where it matters.  ``installed_evr``: the EVR of the
+    installed package, for a version text without a release.  ``changelog``: the entry of the package's changelog
+    that names BACKPORT_BUG, if there is one.
     """
 
     family: str = ""
@@ -140,10 +140,10 @@ class Known(Value):
 
 
 def predict(version: str, known: Known, which: str = RUNNING) -> Prediction:
-    """Predict the refresh behaviour of a systemd; ``which``: the one that the version is of."""
+    """Predict the refresh behaviour of a systemd; ``which``: whether the version is RUNNING or INSTALLED."""
     parsed = parse_version(version)
     if parsed is None:
-        return Prediction(UNKNOWN, ["%r is no systemd version that is known" % version])
+        return Prediction(UNKNOWN, ["%r is not a known systemd version" % version])
     from packaging.version import Version
 
     if needs_changelog(parsed, known.family):
@@ -162,17 +162,17 @@ def predict(version: str, known: Known, which: str = RUNNING) -> Prediction:
 
 
 def needs_changelog(parsed: Optional[SystemdVersion], family: str) -> bool:
-    """Tell whether the changelog of the installed package says something about this version."""
+    """Return whether the changelog of the installed package matters for this version."""
     return parsed is not None and parsed.major == 239 and (family in ("rhel", "fedora") or parsed.of_rhel8)
 
 
 def depends_on_libselinux(parsed: Optional[SystemdVersion]) -> bool:
-    """Tell whether libselinux's version decides when this systemd renews its label cache."""
+    """Return whether libselinux's version determines when this systemd renews its label cache."""
     return parsed is not None and parsed.major in _FIXED
 
 
 def labels_by_context(version: str, compare: Optional[CompareEVR]) -> Optional[bool]:
-    """Tell whether this systemd labels a socket by SELinuxContext= of its service; None: not known.
+    """Return whether this systemd labels a socket by SELinuxContext= of its service; None: unknown.
 
     Upstream does since 252 (socket_determine_selinux_label() in src/core/socket.c), RHEL 8 since 239-70.
     """
@@ -192,7 +192,7 @@ def _rhel8(parsed: SystemdVersion, known: Known, which: str) -> Prediction:
     package, source = parsed.package, "the %s systemd" % which
     if package is None and installed:
         package, source = installed, "the installed package"
-    # A changelog may have been trimmed: only what it says counts, and only of the build that it is of.
+    # A changelog may be trimmed: a missing entry proves nothing.  An entry counts only for the build it belongs to.
     named = ["the changelog of %s names bug %s: %s" % (installed, BACKPORT_BUG, known.changelog)] \
         if known.changelog and package in (installed, None) else []
     if package is None or "-" not in package:
@@ -210,17 +210,17 @@ def _rhel8(parsed: SystemdVersion, known: Known, which: str) -> Prediction:
 
 
 def _libselinux_window(upstream: str, fixed: str, libselinux: Optional[str]) -> Prediction:
-    """247 and 248 lose the notice of a policy load to libselinux 3.2's own status page."""
+    """Predict for 247 and 248, which miss policy loads since libselinux 3.2 uses the status page itself."""
     from packaging.version import InvalidVersion, Version
 
     try:
         if libselinux is None:
             raise InvalidVersion("none")
-        found = Version(libselinux)
+        version = Version(libselinux)
     except InvalidVersion:
         return Prediction(UNKNOWN, ["systemd %s (before %s) renews its label cache only with libselinux older"
                                     " than 3.2, whose version is not known here" % (upstream, fixed)])
-    if found < Version("3.2"):
+    if version < Version("3.2"):
         return Prediction(ON_POLICY_LOAD, ["systemd %s with libselinux %s renews its label cache at the next look-up"
                                            " after a policy load" % (upstream, libselinux)])
     return Prediction(NEVER, ["systemd %s with libselinux %s misses policy loads (fixed in %s, c46c7688)"

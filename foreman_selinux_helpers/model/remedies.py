@@ -1,10 +1,7 @@
-"""The remedies for PID 1's label cache, mildest first: when each is planned, and how it is typed.  Pure.
+"""The table of remedies for PID 1's label cache, mildest first: when each is planned, and its command.  Pure.
 
-How each is taken is in repair/pid1.py; after each the cache is read again, and what follows is left out once it is
-harmless.
+repair/pid1.py takes them.  After each it reads the cache again, and skips the others once the cache is harmless.
 """
-
-
 
 from . import evidence, plan
 from .facts import Facts
@@ -20,20 +17,20 @@ _KNOWN = "this systemd is known to need it"
 class Need(Value):
     """What the choice of remedies depends on.
 
-    ``why``: why PID 1's label cache is to be renewed; ``changing``: rules are registered first, which loads the
-    policy as well; ``load_due``: the kernel has not loaded a policy since the rules on disk changed; ``seen``: its
-    label cache can be seen; ``refresh``: when this systemd renews it, as far as it is known.
+    ``why``: why PID 1's label cache has to be renewed.  ``changing``: rules are registered first, which also loads
+    the policy.  ``load_due``: the kernel has not loaded a policy since the rules on disk changed.  ``readable``: the
+    label cache can be read.  ``refresh``: when this systemd renews it, or UNKNOWN.
     """
 
     why: str
     changing: bool
     load_due: bool
-    seen: bool
+    readable: bool
     refresh: str
 
 
 class Remedy(Value):
-    """One remedy: ``planned`` says why it is, or is None where it is known to be vain; ``command`` is what is typed."""
+    """One remedy; ``planned`` returns the reason to plan it, or None if it is known to have no effect."""
 
     step: str
     target: str
@@ -42,7 +39,7 @@ class Remedy(Value):
 
 
 def _look_up(need: Need) -> Optional[str]:
-    if not need.seen or need.refresh in (NEVER, ON_DAEMON_RELOAD):
+    if not need.readable or need.refresh in (NEVER, ON_DAEMON_RELOAD):
         return None
     return "%s; a systemd that renews its label cache lazily does it now" % need.why
 
@@ -54,13 +51,13 @@ def _load(need: Need) -> Optional[str]:
 def _reload(need: Need) -> Optional[str]:
     if need.refresh == ON_DAEMON_RELOAD:
         return "%s; %s" % (need.why, _KNOWN)
-    return _STILL if need.seen and need.refresh != NEVER else None
+    return _STILL if need.readable and need.refresh != NEVER else None
 
 
 def _reexec(need: Need) -> Optional[str]:
     if need.refresh == NEVER:
         return "%s; %s" % (need.why, _KNOWN)
-    return _STILL if need.seen else None
+    return _STILL if need.readable else None
 
 
 REMEDIES: Sequence[Remedy] = (
@@ -69,12 +66,12 @@ REMEDIES: Sequence[Remedy] = (
     Remedy(DAEMON_RELOAD, INIT, "systemctl daemon-reload", _reload),
     Remedy(DAEMON_REEXEC, INIT, plan.REEXEC_COMMAND, _reexec),
 )
-# What is for PID 1 alone and comes before a re-exec: recorded where it did not help.
+# The remedies for PID 1 alone that come before a re-exec; recorded if they did not help.
 MILDER = (LOOK_A_LABEL_UP, DAEMON_RELOAD)
 
 
 def planned(facts: Facts) -> List[Step]:
-    """Return the remedies to take, without those that did not help with the rules on disk before.
+    """Return the remedies to take, without those that were already tried in vain for the rules on disk.
 
     Each but the first is taken only while the cache still needs it.
     """
@@ -82,16 +79,18 @@ def planned(facts: Facts) -> List[Step]:
     if not facts.relevant or (cache.harmless and not changing):
         return []
     outdated, load_due = evidence.outdated(facts), facts.init.dates.policy_load_due
-    seen = cache.state != UNKNOWN
-    if not (changing or cache.state == STALE or outdated or (load_due and not seen)):
+    readable = cache.state != UNKNOWN
+    if not (changing or cache.state == STALE or outdated or (load_due and not readable)):
         return []
     known = changing or outdated is not False
-    why = "its label cache cannot be seen" if not seen else "rules on disk change" if changing else cache.evidence[0]
-    need = Need(why, changing, load_due, seen, evidence.refresh(facts))
+    why = "rules on disk change" if changing else cache.evidence[0]
+    if not readable:
+        why = "its label cache cannot be seen"
+    need = Need(why, changing, load_due, readable, evidence.refresh(facts))
     vain = () if changing else facts.init.attempts.done_for(facts.init.generation).tried
     steps = []
     for remedy in REMEDIES:
-        reason = remedy.planned(need) if seen or known or remedy.target == KERNEL else None
+        reason = remedy.planned(need) if readable or known or remedy.target == KERNEL else None
         if reason and remedy.step not in vain:
             steps.append(Step(remedy.step, remedy.target, reason))
     return steps
@@ -105,7 +104,7 @@ class Milder(Value):
 
 
 def milder(facts: Facts) -> Optional[Milder]:
-    """Say which milder remedy is still to be tried before a re-exec, or None."""
+    """Return the milder remedy that has to be tried before a re-exec, or None."""
     if facts.cache.harmless:
         return None
     refresh, due = evidence.refresh(facts), facts.init.dates.policy_load_due
@@ -117,5 +116,5 @@ def milder(facts: Facts) -> Optional[Milder]:
 
 
 def command(step: str) -> str:
-    """Return how a remedy is typed."""
+    """Return the command of a remedy."""
     return next(remedy.command for remedy in REMEDIES if remedy.step == step)

@@ -1,4 +1,4 @@
-"""Rules that are wanted, what is decided about each, and why a path does not get a type.  Pure."""
+"""Wanted rules, the decision about each, and why a path does not get a type.  Pure."""
 
 import re
 
@@ -15,16 +15,16 @@ SKIP = "skip"
 
 
 class Change(Value):
-    """What a transaction does to one local rule."""
+    """A change of one local rule in a transaction."""
 
     action: str
     rule: Rule
 
 
 class Want(Value):
-    """A path (in the spelling it was given) or a regex whose sockets must have a type.
+    """A path (as it was given) or a regex, and the type that its sockets must have.
 
-    ``named``: the profile names the path; any other is one that its unit listens on.
+    ``named``: the profile names the path; otherwise only its unit listens there.
     """
 
     unit: str
@@ -36,12 +36,13 @@ class Want(Value):
 
 
 class Decision(Value):
-    """What is done about one rule, and why; ``path`` is canonical and empty for a regex.
+    """What is done about one rule, and why.
 
-    ``given`` is the path as it was given: libselinux is asked for that one, never for ``path``,
-    which it might substitute once more.  ``own_word`` is the context that the policy itself gives the path,
-    where that counts for more than the profile.  ``commands`` undo the cause, where no repair does; ``no_effect``: no
-    local rule for the path has any, and ``reason`` says what works; ``covered``: a regex that is added is for the path.
+    ``path``: the canonical path, empty for a regex.  ``given``: the path as it was given; libselinux is queried for
+    this one, never for ``path``, which it might substitute once more.  ``own_word``: the context that the policy
+    itself gives the path, if that takes precedence over the profile.  ``commands``: undo the cause where ``repair``
+    does not.  ``no_effect``: no local rule for the path has an effect; ``reason`` says what works instead.
+    ``covered``: a regex that is added matches the path.
     """
 
     rule: Rule
@@ -57,14 +58,15 @@ class Decision(Value):
     covered: bool = False
 
 
-class Policy(Value):
+class FileContexts(Value):
     """The file contexts of a host, as functions, so that deciding stays pure.
 
-    ``lookup``: what libselinux answers for a path, as it was given, and a socket; ``primary``: the name
-    of the type that a name or an alias means, None for no type; ``same_type``: whether two names
-    are of one type; ``rules_for``: the rules, the policy's own and the local ones, that give a type; read only
-    where a reason is needed; ``lookup_without_ours``: what libselinux would answer if none of our rules were there;
-    ``effective``: the file type under which a local rule for a canonical path wins, or None and the rule that beats it.
+    ``lookup``: returns what libselinux answers for a path, as it was given, and a socket.  ``primary``: returns the
+    name of the type that a name or an alias stands for, or None.  ``same_type``: returns whether two names stand for
+    one type.  ``rules_for``: returns the rules that give a type, the policy's own and the local ones; called only
+    where a reason is needed.  ``lookup_without_ours``: returns what libselinux would answer without our rules.
+    ``effective``: returns the file type that a local rule for a canonical path needs to win, or None and the rule that
+    beats it.
     """
 
     lookup: Callable[[str], Optional[str]]
@@ -79,18 +81,18 @@ class Policy(Value):
 
 
 def equivalence_commands(path: str, type_name: str) -> Tuple[str, str]:
-    """Return the commands that give sockets at a canonical path a type where no local rule for it has an effect."""
+    """Return the commands that give sockets at a canonical path a type where a local rule has no effect."""
     import shlex
 
-    other = "%s-local" % path
-    return ("semanage fcontext -a -f s -t %s %s" % (type_name, shlex.quote(escape(other))),
-            "semanage fcontext -a -e %s %s" % (shlex.quote(other), shlex.quote(path)))
+    substitute = "%s-local" % path
+    return ("semanage fcontext -a -f s -t %s %s" % (type_name, shlex.quote(escape(substitute))),
+            "semanage fcontext -a -e %s %s" % (shlex.quote(substitute), shlex.quote(path)))
 
 
 class Reason(Value):
-    """Why a path does not get a type: the cause, the rule that would give it, and the spelling that one is for.
+    """Why a path does not get a type: the cause, the rule that would give it, and the spelling in that rule.
 
-    A rule for another spelling may have a second fault, which no cause is for: it is not for sockets.
+    A rule for another spelling may have a second fault, which has no cause of its own: it does not cover sockets.
     """
 
     cause: str
@@ -99,35 +101,36 @@ class Reason(Value):
 
     @property
     def also_wrong_file_type(self) -> bool:
-        """Tell whether the rule would not cover a socket in the right spelling either."""
+        """Return whether the rule would not cover a socket even in the right spelling."""
         return self.cause == ALIASED_PATH and self.rule is not None and not self.rule.covers(SOCKET)
 
 
-def reason_for(path: str, type_name: str, policy: Policy) -> Reason:
-    """Return why libselinux does not answer this type for a canonical path."""
-    meant = policy.rules_for(type_name)
+def reason_for(path: str, type_name: str, contexts: FileContexts) -> Reason:
+    """Return the reason why libselinux does not answer this type for a canonical path."""
+    meant = contexts.rules_for(type_name)
     right = matching(meant, path)
-    for one in right:
-        if not one.covers(SOCKET):
-            return Reason(WRONG_FILE_TYPE, one)
-    for other in policy.equivalences.spellings(path):
-        for one in sorted(matching(meant, other), key=lambda rule: not rule.covers(SOCKET)):
-            return Reason(ALIASED_PATH, one, other)
+    for rule in right:
+        if not rule.covers(SOCKET):
+            return Reason(WRONG_FILE_TYPE, rule)
+    for spelling in contexts.equivalences.spellings(path):
+        for rule in sorted(matching(meant, spelling), key=lambda rule: not rule.covers(SOCKET)):
+            return Reason(ALIASED_PATH, rule, spelling)
     return Reason(SHADOWED, right[0]) if right else Reason(NO_RULE)
 
 
-def explain_expected(path: str, type_name: str, policy: Policy) -> Tuple[str, str]:
-    """Return why libselinux does not answer this type for a canonical path: a cause, and words."""
-    reason = reason_for(path, type_name, policy)
-    cause, one, other = reason
-    if one is None:
+def explain_expected(path: str, type_name: str, contexts: FileContexts) -> Tuple[str, str]:
+    """Return the cause why libselinux does not answer this type for a canonical path, and an explanation."""
+    reason = reason_for(path, type_name, contexts)
+    cause, rule, spelling = reason
+    if rule is None:
         return cause, "%s: no rule gives %s to %s" % (cause, type_name, path)
-    where = "%s:%d" % (one.file, one.line)
+    where = "%s:%d" % (rule.file, rule.line)
     return cause, "%s: %s" % (cause, {
-        WRONG_FILE_TYPE: "%s is a rule for type %r only: %s" % (where, one.file_type, one),
+        WRONG_FILE_TYPE: "%s is a rule for type %r only: %s" % (where, rule.file_type, rule),
         ALIASED_PATH: "%s is written for %s, which libselinux turns into %s%s: %s" % (
-            where, other, path, ", and for type %r only" % one.file_type if reason.also_wrong_file_type else "", one),
-        SHADOWED: "another rule beats %s: %s" % (where, one),
+            where, spelling, path,
+            ", and for type %r only" % rule.file_type if reason.also_wrong_file_type else "", rule),
+        SHADOWED: "another rule beats %s: %s" % (where, rule),
     }[cause])
 
 
@@ -138,6 +141,6 @@ def canonical_regex(regex: str, equivalences: Equivalences) -> str:
 
 
 def literal_directories(regex: str) -> str:
-    """Return the directories that a regex begins with, as far as they stand for themselves."""
+    """Return the literal directories that a regex begins with."""
     directory = re.match(r"(?:/[A-Za-z0-9_-]+)*(?=/)", regex)
     return directory.group() if directory else ""

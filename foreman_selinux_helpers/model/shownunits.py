@@ -1,4 +1,4 @@
-"""What ``systemctl show`` tells of units.  Pure."""
+"""Parse what ``systemctl show`` prints about units.  Pure."""
 
 import re
 
@@ -6,14 +6,14 @@ from .typed import Dict, List, Optional, Tuple
 
 Properties = Dict[str, List[str]]
 
-# What is asked for, of socket units and of services.
+# The properties to query of socket units and of services.
 OF_SERVICES = "MainPID,ExecStart,SELinuxContext"
 SOCKET_PROPERTIES = "Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo"
 SERVICE_PROPERTIES = "Id,LoadState,ActiveState,SubState,Requires,BindsTo," + OF_SERVICES
 
 
 def parse_show(text: str) -> List[Properties]:
-    """Read the output of ``systemctl show``: one block of NAME=VALUE lines for each unit."""
+    """Parse the output of ``systemctl show``: one block of NAME=VALUE lines for each unit."""
     blocks = []
     for block in text.strip("\n").split("\n\n"):
         properties: Properties = {}
@@ -28,18 +28,18 @@ def parse_show(text: str) -> List[Properties]:
 def listen_paths(properties: Properties) -> Tuple[str, ...]:
     """Return the paths that a socket unit listens on.
 
-    Asked for Listen, systemd 239 and later print ``Listen=/run/a.sock (Stream)``, 219 ``ListenStream=/run/a.sock``.
+    For ``-p Listen``, systemd 239 and later print ``Listen=/run/a.sock (Stream)``, 219 ``ListenStream=/run/a.sock``.
     """
     values = [(kind, path) for path, kind in
               (value.rsplit(" (", 1) for value in properties.get("Listen", ()) if " (" in value)]
-    values += [(name[6:] + ")", value) for name, found in properties.items()
-               if name.startswith("Listen") and name != "Listen" for value in found]
+    values += [(name[6:] + ")", value) for name, assigned in properties.items()
+               if name.startswith("Listen") and name != "Listen" for value in assigned]
     return tuple(value for kind, value in values
                  if kind in ("Stream)", "Datagram)", "SequentialPacket)") and _is_path(value))
 
 
 def _is_path(value: str) -> bool:
-    """Tell whether this is a path, and one that libselinux's Python binding takes; any other is left alone."""
+    """Return whether this is a path that libselinux's Python binding accepts; others are ignored."""
     try:
         value.encode("utf-8")
     except UnicodeError:
@@ -54,12 +54,12 @@ def first(properties: Properties, name: str, default: str = "") -> str:
 
 def executable(properties: Properties) -> Optional[str]:
     """Return the path of the program that a service runs, or None."""
-    found = re.search(r"path=(/[^;]*?) ;", first(properties, "ExecStart"))
-    return found.group(1) if found else None
+    match = re.search(r"path=(/[^;]*?) ;", first(properties, "ExecStart"))
+    return match.group(1) if match else None
 
 
 def triggered_service(properties: Properties) -> Optional[str]:
-    """Return the one service that a socket starts; one with Accept=yes starts another for each connection."""
+    """Return the service that a socket starts, or None: with Accept=yes each connection starts an instance."""
     return None if first(properties, "Accept") == "yes" else next(iter(first(properties, "Triggers").split()), None)
 
 

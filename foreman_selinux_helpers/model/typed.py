@@ -1,7 +1,7 @@
-"""The names of ``typing`` that annotations use, and a base class for values, without the cost of the real ones.
+"""The names of ``typing`` that annotations use, and a base class for values, without the cost of importing typing.
 
-A type checker sees those of ``typing``.  To import that module, to evaluate annotations by it, and to define
-named tuples takes a fifth of a run that has nothing to do, and that is paid in every RPM transaction.
+A type checker sees the names of ``typing``.  Importing that module, evaluating annotations and defining named
+tuples takes a fifth of the time of a run that has nothing to do, in every RPM transaction.
 """
 
 TYPE_CHECKING = False  # type checkers take it for true, by its name
@@ -36,7 +36,7 @@ else:
             return property(itemgetter(index), doc=doc)
 
     class _Name:
-        """Stands for every type, and for what is made of it in brackets."""
+        """Stands for every type, with or without parameters in brackets."""
 
         def __getitem__(self, parameters):
             return self
@@ -64,7 +64,7 @@ else:
 
         @classmethod
         def _others(cls, given, named):
-            """Return the values of the fields after so many given ones; raise TypeError for wrong arguments."""
+            """Return the values of the fields after the first ``given``; raise TypeError for wrong arguments."""
             default = cls._defaults
             try:
                 others = tuple([named.pop(name) if name in named else default[name] for name in cls._fields[given:]])
@@ -75,11 +75,11 @@ else:
             return others
 
         def _asdict(self):
-            """Return the fields with their values."""
+            """Return a dictionary of the fields and their values."""
             return dict(zip(self._fields, self))
 
         def _replace(self, **changes):
-            """Return a value with other values in some fields."""
+            """Return a copy with some fields changed."""
             replaced = tuple.__new__(type(self), map(changes.pop, self._fields, self))
             if changes:
                 raise TypeError("%s has no %s" % (type(self).__name__, ", ".join(changes)))

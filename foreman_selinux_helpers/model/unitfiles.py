@@ -1,6 +1,6 @@
-"""Socket units as a package ships them: which paths they will listen on.  Pure.
+"""Parse the files of socket units, to find which paths they listen on.  Pure.
 
-What systemd.socket(5) and systemd.unit(5) say, for the units of the system's manager.
+Implements systemd.socket(5) and systemd.unit(5) for the units of the system manager.
 """
 
 import re
@@ -8,7 +8,7 @@ import re
 from .typed import List, Optional, Sequence
 
 _LISTEN = ("ListenStream", "ListenDatagram", "ListenSequentialPacket")
-# An empty assignment to any of these forgets all of them (systemd src/core/load-fragment.c).
+# An empty assignment to any of these resets all of them (systemd src/core/load-fragment.c).
 _RESETS = _LISTEN + ("ListenFIFO", "ListenNetlink", "ListenSpecial", "ListenMessageQueue", "ListenUSBFunction")
 # parse_boolean() in systemd's src/basic/parse-util.c.
 _TRUE = ("1", "yes", "y", "true", "t", "on")
@@ -17,8 +17,8 @@ _SPECIFIERS = dict(zip("tSCLETV%", "/run /var/lib /var/cache /var/log /etc /tmp 
 
 
 def listen_paths(unit: str, texts: Sequence[str]) -> List[str]:
-    """Return the paths of sockets that a unit listens on; ``texts``: its file and its drop-ins, in their order."""
-    found: List[str] = []
+    """Return the socket paths that a unit listens on; ``texts``: its file and its drop-ins, in order."""
+    paths: List[str] = []
     for text in texts:
         section = ""
         for line in _logical_lines(text):
@@ -28,15 +28,15 @@ def listen_paths(unit: str, texts: Sequence[str]) -> List[str]:
             if section != "[Socket]" or not equals or name not in _RESETS:
                 continue
             if not value:
-                found = []
+                paths = []
             path = _specified(value, unit) if name in _LISTEN else None
             if path and path.startswith("/"):
-                found.append(re.sub("/{2,}", "/", path))
-    return list(dict.fromkeys(found))
+                paths.append(re.sub("/{2,}", "/", path))
+    return list(dict.fromkeys(paths))
 
 
 def boolean(text: str, section: str, name: str) -> bool:
-    """Return the value that a unit's text, as systemctl cat prints it, gives a boolean setting (default: no)."""
+    """Return a boolean setting from what ``systemctl cat`` prints for a unit (default: False)."""
     current, value = "", ""
     for line in _logical_lines(text):
         if line.startswith("["):
@@ -48,7 +48,7 @@ def boolean(text: str, section: str, name: str) -> bool:
 
 
 def _logical_lines(text: str) -> List[str]:
-    """Return lines without comments, those that end with a backslash put together."""
+    """Return the lines without comments; join those that end with a backslash."""
     lines: List[str] = []
     more = False
     for raw in text.split("\n"):
@@ -66,7 +66,7 @@ def _logical_lines(text: str) -> List[str]:
 
 
 def _specified(value: str, unit: str) -> Optional[str]:
-    """Return a value with its specifiers replaced, or None where one of them is not known before it runs."""
+    """Expand the specifiers of a value; return None if one of them is known only at run time."""
     name = unit[:-len(".socket")]
     prefix, at, instance = name.partition("@")
     known = dict(_SPECIFIERS, n=unit, N=name, p=prefix, j=prefix.rpartition("-")[2])

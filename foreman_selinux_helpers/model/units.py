@@ -1,4 +1,4 @@
-"""Socket units, their services, and the manager, as systemd tells of them."""
+"""Socket units, their services and the manager, as systemd reports them.  Pure."""
 
 from .typed import Optional, Tuple, Value
 
@@ -6,8 +6,8 @@ from .typed import Optional, Tuple, Value
 class Service(Value):
     """The service that a socket unit starts.
 
-    ``context``: its SELinuxContext=, without the "-" that ignores errors, empty where it has none, and None
-    where the manager does not tell.
+    ``context``: its SELinuxContext=, without the "-" that ignores errors; empty: not set; None: the manager does not
+    report it.
     """
 
     unit: str
@@ -18,7 +18,7 @@ class Service(Value):
 
 
 class SocketUnit(Value):
-    """A socket unit as the manager sees it."""
+    """A socket unit as the manager reports it."""
 
     unit: str
     load: str
@@ -28,7 +28,7 @@ class SocketUnit(Value):
 
     @property
     def listening(self) -> bool:
-        """Tell whether its sockets exist now."""
+        """Return whether its sockets exist now."""
         return self.active == "active"
 
 

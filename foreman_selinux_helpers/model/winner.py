@@ -1,30 +1,29 @@
-"""Which file-context rule wins a path, and which others matched and lost.  Pure.
+"""Find which file-context rule wins for a path, and which others matched and lost.  Pure.
 
-A rule without special characters wins over all with some.  How libselinux chooses among several
-literal rules for one path, and where it looks at regexes at all, differs: up to 3.7 it keeps one
-list (``src/label_file.h``, sort_specs, and ``src/label_file.c``, lookup_all), from 3.8 on a tree
-of directories (insert_spec, lookup_check_node).  So it is asked (behaviour.label_order), and
-the order is a value here.
+A literal rule beats all rules with special characters.  How libselinux chooses among several literal rules for one
+path, and which regexes it tries, depends on the version: up to 3.7 it has one list (``src/label_file.h``, sort_specs,
+and ``src/label_file.c``, lookup_all), from 3.8 on a tree of directories (insert_spec, lookup_check_node).  Therefore
+libselinux is queried (behaviour.label_order), and the order is a value here.
 """
 
 from .equivalence import Equivalences, Substitution
 from .filecontexts import ALL_FILES, NONE_CONTEXT, SOCKET, Rule, candidates, escape
 from .typed import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Value
 
-# What libselinux says about a rule's regex and a canonical path; None: it cannot compile the regex.
+# Returns whether libselinux matches a rule's regex with a canonical path; None: it cannot compile the regex.
 Ask = Callable[[Rule, str], Optional[bool]]
 
 
 class Order(Value):
-    """How libselinux chooses among several rules that match.  By default, as up to 3.7.
+    """How libselinux chooses among several rules that match.  The default is the order up to 3.7.
 
-    ``tree``: it keeps regexes below their first directories, and looks at those below more of
-    them first; the newest that matches still wins, but a ``<<none>>`` ends the search.
-    ``strict``: a rule is literal only if all its escapes are those of some listed characters.
+    ``tree``: it stores regexes under their first directories, and tries those with more directories first; the newest
+    that matches still wins, but a ``<<none>>`` ends the search.  ``strict``: a rule is literal only if all its escapes
+    are of certain characters.
 
-    Among literal rules for one path: ``newer_first`` in one file, ``later_file_first`` of two
-    files; ``exact_first``: one for this file type beats one for all in the same file, wherever
-    it stands; ``exact_before_file``: also one in another file.
+    Among literal rules for one path: ``newer_first``: the later line of a file wins.  ``later_file_first``: the later
+    file wins.  ``exact_first``: a rule for this file type beats one for all types in the same file, wherever it
+    stands.  ``exact_before_file``: it also beats one in another file.
     """
 
     tree: bool = False
@@ -36,12 +35,12 @@ class Order(Value):
 
     @property
     def local_wins(self) -> bool:
-        """Tell whether a local rule that is literal beats whatever the policy has."""
+        """Return whether a literal local rule beats all rules of the policy."""
         return self.later_file_first and not self.exact_before_file
 
 
 class Library(Value):
-    """What libselinux answers about rules: whether one matches (None: nobody can be asked), and how it orders them."""
+    """Queries of libselinux: whether a rule matches (None: it cannot be queried), and how it orders rules."""
 
     matches: Optional[Ask] = None
     order: Callable[[], Order] = Order
@@ -51,16 +50,14 @@ NOBODY = Library()
 
 
 class Verdict(Value):
-    """Why a path has the label it should have.
+    """The rule that gives a path its expected label, and the others that match.
 
-    ``path`` is canonical; ``rule`` is the winner, or None where no rule matches; ``beaten`` are
-    the other rules for this file type that match, the next best first; ``mismatched`` are the
-    rules that match but speak of another file type.
+    ``path``: the canonical path.  ``rule``: the winner, or None if no rule matches.  ``beaten``: the other matching
+    rules for this file type, best first.  ``mismatched``: the matching rules for another file type.
 
-    ``undecided`` are rules of which only libselinux can tell whether they match, and nobody asked
-    it.  ``broken``: libselinux fails at this rule's regex and gives the path no label at all.
-    ``untold``: libselinux answers something that the winner does not say, so there is no ``rule``
-    and all that match are in ``beaten``.
+    ``undecided``: rules of which only libselinux knows whether they match, and it was not queried.  ``broken``:
+    libselinux fails at this rule's regex and gives the path no label at all.  ``untold``: libselinux answers another
+    context than that of the winner, so ``rule`` is None and all matching rules are in ``beaten``.
     """
 
     path: str
@@ -75,9 +72,9 @@ class Verdict(Value):
 
 def winning(rules: Sequence[Rule], path: str, file_type: str, equivalences: Equivalences,
             library: Library = NOBODY) -> Verdict:
-    """Judge the rules, given in file order, on a path and a file type.
+    """Find the winner for a path and a file type among rules in file order.
 
-    A rule whose literal stem differs from the path is not looked at any further: see in_the_way().
+    Rules whose literal stem differs from the path are skipped; see in_the_way().
     """
     canonical, substitutions = equivalences.explain(path)
     matching, undecided = [], []
@@ -96,10 +93,9 @@ def winning(rules: Sequence[Rule], path: str, file_type: str, equivalences: Equi
 
 
 def in_the_way(verdict: Verdict, rules: Sequence[Rule], file_type: str, library: Library) -> Verdict:
-    """Return the verdict where libselinux answers something else: a regex in its way that it cannot compile.
+    """Return the verdict with the regex at which libselinux fails, if there is one.
 
-    It compiles a regex when it first looks at it, and gives up at one that is broken, whatever
-    the path.
+    libselinux compiles a regex when it first tries it, and fails at one that is broken, whatever the path.
     """
     covering = [rule for rule in rules if rule.covers(file_type)]
     if not covering:
@@ -107,14 +103,14 @@ def in_the_way(verdict: Verdict, rules: Sequence[Rule], file_type: str, library:
     order = library.order()
     matching = {verdict.rule, *verdict.beaten}
     reached = [rule for rule in covering if rule.reaches(verdict.path, order.tree)]
-    for rule in _looked_at(reached, order, lambda one: one in matching):
+    for rule in _tried(reached, order, lambda rule: rule in matching):
         if not rule.compiles() and library.matches and library.matches(rule, verdict.path) is None:
             return _without_winner(verdict)._replace(broken=rule)
     return verdict
 
 
 def contradicted(verdict: Verdict, answer: Optional[str]) -> Verdict:
-    """Return the verdict without its winner if that is not what libselinux answers."""
+    """Return the verdict, without its winner if libselinux answers another context."""
     context = verdict.rule.context if verdict.rule and verdict.rule.context != NONE_CONTEXT else None
     return verdict if verdict.broken or context == answer else _without_winner(verdict)._replace(untold=True)
 
@@ -137,44 +133,44 @@ def local_file_type(rules: Sequence[Rule], path: str, local: str,
 
 
 def ranked(rules: Sequence[Rule], order: Order) -> List[Rule]:
-    """Return rules that all match, given in file order, the best first."""
-    left, found = list(rules), []
-    while left:
-        # The last that libselinux comes to is the one that it takes.
-        found.append(list(_looked_at(left, order, lambda one: True))[-1])
-        left.remove(found[-1])
-    return found
+    """Sort matching rules, given in file order, best first."""
+    unranked, best_first = list(rules), []
+    while unranked:
+        # libselinux takes the last rule that it tries.
+        best_first.append(list(_tried(unranked, order, lambda rule: True))[-1])
+        unranked.remove(best_first[-1])
+    return best_first
 
 
-def _looked_at(rules: Sequence[Rule], order: Order, matches: Callable[[Rule], bool]) -> Iterator[Rule]:
-    """Give the rules as libselinux looks at them until it is done: the last one that matches is its answer."""
+def _tried(rules: Sequence[Rule], order: Order, matches: Callable[[Rule], bool]) -> Iterator[Rule]:
+    """Yield the rules in the order in which libselinux tries them; the last one that matches is its answer."""
     literal: List[Tuple[int, Rule]] = []
     regexes: List[Tuple[int, Rule]] = []
     for place, rule in enumerate(rules):
         (literal if rule.literal_to_libselinux(order.strict) else regexes).append((place, rule))
     for rule in _literal_first(literal, rules, order):
-        if not order.tree or matches(rule):  # in the tree it is found by its text
+        if not order.tree or matches(rule):  # the tree finds it by its text
             yield rule
         if matches(rule):
             return
     by_depth: Dict[int, List[Tuple[int, Rule]]] = {}
     for place, rule in regexes:
         by_depth.setdefault(len(rule.directories) if order.tree else 0, []).append((place, rule))
-    found = -1
+    best_place = -1
     for depth in sorted(by_depth, reverse=True):
         for place, rule in reversed(by_depth[depth]):
-            if place < found:
+            if place < best_place:
                 break
             yield rule
             if matches(rule):
                 if rule.context == NONE_CONTEXT:
                     return
-                found = place
+                best_place = place
                 break
 
 
 def _literal_first(literal: Sequence[Tuple[int, Rule]], rules: Sequence[Rule], order: Order) -> List[Rule]:
-    """Return literal rules as libselinux comes to them."""
+    """Return literal rules in the order in which libselinux tries them."""
     files = {file: number for number, file in enumerate(dict.fromkeys(rule.file for rule in rules))}
 
     def key(placed: Tuple[int, Rule]) -> Tuple[int, int, int, int]:
@@ -187,7 +183,7 @@ def _literal_first(literal: Sequence[Tuple[int, Rule]], rules: Sequence[Rule], o
 
 
 def _order_matters(matching: Sequence[Rule]) -> bool:
-    """Tell whether not all orders rank these rules alike: they do a single literal one, then regexes."""
+    """Return whether the orders differ for these rules; they agree on one literal rule before regexes."""
     plain = [rule for rule in matching if not rule.special]
     return len(plain) > 1 or any(rule.context == NONE_CONTEXT for rule in matching) or \
         not all(rule.literal_to_libselinux(True) for rule in plain)

@@ -46,7 +46,7 @@ class Pid1:
         facts = self.read_cache(facts) if steps else facts
         for step in steps:
             if step.step != plan.DAEMON_REEXEC and facts.cache.harmless:
-                results.append(Result(step.step, step.target, NOT_NEEDED, None, guards.said(facts.cache)))
+                results.append(Result(step.step, step.target, NOT_NEEDED, None, guards.why_harmless(facts.cache)))
                 continue
             if step.step == plan.DAEMON_RELOAD and facts.cache.state == labelcache.UNKNOWN \
                     and evidence.refresh(facts) == ON_POLICY_LOAD:

@@ -76,7 +76,7 @@ class Registration:
                 due: List[rules.Decision]) -> Tuple[List[rules.Decision], List[rules.Decision]]:
         """Make the changes in one transaction; return what was done and what the policy refused."""
         refused: List[rules.Decision] = []
-        policy = self._host.policy or ""
+        policy = self._host.policy_type or ""
         committed = facts.rules.record.settled(facts.rules.local)
         while due:
             # What is to be removed is pending as well: once it is gone, nobody else has taken it away.

@@ -86,7 +86,8 @@ class Sockets:
                 started = Restarts(self._systemd, journal).start([step.target for step in steps])
         except HelperError as error:
             return [tell(self._log, Result(plan.START, step.target, FAILED, None, str(error))) for step in steps]
-        return [tell(self._log, Result(plan.START, unit, FAILED if failure else DONE, None, failure or plan.CUT_SHORT))
+        return [tell(self._log, Result(plan.START, unit, FAILED if failure else DONE, None,
+                                       failure or plan.INTERRUPTED))
                 for unit, failure in started]
 
     def _verify(self, restarted: Set[str], taken: Set[str], journal: Journal) -> List[Result]:

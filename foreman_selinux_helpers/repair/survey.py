@@ -21,9 +21,9 @@ def tell(log: Log, deadline: Deadline) -> None:
     Nothing is read where neither the rules nor the units on disk have changed since the last time.
     """
     host = hostkind.read("/")
-    if host.offline or host.policy is None:
+    if host.offline or host.policy_type is None:
         return
-    state = "\n".join([labelfiles.generation(selinuxlib.label_directory(host.root, host.policy)),
+    state = "\n".join([labelfiles.generation(selinuxlib.label_directory(host.root, host.policy_type)),
                        *map(_changed, _UNITS)])
     recorded = (runfiles.read(_NAME) or b"").decode("utf-8", "replace").split("\0")
     if recorded[0] == state:

@@ -33,13 +33,13 @@ def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
     policies = list(dict.fromkeys(([active.policy] if active else []) + ownership.policies(host.root)))
     for policy in policies:
         store = policystore.Store(host.root, policy, apart=len(policies) > 1)
-        load = policy == host.policy and host.offline is None
+        load = policy == host.policy_type and host.offline is None
         try:
             some, done = _unregister(store, chosen, load, runner, dry_run)
         except HelperError as error:
             failures.append(error)
             continue
-        if policy != host.policy:
+        if policy != host.policy_type:
             some = [one._replace(reason="%s, in the policy %s" % (one.reason, policy)) for one in some]
         decisions += some
         results += [tell(log, one) for one in done]

@@ -5,7 +5,7 @@ import stat
 
 from ..doors import labels, selinuxlib
 from ..model.filecontexts import type_of
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.sockets import ForeignSocket
 from ..model.typed import Collection, Iterator, List, Optional, Tuple
 
@@ -14,7 +14,7 @@ _TOP = "/run"
 _MOST = 20000
 
 
-def read(policy: Policy, known: Collection[str], top: str = _TOP) -> Tuple[List[ForeignSocket], Optional[str]]:
+def read(contexts: FileContexts, known: Collection[str], top: str = _TOP) -> Tuple[List[ForeignSocket], Optional[str]]:
     """Return these sockets, and why not all were read, or None.
 
     ``known``: the paths of units.  Links are not followed, and other file systems not entered: what users have below
@@ -32,8 +32,8 @@ def read(policy: Policy, known: Collection[str], top: str = _TOP) -> Tuple[List[
             label = labels.path_label(path)
         except (OSError, UnicodeError):
             continue
-        expected = policy.lookup(path)
-        if label and expected and not policy.same_type(type_of(label), type_of(expected)) \
+        expected = contexts.lookup(path)
+        if label and expected and not contexts.same_type(type_of(label), type_of(expected)) \
                 and not selinuxlib.is_customizable(label):
             found.append(ForeignSocket(path, label, expected))
     return found, None

@@ -13,11 +13,11 @@ from ..model.filecontexts import type_of
 from ..model.labelcache import NONE, LabelCache, Wrong
 from ..model.profiles import SocketProfile, unprofiled
 from ..model.refresh import Build
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.sockets import RELABEL_ONLY, SameType
 from ..model.typed import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from . import sockets
-from .policies import Policies
+from .filecontexts import FileContextsOnDisk
 
 if TYPE_CHECKING:
     from ..model.access import ClientFacts
@@ -42,7 +42,7 @@ class HostSource:
         self._known_units = known_units
         self._runner = runner
         self._detection: "Optional[Detection]" = None
-        self.same_type = CompiledPolicy(host.root, host.policy or "").same
+        self.same_type = CompiledPolicy(host.root, host.policy_type or "").same
 
     def everything(self) -> "HostSource":
         """Return the same host as a source of facts about all loaded units, with a profile or without."""
@@ -64,13 +64,13 @@ class HostSource:
             return facts._replace(hidden=["socket units without a profile: systemd is not asked here"])
         from . import foreign
 
-        with closing(self.policies()) as policies:
-            found, unread = foreign.read(policies.view(facts.rules.local), {view.path for view in facts.sockets})
+        with closing(self.on_disk()) as on_disk:
+            found, unread = foreign.read(on_disk.contexts(facts.rules.local), {view.path for view in facts.sockets})
         return facts._replace(foreign=found, hidden=[unread] if unread else [])
 
-    def policies(self) -> Policies:
+    def on_disk(self) -> FileContextsOnDisk:
         """Open the file contexts; the caller closes them."""
-        return Policies(self.host)
+        return FileContextsOnDisk(self.host)
 
     def of(self, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]] = None) -> "HostSource":
         """Return the same host as a source of facts about other profiles' sockets."""
@@ -87,18 +87,18 @@ class HostSource:
 
     def read(self) -> Facts:
         """Read everything about the sockets of the profiles."""
-        if self.host.policy is None:
+        if self.host.policy_type is None:
             return self._nothing()
-        with closing(self.policies()) as policies:
-            facts, policy = self._read_rules(policies)
-            return self._read_build(self._read_sockets(facts, policies, policy))
+        with closing(self.on_disk()) as on_disk:
+            facts, contexts = self._read_rules(on_disk)
+            return self._read_build(self._read_sockets(facts, on_disk, contexts))
 
     def read_rules(self) -> Facts:
         """Read only what concerns the rules."""
-        if self.host.policy is None:
+        if self.host.policy_type is None:
             return self._nothing()
-        with closing(self.policies()) as policies:
-            return self._read_rules(policies)[0]
+        with closing(self.on_disk()) as on_disk:
+            return self._read_rules(on_disk)[0]
 
     def read_cache(self, facts: Facts, others: Mapping[str, str] = NONE) -> Facts:
         """Return the facts with PID 1's label cache as it is now.
@@ -114,10 +114,10 @@ class HostSource:
 
     def read_expected(self, paths: Sequence[str]) -> Dict[str, str]:
         """Return what libselinux answers for sockets at these paths; those without a label are left out."""
-        if self.host.policy is None or not paths:
+        if self.host.policy_type is None or not paths:
             return {}
-        with closing(self.policies()) as policies:
-            answers = {path: policies.lookup(path) for path in paths}
+        with closing(self.on_disk()) as on_disk:
+            answers = {path: on_disk.lookup(path) for path in paths}
         return {path: context for path, context in answers.items() if context}
 
     def read_build(self, facts: Facts) -> Facts:
@@ -136,15 +136,15 @@ class HostSource:
     def read_processes(self) -> Facts:
         """Return facts about the processes that label by rules, and nothing else."""
         facts = self._nothing()
-        if self.host.offline or self.host.policy is None:
+        if self.host.offline or self.host.policy_type is None:
             return facts
         from . import processes
 
-        directory = selinuxlib.label_directory(self.host.root, self.host.policy)
-        found = processes.read(directory, processes.Sockets(self.host.root, self.host.policy, self._all_paths))
+        directory = selinuxlib.label_directory(self.host.root, self.host.policy_type)
+        found = processes.read(directory, processes.Sockets(self.host.root, self.host.policy_type, self._all_paths))
         if found.outdated:
             found = found._replace(policy_load_due=_dates(directory).policy_load_due)
-        if any(holder.seen.systemd for holder in found.outdated):
+        if any(holder.program.systemd for holder in found.outdated):
             found = found._replace(build=self.running())
         return facts._replace(processes=found)
 
@@ -160,11 +160,11 @@ class HostSource:
         """Return the running systemd."""
         return self.detection.running(self.host.offline)
 
-    def paths(self, policies: Policies) -> "HostPaths":
+    def paths(self, on_disk: FileContextsOnDisk) -> "HostPaths":
         """Return what tells of one path on this host."""
         from .pathfacts import HostPaths
 
-        return HostPaths(self.host, policies, self._runner)
+        return HostPaths(self.host, on_disk, self._runner)
 
     def _read_build(self, facts: Facts) -> Facts:
         """Read about systemd only where a remedy may be needed: it takes another program, and the package database."""
@@ -179,47 +179,47 @@ class HostSource:
         """Return the units that an interrupted restart has left down."""
         return [] if self.host.offline else restartjournal.units()
 
-    def _read_rules(self, policies: Policies) -> Tuple[Facts, Policy]:
+    def _read_rules(self, on_disk: FileContextsOnDisk) -> Tuple[Facts, FileContexts]:
         """Read the units, and the rules for their sockets."""
         host = self.host
-        record = ownership.load(host.root, host.policy or "")
-        local = policies.store.local_rules()
+        record = ownership.load(host.root, host.policy_type or "")
+        local = on_disk.store.local_rules()
         units = self.systemd.socket_units([profile.unit for profile in self._profiles]) \
             if host.own_root and host.booted else {}
-        policy = policies.view(local, record.ours(local))
-        wanted = wants.wanted(self._profiles, units, record, local, policy.equivalences)
+        contexts = on_disk.contexts(local, record.ours(local))
+        wanted = wants.wanted(self._profiles, units, record, local, contexts.equivalences)
         loaded = {name for name, unit in units.items() if unit.load == "loaded"}
         decided = decisions.decide(
-            wanted, policy, record,
+            wanted, contexts, record,
             abandoned=lambda unit: self._known_units is not None and unit not in self._known_units,
             complete=lambda unit: unit in loaded)
         return self._nothing()._replace(
             rules=RuleFacts(record, local, decided), units=units,
-            init=InitFacts(_NOT_LOOKED_AT, policies.database.directory)), policy
+            init=InitFacts(_NOT_LOOKED_AT, on_disk.database.directory)), contexts
 
-    def _read_sockets(self, facts: Facts, policies: Policies, policy: Policy) -> Facts:
+    def _read_sockets(self, facts: Facts, on_disk: FileContextsOnDisk, contexts: FileContexts) -> Facts:
         """Read the sockets, and PID 1's label cache."""
         live = self.host.offline is None  # elsewhere labels mean nothing
         units, directory = facts.units, facts.init.directory
         listeners = unixsockets.Listeners(1) if units and live else None
         by_context = {name: sockets.labelled_by_context(unit, self.systemd) for name, unit in units.items()}
-        programs = {name: sockets.program_of(unit, policies) for name, unit in units.items()
+        programs = {name: sockets.program_of(unit, on_disk) for name, unit in units.items()
                     if by_context[name] is False}
         executables = {name: found for name, found in programs.items() if found}
         labels = {name: sockets.expected_socket_label(unit, by_context[name], executables.get(name))
                   for name, unit in units.items()}
         dates = _dates(directory) if live else Dates()
-        context = sockets.Context(policy, facts.rules.decisions, listeners, dates.rules_in_force_since, live)
+        context = sockets.Context(contexts, facts.rules.decisions, listeners, dates.rules_in_force_since, live)
         views = [sockets.unless_from_net(view, self.systemd) for profile in self._profiles for view in sockets.read(
             profile, units.get(profile.unit), labels.get(profile.unit), context)]
         facts = facts._replace(sockets=views, executables=executables)
         if not live:
             return facts
-        cache = read_cache(directory, facts.wanted_contexts, policy.same_type)
-        return facts._replace(clients=self._read_clients(facts, policies),
+        cache = read_cache(directory, facts.wanted_contexts, contexts.same_type)
+        return facts._replace(clients=self._read_clients(facts, on_disk),
                               init=facts.init._replace(cache=cache, dates=dates))
 
-    def _read_clients(self, facts: Facts, policies: Policies) -> "Dict[str, ClientFacts]":
+    def _read_clients(self, facts: Facts, on_disk: FileContextsOnDisk) -> "Dict[str, ClientFacts]":
         """Ask the policy whether the clients that profiles name may connect."""
         domains = {profile.unit: profile.client for profile in self._profiles if profile.client}
         found = {}
@@ -227,7 +227,7 @@ class HostSource:
             if view.unit in domains and view.seen.exists and view.present:
                 from . import clients
 
-                found[view.path] = clients.read(domains[view.unit], view, policies.database.directory_label)
+                found[view.path] = clients.read(domains[view.unit], view, on_disk.database.directory_label)
         return {path: client for path, client in found.items() if client}
 
 

@@ -26,18 +26,18 @@ def read(root: str) -> Host:
 
 def store(host: Host) -> Optional[Store]:
     """Return the policy store, or None where there is none to change."""
-    found = Store(host.root, host.policy) if host.policy else None
+    found = Store(host.root, host.policy_type) if host.policy_type else None
     return found if found and found.exists else None
 
 
 def _notes(host: Host) -> List[str]:
     """Return what is not done on this host, and why, in words."""
     found = []
-    if host.policy is None:
+    if host.policy_type is None:
         found.append("no SELinux policy is installed (%s names none that is there)"
                      % os.path.join(host.root, selinuxlib.CONFIG))
     elif store(host) is None:
-        directory = Store(host.root, host.policy).directory
+        directory = Store(host.root, host.policy_type).directory
         if os.access(directory if os.path.isdir(directory) else os.path.dirname(directory), os.X_OK):
             found.append("there is no policy store %s" % directory)
     if host.offline:

@@ -11,12 +11,12 @@ from ..model.equivalence import Equivalences
 from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, literal
 from ..model.pathfacts import Inode, Listener, PathFacts
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.sockets import SocketView
 from ..model.typed import List, Optional, Tuple, Value
 from ..model.winner import Verdict
 from . import clients
-from .policies import Policies
+from .filecontexts import FileContextsOnDisk
 
 _KINDS = {mode: name for name, mode in labeldatabase.MODES.items()}
 
@@ -33,9 +33,9 @@ class Place(Value):
 class HostPaths:
     """What tells of one path on a host, or in an image of one."""
 
-    def __init__(self, host: Host, policies: Policies, runner: Runner) -> None:
+    def __init__(self, host: Host, on_disk: FileContextsOnDisk, runner: Runner) -> None:
         self.host = host
-        self.policies = policies
+        self.on_disk = on_disk
         self._runner = runner
 
     def inode(self, path: str) -> Optional[Inode]:
@@ -46,14 +46,14 @@ class HostPaths:
         """Return a path with the links on the way followed; see followed()."""
         return followed(self.host.root, path, equivalences)
 
-    def facts(self, policy: Policy, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
+    def facts(self, contexts: FileContexts, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
         """Return all that a judgement of the path takes; see read()."""
-        return read(self.policies, policy, place, of_unit, profiled)
+        return read(self.on_disk, contexts, place, of_unit, profiled)
 
     def client(self, domain: str, view: SocketView) -> Optional[ClientFacts]:
         """Return what connecting takes of a domain, or None if the policy has no such domain."""
         context = clients.context_of(domain)
-        return clients.client_facts(domain, context, view, self.policies.database.directory_label) if context else None
+        return clients.client_facts(domain, context, view, self.on_disk.database.directory_label) if context else None
 
     def enforcing(self) -> bool:
         """Return whether the kernel enforces its policy."""
@@ -91,26 +91,26 @@ def followed(root: str, path: str, equivalences: Equivalences) -> str:
     return path if equivalences.canonical(real) == equivalences.canonical(path) else real
 
 
-def policy_of(host: Host, policies: Policies) -> Policy:
-    """Return the policy as the pure code sees it, with the rules that are ours known."""
-    local = policies.store.local_rules()
-    return policies.view(local, ownership.load(host.root, host.policy or "").ours(local))
+def contexts_of(host: Host, on_disk: FileContextsOnDisk) -> FileContexts:
+    """Return the file contexts as the pure code sees them, with our own rules marked."""
+    local = on_disk.store.local_rules()
+    return on_disk.contexts(local, ownership.load(host.root, host.policy_type or "").ours(local))
 
 
-def read(policies: Policies, policy: Policy, place: Place, unit: bool, profile: bool) -> PathFacts:
+def read(on_disk: FileContextsOnDisk, contexts: FileContexts, place: Place, unit: bool, profile: bool) -> PathFacts:
     """Return all that a judgement of the path takes.
 
     ``unit``: it is a socket of a unit that can be read; ``profile``: and of a profile.
     """
     host, path, file_type, inode = place
-    verdict = policies.database.verdict(path, file_type)
+    verdict = on_disk.database.verdict(path, file_type)
     # libselinux has no answer at all where it fails at a regex.
-    expected = None if verdict.broken else policies.lookup_as(path, file_type)
+    expected = None if verdict.broken else on_disk.lookup_as(path, file_type)
     facts = PathFacts(host, path, file_type, inode, verdict, expected, ())
     if file_type == SOCKET and facts.own and facts.live:
         facts = facts._replace(listeners=_listeners(path))
     if file_type == SOCKET and not profile:
-        facts = facts._replace(meant=meant(policies, policy, verdict))
+        facts = facts._replace(meant=meant(on_disk, contexts, verdict))
     if not unit and facts.live and facts.own and facts.own.label:
         real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         facts = facts._replace(customizable=selinuxlib.is_customizable(facts.own.label),
@@ -128,11 +128,11 @@ def _listeners(path: str) -> List[Listener]:
                      labels.socket_label(one.pid, one.descriptor)) for one in unixsockets.holders(inodes)]
 
 
-def meant(policies: Policies, policy: Policy, verdict: Verdict) -> Optional[Rule]:
+def meant(on_disk: FileContextsOnDisk, contexts: FileContexts, verdict: Verdict) -> Optional[Rule]:
     """Find a rule that names exactly this path, but for another file type, or in a spelling that cannot match."""
     meant = next((one for one in verdict.mismatched if literal(one.regex) == verdict.path), None)
-    others = policy.equivalences.spellings(verdict.path) if meant is None else []
-    found = [one for one in policies.database.rules() if (one.covers(SOCKET) or one.file_type == "file")
+    others = contexts.equivalences.spellings(verdict.path) if meant is None else []
+    found = [one for one in on_disk.database.rules() if (one.covers(SOCKET) or one.file_type == "file")
              and literal(one.regex) in others] if others else []
     found.sort(key=lambda one: not one.covers(SOCKET))
     return meant or next(iter(found), None)

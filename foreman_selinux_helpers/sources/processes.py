@@ -7,7 +7,7 @@ from contextlib import closing
 from ..doors import labeldatabase, labelfiles, procfs
 from ..model import labelcache
 from ..model.errors import HelperError
-from ..model.processfacts import Holder, ProcessFacts, Seen
+from ..model.processfacts import Holder, ProcessFacts, Program
 from ..model.typed import Callable, Dict, List, Optional, Sequence
 
 # Programs that look labels up with systemd's own code, as PID 1 does.
@@ -44,7 +44,7 @@ class Sockets:
         if self._asked >= _MOST_ASKED or left <= 0:
             return holder._replace(unasked="not asked: that many processes are outdated")
         self._asked += 1
-        held = heldcopy.ask(holder.seen.pid, list(self.expected), directory, left)
+        held = heldcopy.ask(holder.program.pid, list(self.expected), directory, left)
         if held.unseen:
             return holder._replace(unasked=held.unseen)
         return holder._replace(answers=held.answers, assumed=held.assumed)
@@ -74,9 +74,9 @@ def read(directory: str, sockets: Optional[Sockets] = None) -> ProcessFacts:
         fresh += cache.state == labelcache.FRESH
         if cache.state == labelcache.UNKNOWN and any(labelcache.part_of(file.path, directory) for file in held):
             unknown.append("; ".join(cache.evidence))
-        seen = _read_process(pid) if cache.state == labelcache.STALE else None
-        if seen:
-            holder = Holder(seen, procfs.comm(pid), cache, [file.path for file in held],
+        program = _read_process(pid) if cache.state == labelcache.STALE else None
+        if program:
+            holder = Holder(program, procfs.comm(pid), cache, [file.path for file in held],
                             labelfiles.outdated_since(held, directory))
             outdated.append(sockets.ask(holder, directory) if sockets else holder)
     return ProcessFacts(outdated, fresh, unseen, unknown, sockets.expected if sockets else {})
@@ -91,7 +91,7 @@ def _is_manager(program: Optional[str]) -> bool:
     return os.path.basename(program or "") == "systemd"
 
 
-def _read_process(pid: int) -> Optional[Seen]:
+def _read_process(pid: int) -> Optional[Program]:
     """Return who a process is; None: it has ended meanwhile."""
     owner = procfs.owner(pid)
     if owner is None:
@@ -104,4 +104,4 @@ def _read_process(pid: int) -> Optional[Seen]:
         user = "#%d" % owner
     program = procfs.executable(pid) or ""
     own = (program.startswith(_SYSTEMD) or program in _UDEVD) and not procfs.program_replaced(pid)
-    return Seen(pid, procfs.unit_of(pid), user, owner, own or pid == 1, _is_manager(program))
+    return Program(pid, procfs.unit_of(pid), user, owner, own or pid == 1, _is_manager(program))

@@ -9,11 +9,11 @@ from ..model import wants
 from ..model.filecontexts import type_of
 from ..model.modes import Reach
 from ..model.profiles import SocketProfile
-from ..model.rules import Decision, Policy
+from ..model.rules import Decision, FileContexts
 from ..model.sockets import Executable, Seen, SocketView
 from ..model.typed import List, Optional, Sequence, Value
 from ..model.units import SocketUnit
-from .policies import Policies
+from .filecontexts import FileContextsOnDisk
 
 # How long it may take, in seconds, from binding a socket to giving it its owner and mode.
 _MAKING = 10.0
@@ -26,7 +26,7 @@ class Context(Value):
     have had the rules on disk; ``live``: labels on this host mean something.
     """
 
-    policy: Policy
+    file_contexts: FileContexts
     decisions: Sequence[Decision]
     listeners: Optional[unixsockets.Listeners]
     rules_in_force_since: Optional[float]
@@ -41,8 +41,8 @@ def read(profile: SocketProfile, unit: Optional[SocketUnit], socket_label: Optio
 
 def _read(profile: SocketProfile, path: str, unit: Optional[SocketUnit], socket_label: Optional[str],
           context: Context) -> SocketView:
-    expected = context.policy.lookup(path)
-    wanted = wants.of_socket(profile, path, expected, context.decisions, context.policy)
+    expected = context.file_contexts.lookup(path)
+    wanted = wants.of_socket(profile, path, expected, context.decisions, context.file_contexts)
     in_use = bool(unit and unit.load == "loaded" and path in unit.paths)
     listener = _read_listener(path, bool(in_use and unit and unit.listening), context.listeners)
     inode = _read_inode(path) if context.live else _Inode(False)
@@ -114,7 +114,7 @@ def _read_inode(path: str) -> _Inode:
         return _Inode(False)
 
 
-def program_of(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
+def program_of(unit: SocketUnit, on_disk: FileContextsOnDisk) -> Optional[Executable]:
     """Return the program of the service that a socket unit starts, and its labels, or None."""
     service = unit.service
     if not service or not service.executable or not unit.paths:
@@ -125,7 +125,7 @@ def program_of(unit: SocketUnit, policies: Policies) -> Optional[Executable]:
         label = labels.path_label(path)
     except (OSError, UnicodeError):
         return None
-    expected = policies.database.lookup(path, stat.S_IFREG)
+    expected = on_disk.database.lookup(path, stat.S_IFREG)
     if label and selinuxlib.is_customizable(label):
         expected = label  # restorecon(8) leaves such a label alone as well
     return Executable(path, label, expected)

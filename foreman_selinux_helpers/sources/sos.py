@@ -11,16 +11,16 @@ from ..model import labelcache, sosfacts, wants
 from ..model.errors import HelperError
 from ..model.facts import Dates, Facts, Host
 from ..model.labelcache import NONE, LabelCache
-from ..model.processfacts import Holder, ProcessFacts, Seen
+from ..model.processfacts import Holder, ProcessFacts, Program
 from ..model.profiles import SocketProfile
 from ..model.refresh import INSTALLED, RUNNING, UNKNOWN, Build, Known, SystemdFacts, parse_version, predict
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.sockets import ForeignSocket, SocketView
 from ..model.typed import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from ..model.units import SocketUnit
 from ..model.winner import Order
+from .filecontexts import FileContextsOnDisk
 from .host import HostSource
-from .policies import Policies
 from .report import ReportSource
 from .reportunits import ReportUnits
 from .sospaths import SosPaths, clients_of
@@ -90,15 +90,15 @@ class SosSource(HostSource):
 
     def read(self) -> Facts:
         """Read what the report tells of the sockets; without rules, of PID 1's label cache alone."""
-        if self.host.policy is not None:
+        if self.host.policy_type is not None:
             return super().read()
         facts = self._nothing()
         facts = facts._replace(init=facts.init._replace(cache=self._cache()))
         return facts._replace(hidden=self._hidden())
 
-    def policies(self) -> Policies:
+    def on_disk(self) -> FileContextsOnDisk:
         """Open the file contexts of the report."""
-        return Policies(self.host, labeldatabase.LabelDatabase if _binding() else self._texts)
+        return FileContextsOnDisk(self.host, labeldatabase.LabelDatabase if _binding() else self._texts)
 
     def _texts(self, root: str, policy: str, without: Sequence[Tuple[str, str]] = ()) -> labeldatabase.LabelDatabase:
         return RuleTexts(root, policy, self._order, without)
@@ -107,9 +107,9 @@ class SosSource(HostSource):
         """Return how that host's libselinux orders rules: from 3.8 on by a tree of directories (winner.Order)."""
         return sosfacts.order(self._packages.get("libselinux") or self._packages.get("libselinux1") or "")
 
-    def paths(self, policies: Policies) -> SosPaths:
+    def paths(self, on_disk: FileContextsOnDisk) -> SosPaths:
         """Return what tells of one path in this report."""
-        return SosPaths(self.host, policies, self._runner, self.report)
+        return SosPaths(self.host, on_disk, self._runner, self.report)
 
     def read_everything(self) -> Facts:
         """Read the sockets of all loaded units; others only where the host has listed them itself."""
@@ -162,24 +162,24 @@ class SosSource(HostSource):
     def _hidden(self) -> List[str]:
         return [*self.report.unseen, *([self.units.unseen] if self.units.unseen else [])]
 
-    def _read_sockets(self, facts: Facts, policies: Policies, policy: Policy) -> Facts:
+    def _read_sockets(self, facts: Facts, on_disk: FileContextsOnDisk, contexts: FileContexts) -> Facts:
         """Read the sockets as far as the report tells of them, and PID 1's label cache."""
         seen = sosfacts.labels(self.report.document("status"), self.report.labels_to_change())
-        views = [self._view(profile, path, facts, policy, seen) for profile in self._profiles
+        views = [self._view(profile, path, facts, contexts, seen) for profile in self._profiles
                  for path in wants.listened_paths(profile, facts.units.get(profile.unit))]
         facts = facts._replace(sockets=views, init=facts.init._replace(cache=self._cache(), dates=Dates()))
         file = self.report.policy()
         place = os.path.join(self.host.root, file) if file else None
         answers = PolicyFile(place) if place else None
-        clients = clients_of(self._profiles, views, answers, self.report, policies)
+        clients = clients_of(self._profiles, views, answers, self.report, on_disk)
         fault = ["whether clients may connect: %s" % answers.fault] if answers and answers.fault else []
         return facts._replace(clients=clients, hidden=self._hidden() + fault)
 
-    def _view(self, profile: SocketProfile, path: str, facts: Facts, policy: Policy,
+    def _view(self, profile: SocketProfile, path: str, facts: Facts, contexts: FileContexts,
               known: sosfacts.Labels) -> SocketView:
         unit = facts.units.get(profile.unit)
-        expected = policy.lookup(path)
-        wanted = wants.of_socket(profile, path, expected, facts.rules.decisions, policy)
+        expected = contexts.lookup(path)
+        wanted = wants.of_socket(profile, path, expected, facts.rules.decisions, contexts)
         return SocketView(profile.unit, profile.profile, path, expected,
                           sosfacts.seen(path, unit, known, self.report.denials(path)), wanted)
 
@@ -216,7 +216,7 @@ class SosSource(HostSource):
                 unknown.append("; ".join(cache.evidence))
             if cache.state == labelcache.STALE:
                 systemd = pid == 1 or holder.comm.startswith("systemd")
-                who = Seen(pid, units.get(pid), "root", holder.user_id or 0, systemd, pid == 1)
+                who = Program(pid, units.get(pid), "root", holder.user_id or 0, systemd, pid == 1)
                 outdated.append(Holder(who, holder.comm, cache, [file.path for file in holder.held], None,
                                        unasked="a report does not hold its copy"))
         found = ProcessFacts(outdated, fresh, 0, unknown, build=self.running() if outdated else None)

@@ -11,21 +11,21 @@ from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, type_of
 from ..model.pathfacts import Inode, PathFacts
 from ..model.profiles import SocketProfile
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.sockets import SocketView
 from ..model.sosfacts import labels
 from ..model.typed import Dict, List, Optional, Sequence, Tuple
 from ..model.winner import Verdict
+from .filecontexts import FileContextsOnDisk
 from .pathfacts import HostPaths, Place, meant
-from .policies import Policies
 from .report import ReportSource
 
 
 class SosPaths(HostPaths):
     """What a report tells of one path."""
 
-    def __init__(self, host: Host, policies: Policies, runner: Runner, report: ReportSource) -> None:
-        super().__init__(host, policies, runner)
+    def __init__(self, host: Host, on_disk: FileContextsOnDisk, runner: Runner, report: ReportSource) -> None:
+        super().__init__(host, on_disk, runner)
         self._report = report
 
     def inode(self, path: str) -> Optional[Inode]:
@@ -39,13 +39,13 @@ class SosPaths(HostPaths):
         """Return the path: which links there are is not known."""
         return path
 
-    def facts(self, policy: Policy, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
+    def facts(self, contexts: FileContexts, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
         """Return the rules for a path; who listens there is not known."""
         host, path, file_type, inode = place
-        verdict = self.policies.database.verdict(path, file_type)
+        verdict = self.on_disk.database.verdict(path, file_type)
         facts = PathFacts(host, path, file_type, inode, _as_on(host, verdict),
-                          None if verdict.broken else self.policies.lookup_as(path, file_type), ())
-        return facts._replace(meant=meant(self.policies, policy, verdict)) if file_type == SOCKET and not profiled \
+                          None if verdict.broken else self.on_disk.lookup_as(path, file_type), ())
+        return facts._replace(meant=meant(self.on_disk, contexts, verdict)) if file_type == SOCKET and not profiled \
             else facts
 
     def client(self, domain: str, view: SocketView) -> Optional[ClientFacts]:
@@ -55,7 +55,7 @@ class SosPaths(HostPaths):
             return None
         answers = PolicyFile(os.path.join(self.host.root, file))
         try:
-            return client(domain, view, answers, self._report, self.policies)
+            return client(domain, view, answers, self._report, self.on_disk)
         finally:
             answers.close()
 
@@ -83,14 +83,14 @@ def _as_on(host: Host, verdict: Verdict) -> Verdict:
 
 
 def clients_of(profiles: Sequence[SocketProfile], views: Sequence[SocketView], answers: Optional[PolicyFile],
-               report: ReportSource, policies: Policies) -> Dict[str, ClientFacts]:
+               report: ReportSource, on_disk: FileContextsOnDisk) -> Dict[str, ClientFacts]:
     """Ask the policy of a report whether the clients that profiles name may connect to the sockets that are there."""
     domains = {profile.unit: profile.client for profile in profiles if profile.client}
     found = {}
     try:
         for view in views if answers else ():
             domain = domains.get(view.unit)
-            asked = client(domain, view, answers, report, policies) if domain and answers and view.present else None
+            asked = client(domain, view, answers, report, on_disk) if domain and answers and view.present else None
             if asked:
                 found[view.path] = asked
     finally:
@@ -100,7 +100,7 @@ def clients_of(profiles: Sequence[SocketProfile], views: Sequence[SocketView], a
 
 
 def client(domain: str, view: SocketView, answers: PolicyFile, report: ReportSource,
-           policies: Policies) -> Optional[ClientFacts]:
+           on_disk: FileContextsOnDisk) -> Optional[ClientFacts]:
     """Ask what connecting takes of a domain; None: the policy has no such domain, or cannot be asked.
 
     Labels of directories are not in a report: those that they should have are taken.
@@ -112,7 +112,7 @@ def client(domain: str, view: SocketView, answers: PolicyFile, report: ReportSou
     checks: List[Check] = []
     directory = os.path.dirname(view.path)
     while True:
-        label = policies.database.directory_label(directory)
+        label = on_disk.database.directory_label(directory)
         checks.insert(0, _check(answers, context, (directory, "dir", "search"), None, label))
         if directory == "/":
             break

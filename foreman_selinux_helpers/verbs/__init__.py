@@ -1,4 +1,4 @@
-"""The verbs of the command: each is one module of this package, imported only when it is asked for."""
+"""The verbs of the command: one module each, imported only when it is used."""
 
 import importlib
 
@@ -14,6 +14,6 @@ VALUED = ("--root", "--sos", "--timeout", "--as", "--client", "--target", "--uni
 
 
 def load(name: str) -> "Verb":
-    """Import the module of a verb and return what it declares."""
+    """Import the module of a verb and return its declaration."""
     declared: "Verb" = importlib.import_module("." + name, __name__).VERB
     return declared

@@ -1,4 +1,4 @@
-"""What a verb declares, what it is given to work with, and what it returns."""
+"""The interface of a verb: its declaration, its request, and its result."""
 
 import os
 
@@ -26,17 +26,17 @@ class Argument(Value):
 
 
 def argument(*names: str, **settings: Any) -> Argument:
-    """Return an argument."""
+    """Return an argument; a shorthand for Argument."""
     return Argument(names, settings)
 
 
 PROFILE_NAMES = argument("names", nargs="*", metavar="NAME", help="a profile or a socket unit (default: all)")
 ALL = argument("--all", action="store_true", help="also the sockets of units without a profile")
-DRY_RUN = argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+DRY_RUN = argument("--dry-run", action="store_true", help="print the plan without changing anything")
 
 
 class Request(Value):
-    """What the command line asks a verb for; ``changes``: it may change the host."""
+    """The request to a verb; ``changes``: it may change the host."""
 
     arguments: Any
     log: Log
@@ -48,7 +48,7 @@ class Request(Value):
         given = self.arguments.root
         try:
             root: str = os.path.realpath(given)
-            root.encode("utf-8")  # libselinux's Python binding takes no other
+            root.encode("utf-8")  # libselinux's Python binding accepts only UTF-8
         except (OSError, UnicodeError) as error:
             raise UsageError("--root %r: the directory cannot be used: %s" % (given, error)) from error
         if not given or not os.path.isdir(root):
@@ -57,10 +57,10 @@ class Request(Value):
 
 
 class Done(Value):
-    """What a verb returns.
+    """The result of a verb.
 
-    ``text`` makes the document's text, with colours or without.  ``refused``: a guard refused something;
-    ``broken``: a file that it was to read is broken; ``planned``: this is a plan, and what is wrong is no failure.
+    ``text`` renders the document as text, with or without colour.  ``refused``: a guard refused something.
+    ``broken``: an input file is broken.  ``planned``: this is a plan, so that what is wrong is not a failure.
     """
 
     document: Document
@@ -85,7 +85,7 @@ class Verb(Value):
 
 
 class Run(Value):
-    """What the verbs work with that look at a host."""
+    """The context of a verb that works on a host."""
 
     arguments: Any
     log: Log
@@ -96,33 +96,33 @@ class Run(Value):
 
     def need_rules(self) -> None:
         """Raise HelperError where a report does not have the rules: nothing could be said of labels then."""
-        if self.report and self.host.policy is None and self.host.selinux_enabled:
+        if self.report and self.host.policy_type is None and self.host.selinux_enabled:
             why = next((words for words in self.report.unseen if words.startswith("rules")), "it has no rules")
             raise HelperError("%s: %s" % (self.host.report, why))
 
     @property
     def dry_run(self) -> bool:
-        """Tell whether nothing is to be changed."""
+        """Whether nothing may be changed."""
         return bool(getattr(self.arguments, "dry_run", False))
 
     @property
     def known_units(self) -> Optional[List[str]]:
-        """Return the units of all profiles, or None where one of these cannot be read."""
-        return None if self.profiles.broken else [one.unit for one in self.profiles.sockets]
+        """The units of all profiles, or None if a profile cannot be read."""
+        return None if self.profiles.broken else [profile.unit for profile in self.profiles.sockets]
 
     @property
     def everything(self) -> bool:
-        """Whether the sockets of all units are asked for; raise UsageError if names are given as well."""
+        """Whether the sockets of all units are requested; raise UsageError if names are given as well."""
         if self.arguments.all and self.arguments.names:
-            raise UsageError("--all is for all sockets: give it, or names")
+            raise UsageError("--all cannot be combined with names")
         return bool(self.arguments.all)
 
     def chosen(self) -> "List[SocketProfile]":
-        """Return the profiles that the command line names: all, if it names none."""
+        """Return the profiles that the command line names, or all if it names none."""
         from ..model import profiles
 
         chosen, unknown = profiles.select(self.profiles.sockets, getattr(self.arguments, "names", ()))
-        unknown -= {one.name for one in self.profiles.broken}
+        unknown -= {profile.name for profile in self.profiles.broken}
         if unknown:
             raise UsageError("%s: no profile and no socket unit of a profile has this name"
                              % ", ".join(sorted(unknown)))
@@ -157,13 +157,14 @@ def on_host(work: Callable[[Run], Done]) -> Callable[[Request], Done]:
         os.umask(0o022)  # the record and the label database are for everybody to read
         root = request.root()
         if request.changes:
-            os.chdir("/")  # where nobody else can put what a library looks for, or keeps for a while
+            os.chdir("/")  # where no other user can create files that a library looks for
         host = hostkind.read(root)
-        found = profilefiles.load(root)
-        for one in found.broken:
-            request.log.error("profile refused: %s" % str(one))
-        done = work(Run(request.arguments, request.log, host, found, Runner(request.deadline)))
-        return done._replace(document=documents.add_broken(done.document, found.broken), broken=bool(found.broken))
+        profiles = profilefiles.load(root)
+        for broken in profiles.broken:
+            request.log.error("profile refused: %s" % str(broken))
+        done = work(Run(request.arguments, request.log, host, profiles, Runner(request.deadline)))
+        return done._replace(document=documents.add_broken(done.document, profiles.broken),
+                             broken=bool(profiles.broken))
     return run
 
 

@@ -1,6 +1,4 @@
-"""The verb ``detect``: says when systemd renews its label cache, and how that is known."""
-
-
+"""The verb ``detect``: show when systemd renews its label cache, and the evidence."""
 
 from ..model import layout, refresh
 from ..model.facts import Facts
@@ -30,7 +28,7 @@ def document(facts: Facts) -> Document:
 
 
 def text(document: Document, colour: bool = False) -> str:
-    """Return the document as lines for a terminal."""
+    """Return the text of the document."""
     lines = _build("running", document["running"]) + _build("installed", document["installed"])
     if document["libselinux"]:
         lines.append("libselinux: package %s" % document["libselinux"])

@@ -1,4 +1,4 @@
-"""The documents of ``--json`` (schema 1): what all of them have."""
+"""The fields that all documents of ``--json`` (schema 1) have."""
 
 from ..model.facts import HOST, IMAGE
 from ..model.typed import TYPE_CHECKING, Any, Dict, Optional, Sequence, Value
@@ -13,7 +13,7 @@ Document = Dict[str, Any]
 
 
 class Looked(Value):
-    """What was looked at: the source, what is to be noted, and what could not be seen, with the reason."""
+    """The source of the facts, notes on them, and what could not be read, with the reason."""
 
     source: str
     notes: Sequence[str]
@@ -21,17 +21,17 @@ class Looked(Value):
 
 
 def source(root: str) -> str:
-    """Return what facts are read from, with this root directory."""
+    """Return the source of facts for a root directory."""
     return IMAGE if root.strip("/") else HOST
 
 
 def envelope(command: str, ok: bool, changed: bool, looked: Looked) -> Document:
-    """Return what every document begins with."""
+    """Return the fields that every document has."""
     return dict(_head(command, ok, changed, looked.source), notes=list(looked.notes), unseen=list(looked.unseen))
 
 
 def failed(command: Optional[str], changed: Optional[bool], origin: Optional[str], error: str) -> Document:
-    """Return the document of a run that failed; None: the command line does not say, or only the next run can tell."""
+    """Return the document of a failed run; None: the command line does not say, or it is unknown."""
     return dict(_head(command, False, changed, origin), error=error)
 
 
@@ -40,8 +40,8 @@ def _head(command: Optional[str], ok: bool, changed: Optional[bool], origin: Opt
 
 
 def add_broken(document: Document, broken: "Sequence[BrokenProfile]") -> Document:
-    """Add the profiles that are refused; nothing is well while there are any."""
+    """Add the refused profiles, if any; then ``ok`` is false."""
     if broken:
         document["ok"] = False
-        document["broken_profiles"] = [dict(one._asdict()) for one in broken]
+        document["broken_profiles"] = [dict(profile._asdict()) for profile in broken]
     return document

@@ -1,4 +1,4 @@
-"""The verb ``explain``: says why one path has the label it has, and what mends it."""
+"""The verb ``explain``: show why a path has its label, and the remedy."""
 
 import time
 from contextlib import closing
@@ -14,8 +14,8 @@ from ..model.pathfacts import Listener, PathFacts, UnitSocket, plain_path
 from ..model.profiles import unprofiled
 from ..model.typed import Any, List, Optional, Tuple
 from ..sources import pathfacts
+from ..sources.filecontexts import FileContextsOnDisk
 from ..sources.host import HostSource
-from ..sources.policies import Policies
 from . import documents, parts
 from . import text as shown
 from .context import Done, Run, Verb, argument, on_host
@@ -28,17 +28,17 @@ def _run(run: Run) -> Done:
     run.need_rules()
     path = plain_path(arguments.path)
     document = _empty(path, arguments.kind, parts.looked(host))
-    if host.policy is None:
+    if host.policy_type is None:
         inode = pathfacts.read_inode(host.root, path, False)
         document.update(exists=inode is not None, file_type=arguments.kind or (inode.kind if inode else SOCKET))
         return Done(document, text)
     source = run.source(run.profiles.sockets)
-    with closing(source.policies()) as policies:
-        return Done(_Explanation(run, source, policies, document).tell(), text)
+    with closing(source.on_disk()) as on_disk:
+        return Done(_Explanation(run, source, on_disk, document).tell(), text)
 
 
 def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
-    """Return the document as it is where nothing is known."""
+    """Return the document without any facts."""
     return dict(
         documents.envelope("explain", True, False, looked),
         path=path, canonical=path, file_type=kind or SOCKET, exists=False, substitutions=[],
@@ -49,20 +49,20 @@ def _empty(path: str, kind: Optional[str], looked: Looked) -> Document:
 
 
 class _Explanation:
-    """One run of the verb: what looks, and the document that it goes into."""
+    """One run of the verb; fills in the document."""
 
-    def __init__(self, run: Run, source: HostSource, policies: Policies, document: Document) -> None:
+    def __init__(self, run: Run, source: HostSource, on_disk: FileContextsOnDisk, document: Document) -> None:
         self.run = run
         self.source = source
-        self.paths = source.paths(policies)
-        self.policy = pathfacts.policy_of(run.host, policies)
+        self.paths = source.paths(on_disk)
+        self.contexts = pathfacts.contexts_of(run.host, on_disk)
         self.document = document
         self.live = run.host.offline is None
         self._facts: Optional[Facts] = None
 
     @property
     def facts(self) -> Facts:
-        """What is known of the sockets of the profiles, or of the one unit that has the path."""
+        """The facts about the sockets of the profiles, or of the unit that has the path."""
         if self._facts is None:
             self._facts = self.source.read()
         return self._facts
@@ -72,11 +72,11 @@ class _Explanation:
         host, asked, kind = self.run.host, self.document["path"], self.run.arguments.kind
         inode = self.paths.inode(asked)
         file_type = kind or (inode.kind if inode else SOCKET)
-        path = self.paths.followed(asked, self.policy.equivalences)
+        path = self.paths.followed(asked, self.contexts.equivalences)
         if path != asked:
             self._note("there is a symbolic link on the way: it really is %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
-        facts = self.paths.facts(self.policy, pathfacts.Place(host, path, file_type, inode), report is not None,
+        facts = self.paths.facts(self.contexts, pathfacts.Place(host, path, file_type, inode), report is not None,
                                  bool(report and report.view.profile))
         self._describe(facts, unit)
         if report:
@@ -84,7 +84,7 @@ class _Explanation:
         if file_type == SOCKET and self.live:
             self._systemd()
         socket = UnitSocket(*report, self.facts.rules.decisions, self.facts.cache) if report else None
-        judged = explanation.judge(facts, socket, self.policy)
+        judged = explanation.judge(facts, socket, self.contexts)
         self.document["notes"] += judged.notes
         judged = self._client(judged, facts, socket)
         self.document.update(cause=judged.cause, why=judged.why, remedy=judged.remedy or judged.command,
@@ -96,35 +96,36 @@ class _Explanation:
     def _note(self, words: str) -> None:
         self.document["notes"].append(words)
 
-    # -- looking -----------------------------------------------------------------------------
+    # -- facts -------------------------------------------------------------------------------
 
     def _report(self, path: str) -> Tuple[Optional[SocketReport], Optional[str]]:
-        """Return the judged socket of the profile, or else of the unit, that names the path; and the unit."""
-        canonical = self.policy.equivalences.canonical
-        found = self._of_path(path)
-        if found:
-            return found, found.view.unit
+        """Return the judged socket with this path, of a profile or else of any unit, and the unit."""
+        canonical = self.contexts.equivalences.canonical
+        report = self._of_path(path)
+        if report:
+            return report, report.view.unit
         for unit, paths in self.source.listening_paths().items():
             if any(canonical(listened) == canonical(path) for listened in paths):
-                # A profile that gives only a regex has its unit's paths among its own already.
+                # A profile that has only a regex already includes the paths of its unit.
                 self.source, self._facts = self.source.of([unprofiled(unit)]), None
                 return self._of_path(path), unit
         return None, None
 
     def _of_path(self, path: str) -> Optional[SocketReport]:
-        canonical = self.policy.equivalences.canonical
-        found = [report for report in judgement.reports(self.facts) if canonical(report.view.path) == canonical(path)]
-        return next((report for report in found if report.view.seen.listening), next(iter(found), None))
+        canonical = self.contexts.equivalences.canonical
+        reports = [report for report in judgement.reports(self.facts) if canonical(report.view.path) == canonical(path)]
+        return next((report for report in reports if report.view.seen.listening), next(iter(reports), None))
 
     def _client(self, judged: Judgement, facts: PathFacts, socket: Optional[UnitSocket]) -> Judgement:
-        """Ask the policy whether the client may connect; a denial counts where nothing else is wrong."""
+        """Query the policy whether the client may connect; a denial counts only if nothing else is wrong."""
         given = wanted = self.run.arguments.client
         if given is None and socket:
-            wanted = next((one.client for one in self.run.profiles.sockets if one.unit == socket.view.unit), None)
+            wanted = next((profile.client for profile in self.run.profiles.sockets
+                           if profile.unit == socket.view.unit), None)
         if wanted is None or facts.file_type != SOCKET:
             return judged
         if not self.live:
-            self._note("whether %s may connect is not asked here: it takes the running kernel" % wanted)
+            self._note("whether %s may connect is not checked here: that requires the running kernel" % wanted)
             return judged
         view = explanation.view_of(facts, socket, judged.wanted, self.document["socket_label"])
         asked = self.paths.client(wanted, view)
@@ -156,12 +157,12 @@ class _Explanation:
         self.document.update(
             canonical=verdict.path, file_type=facts.file_type, exists=facts.inode is not None,
             expected=facts.expected, path_label=own.label if own else None,
-            substitutions=[{"file": one.file, "line": one.line, "from": one.source, "to": one.target}
-                           for one in verdict.substitutions],
-            rule=_rule(verdict.rule), rule_untold=verdict.untold, beaten=[_rule(one) for one in verdict.beaten],
-            other_file_types=[_rule(one) for one in verdict.mismatched], unit=unit,
-            listeners=[dict(one._asdict()) for one in facts.listeners],
-            socket_label=next((one.socket_label for one in facts.listeners if one.socket_label), None))
+            substitutions=[{"file": line.file, "line": line.line, "from": line.source, "to": line.target}
+                           for line in verdict.substitutions],
+            rule=_rule(verdict.rule), rule_untold=verdict.untold, beaten=[_rule(rule) for rule in verdict.beaten],
+            other_file_types=[_rule(rule) for rule in verdict.mismatched], unit=unit,
+            listeners=[dict(listener._asdict()) for listener in facts.listeners],
+            socket_label=next((listener.socket_label for listener in facts.listeners if listener.socket_label), None))
         self.document.update(parts.permissions(own.permissions if own else None))
         self.document["notes"] += explanation.notes(facts)
 
@@ -181,16 +182,16 @@ class _Explanation:
                                     "evidence": list(running.evidence)}
 
 
-def _rule(one: Optional[Rule]) -> Optional[Document]:
-    return dict(one._asdict()) if one else None
+def _rule(rule: Optional[Rule]) -> Optional[Document]:
+    return dict(rule._asdict()) if rule else None
 
 
-def _client_of(asked: ClientFacts) -> Document:
-    return {"domain": asked.domain, "context": asked.context,
-            "allowed": _all(one.allowed for one in asked.checks),
-            "allowed_when_right": _all(one.right_allowed for one in asked.checks),
-            "checks": [dict(one._asdict()) for one in asked.checks],
-            "reasons": [{"reason": one[0], "booleans": one[1]} for one in asked.whys if one]}
+def _client_of(client: ClientFacts) -> Document:
+    return {"domain": client.domain, "context": client.context,
+            "allowed": _all(check.allowed for check in client.checks),
+            "allowed_when_right": _all(check.right_allowed for check in client.checks),
+            "checks": [dict(check._asdict()) for check in client.checks],
+            "reasons": [{"reason": why[0], "booleans": why[1]} for why in client.whys if why]}
 
 
 def _all(answers: Any) -> Optional[bool]:
@@ -199,7 +200,7 @@ def _all(answers: Any) -> Optional[bool]:
 
 
 def text(document: Document, colour: bool = False) -> str:
-    """Return the document as a short story."""
+    """Return the text of the document."""
     cause = document["cause"]
     well = "ok" if document["exists"] else "ok, nothing is there"
     head = layout.paint("WRONG: %s" % cause, "bad", colour) if cause else layout.paint(well, "good", colour)
@@ -207,15 +208,16 @@ def text(document: Document, colour: bool = False) -> str:
     if document["why"]:
         lines += layout.wrap(document["why"], 4)
     lines += ["", layout.paint("which rule", "heading", colour)]
-    for one in document["substitutions"]:
+    for substitution in document["substitutions"]:
         lines += layout.entry("looked up", "%s, since %s stands for %s" % (
-            document["canonical"], one["from"], one["to"])) + layout.entry("", "%s:%d" % (one["file"], one["line"]))
+            document["canonical"], substitution["from"], substitution["to"]))
+        lines += layout.entry("", "%s:%d" % (substitution["file"], substitution["line"]))
     untold = document["rule_untold"]
-    lines += layout.entry("wins", "- (could not be told)") if untold else _rule_lines("wins", document["rule"])
-    for number, one in enumerate(document["beaten"]):
-        lines += _rule_lines("" if number else "matches" if untold else "beats", one)
-    for number, one in enumerate(document["other_file_types"]):
-        lines += _rule_lines("other types" if number == 0 else "", one)
+    lines += layout.entry("wins", "- (unknown)") if untold else _rule_lines("wins", document["rule"])
+    for number, rule in enumerate(document["beaten"]):
+        lines += _rule_lines("" if number else "matches" if untold else "beats", rule)
+    for number, rule in enumerate(document["other_file_types"]):
+        lines += _rule_lines("other types" if number == 0 else "", rule)
     lines += ["", layout.paint("which label", "heading", colour)]
     lines += layout.entry("file type", document["file_type"])
     if document["type"]:
@@ -232,7 +234,7 @@ def text(document: Document, colour: bool = False) -> str:
             lines += layout.entry("", "a new socket would get %s" % document["expected_socket_label"])
         lines += _socket_lines(document, colour)
     if document["remedy"]:
-        lines += ["", layout.paint("what mends it", "heading", colour)]
+        lines += ["", layout.paint("how to repair it", "heading", colour)]
         if document["remedy"] != document["command_to_run"]:
             lines += layout.wrap(document["remedy"], 4)
         if document["command_to_run"]:
@@ -249,30 +251,32 @@ def _rule_lines(name: str, rule: Optional[Document]) -> List[str]:
 
 
 def _socket_lines(document: Document, colour: bool) -> List[str]:
-    lines = ["", layout.paint("who makes it", "heading", colour)] if document["unit"] or document["label_cache"] else []
+    lines = []
+    if document["unit"] or document["label_cache"]:
+        lines += ["", layout.paint("what creates it", "heading", colour)]
     lines += layout.entry("unit", document["unit"]) if document["unit"] else []
-    for number, one in enumerate(document["listeners"]):
-        lines += layout.entry("listens" if number == 0 else "", str(Listener(**one)))
+    for number, listener in enumerate(document["listeners"]):
+        lines += layout.entry("listens" if number == 0 else "", str(Listener(**listener)))
     if document["label_cache"]:
         cache = document["label_cache"]
         shown = cache["evidence"] if cache["state"] != labelcache.FRESH else []
-        for name, words in [("PID 1's cache", cache["state"])] + [("", one) for one in shown]:
+        for name, words in [("PID 1's cache", cache["state"])] + [("", line) for line in shown]:
             lines += layout.entry(name, words)
         for name, words in [("refresh", document["refresh"]["refresh"])] + [
-                ("", one) for one in document["refresh"]["evidence"]]:
+                ("", line) for line in document["refresh"]["evidence"]]:
             lines += layout.entry(name, words)
     client = document["client"]
     if client:
         lines += ["", layout.paint("may %s connect" % client["domain"], "heading", colour)]
-        for one in client["checks"]:
-            lines += layout.entry(_may(one["allowed"]), "%s %s%s" % (
-                one["permission"], access.described(one["file_class"], one["target"], one["label"]), _then(one)))
+        for check in client["checks"]:
+            target = access.described(check["file_class"], check["target"], check["label"])
+            lines += layout.entry(_may(check["allowed"]), "%s %s%s" % (check["permission"], target, _then(check)))
     if document["denials"]:
-        lines += ["", layout.paint("denied lately", "heading", colour)]
-    for one in document["denials"]:
-        lines += layout.entry(time.strftime("%d %b %H:%M", time.localtime(one["time"])), "%s (%s): %s %s (%s)%s" % (
-            one["comm"], type_of(one["source"]), one["permission"], one["file_class"], type_of(one["target"]),
-            ", but let through" if one["permissive"] else ""))
+        lines += ["", layout.paint("recent denials", "heading", colour)]
+    for denial in document["denials"]:
+        lines += layout.entry(time.strftime("%d %b %H:%M", time.localtime(denial["time"])), "%s (%s): %s %s (%s)%s" % (
+            denial["comm"], type_of(denial["source"]), denial["permission"], denial["file_class"],
+            type_of(denial["target"]), ", but permitted" if denial["permissive"] else ""))
     return lines
 
 
@@ -290,7 +294,7 @@ FILE_TYPES = ("socket", "file", "directory", "symlink", "pipe", "character devic
 VERB = Verb("show why a path has its label, and the fix", _run, [
     argument("path", metavar="PATH"),
     argument("--as", dest="kind", metavar="TYPE", choices=FILE_TYPES,
-             help="look at it as this file type: %s (default: that of what is there, or a socket)"
+             help="treat it as this file type: %s (default: that of the existing file, or socket)"
                   % ", ".join(FILE_TYPES)),
     argument("--client", metavar="DOMAIN", help="ask whether this domain may connect (default: the profile's)")],
     reads_reports=True)

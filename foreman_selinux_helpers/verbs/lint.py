@@ -1,4 +1,4 @@
-"""The verb ``lint``: reads the sources of file contexts, has them judged, and reports."""
+"""The verb ``lint``: check the sources of file contexts."""
 
 from ..doors import selinuxlib
 from ..doors.policydb import CompiledPolicy
@@ -14,7 +14,7 @@ from . import documents
 from .context import Done, Request, Verb, argument
 from .documents import Document, Looked
 
-# More unescaped dots of one file than this are one line of the text.
+# If one file has more unescaped dots than this, the text reports them on one line.
 _MOST_DOTS = 5
 
 
@@ -26,7 +26,7 @@ def _run(request: Request) -> Done:
     targets = _targets(arguments.target, root, policy)
     sockets: List[SocketPath] = []
     for directory in arguments.units:
-        sockets += [SocketPath(*one) for one in fcfiles.listening(directory, broken)]
+        sockets += [SocketPath(*listening) for listening in fcfiles.listening(directory, broken)]
     findings: List[Document] = []
     rules = 0
     for file in dict.fromkeys(arguments.files):
@@ -39,24 +39,25 @@ def _run(request: Request) -> Done:
             broken.append(BrokenFile(file, *source.problem))
         rules += len(source.rules)
         has_type = fcfiles.has_type_of(compiled, file, broken) if compiled else None
-        for one in judge.lint(source.rules, targets, sockets, has_type):
-            findings.append({"file": file, "line": one.line, "code": one.code, "severity": one.severity,
-                             "message": one.message, "suggestion": one.suggestion, "targets": list(one.targets)})
+        for finding in judge.lint(source.rules, targets, sockets, has_type):
+            findings.append({"file": file, "line": finding.line, "code": finding.code, "severity": finding.severity,
+                             "message": finding.message, "suggestion": finding.suggestion,
+                             "targets": list(finding.targets)})
     for fault in broken:
         log.error(str(fault))
-    counted = [one for one in findings if arguments.strict or one["severity"] == ERROR]
+    counted = [finding for finding in findings if arguments.strict or finding["severity"] == ERROR]
     unchecked = [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root]
     document = dict(
         documents.envelope("lint", not counted and not broken, False,
                            Looked(documents.source(root), unchecked, unchecked)),
-        targets=[one.name for one in targets], files=len(set(arguments.files)), rules=rules, findings=findings)
+        targets=[target.name for target in targets], files=len(set(arguments.files)), rules=rules, findings=findings)
     if broken:
-        document["broken_files"] = [dict(one._asdict()) for one in broken]
+        document["broken_files"] = [dict(file._asdict()) for file in broken]
     return Done(document, text, broken=bool(broken))
 
 
 def _targets(names: Sequence[str], root: str, policy: Optional[str]) -> List[Target]:
-    """Return the targets of these names; by default all, the host's only if it has a policy."""
+    """Return the targets of these names; by default all, the host only if it has a policy."""
     if HOST in names and not policy:
         raise UsageError("--target %s: no SELinux policy is installed in %s" % (HOST, root))
     chosen = list(dict.fromkeys(names)) or list(TARGETS) + [HOST] * bool(policy)
@@ -68,11 +69,11 @@ def _host(root: str, policy: str) -> Target:
 
 
 def text(document: Document, colour: bool = False) -> str:
-    """Return the document as lines that editors and grep understand, suggestions below what they mend."""
+    """Return the text of the document: lines in the format of grep(1), each followed by its suggestion."""
     lines: List[str] = []
     findings = document["findings"]
-    for file in dict.fromkeys(one["file"] for one in findings):
-        lines += _of_file([one for one in findings if one["file"] == file], document["targets"])
+    for file in dict.fromkeys(finding["file"] for finding in findings):
+        lines += _of_file([finding for finding in findings if finding["file"] == file], document["targets"])
     lines += ["note: %s" % note for note in document["notes"]]
     verdict = _count(len(findings), "finding") if findings else "nothing found"
     if "broken_files" in document:
@@ -83,29 +84,29 @@ def text(document: Document, colour: bool = False) -> str:
 
 
 def _of_file(findings: Sequence[Document], every_target: Sequence[str]) -> List[str]:
-    """Return the lines about one file: errors first, then warnings; many unescaped dots are one line."""
-    dots = [one for one in findings if one["code"] == UNESCAPED_DOT]
+    """Return the lines about one file: errors first, then warnings; many unescaped dots share one line."""
+    dots = [finding for finding in findings if finding["code"] == UNESCAPED_DOT]
     if len(dots) <= _MOST_DOTS:
         dots = []
-    shown = [one for severity in (ERROR, WARNING) for one in findings
-             if one["severity"] == severity and not (dots and one["code"] == UNESCAPED_DOT)]
+    shown = [finding for severity in (ERROR, WARNING) for finding in findings
+             if finding["severity"] == severity and not (dots and finding["code"] == UNESCAPED_DOT)]
     lines: List[str] = []
-    for one, following in zip(shown, shown[1:] + [{}]):
-        where = "" if one["targets"] == every_target else " [%s]" % ", ".join(one["targets"])
+    for finding, following in zip(shown, shown[1:] + [{}]):
+        where = "" if finding["targets"] == every_target else " [%s]" % ", ".join(finding["targets"])
         lines.append("%s:%d: %s: %s (%s)%s" % (
-            one["file"], one["line"], one["code"], one["message"], one["severity"], where))
-        if one["suggestion"] is not None and _mended(one) != _mended(following):
-            lines += ["    " + line for line in one["suggestion"].split("\n")]
+            finding["file"], finding["line"], finding["code"], finding["message"], finding["severity"], where))
+        if finding["suggestion"] is not None and _mended(finding) != _mended(following):
+            lines += ["    " + line for line in finding["suggestion"].split("\n")]
     if dots:
-        numbers = ", ".join(dict.fromkeys(str(one["line"]) for one in dots))
-        lines.append("%s:%d: %s: %d rules have a dot that matches any character, not the dot alone: lines %s (%s; "
-                     "--json says what to write instead)" % (
+        numbers = ", ".join(dict.fromkeys(str(finding["line"]) for finding in dots))
+        lines.append("%s:%d: %s: %d rules have a dot that matches any character, not only a dot: lines %s (%s; "
+                     "--json shows what to write instead)" % (
                          dots[0]["file"], dots[0]["line"], UNESCAPED_DOT, len(dots), numbers, WARNING))
     return lines
 
 
-def _mended(one: Document) -> Tuple[object, ...]:
-    return (one.get("file"), one.get("line"), one.get("suggestion"))
+def _mended(finding: Document) -> Tuple[object, ...]:
+    return (finding.get("file"), finding.get("line"), finding.get("suggestion"))
 
 
 def _count(number: int, what: str) -> str:
@@ -113,7 +114,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _printable(line: str) -> str:
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
 
 
 VERB = Verb("check a package's file contexts before it ships", _run, [
@@ -121,5 +122,5 @@ VERB = Verb("check a package's file contexts before it ships", _run, [
     argument("--target", action="append", default=[], choices=NAMES, metavar="TARGET",
              help="judge for %s (may repeat; default: all)" % ", ".join(NAMES)),
     argument("--units", action="append", default=[], metavar="DIR",
-             help="the socket units in DIR say which paths are sockets (may repeat)"),
+             help="take the paths of sockets from the units in DIR (may repeat)"),
     argument("--strict", action="store_true", help="exit with 1 for warnings as well")])

@@ -1,4 +1,4 @@
-"""The parts of documents that several verbs have: what the flow found and did."""
+"""The parts of documents that several verbs share."""
 
 from ..model import rules, sockets
 from ..model.facts import Facts, Host
@@ -13,13 +13,13 @@ from .documents import Document, Looked
 
 
 def warn(run: Run, outcome: Outcome) -> None:
-    """Say in the log what is still to be done."""
+    """Log what the administrator has to do."""
     for line in outcome.by_hand:
         run.log.warning(line)
 
 
 def envelope(command: str, outcome: Outcome) -> Document:
-    """Return the beginning of a document about what the flow found and did."""
+    """Return the common fields of a document about an outcome."""
     facts = outcome.facts
     return documents.envelope(command, outcome.ok, outcome.changed, looked(
         facts.host, profile_notes(facts.sockets), facts.unseen))
@@ -31,36 +31,36 @@ def looked(host: Host, notes: Sequence[str] = (), unseen: Sequence[str] = ()) ->
 
 
 def profile_notes(views: Sequence[sockets.SocketView]) -> List[str]:
-    """Say which profiles do less than they say, for sockets that are in use, and to which sockets all may connect."""
+    """Return which profiles of used sockets have less effect than they say, and to which sockets all may connect."""
     notes = []
     for view in views:
         if view.seen.in_use and view.idle:
             notes.append("the profile %s does nothing for %s: the policy has no type %s"
                          % (view.profile, view.path, view.wanted.type))
         elif view.own_word:
-            notes.append("the policy itself labels %s %s, which counts for more than the profile %s"
+            notes.append("the policy itself labels %s %s, which takes precedence over the profile %s"
                          % (view.path, view.wanted.type, view.profile))
         notes += sockets.mode_notes(view)
     return notes
 
 
 def permissions(inode: Optional[Permissions]) -> Document:
-    """Return the owner, the group and the mode of what is at a path."""
+    """Return the owner, the group and the mode of a file."""
     return {"owner": inode.owner, "group": inode.group, "mode": octal(inode.mode)} if inode else {
         "owner": None, "group": None, "mode": None}
 
 
 def acted(command: str, outcome: Outcome) -> Document:
-    """Return the document of a verb that acts: all but its sockets."""
+    """Return the document of a verb that acts, without the sockets."""
     made = dict(envelope(command, outcome), label_cache=label_cache(outcome.facts.cache),
-                plan=[dict(one._asdict()) for one in outcome.plan], results=results(outcome.results))
+                plan=[dict(step._asdict()) for step in outcome.plan], results=results(outcome.results))
     if outcome.error:
-        made["error"] = outcome.error  # why what was done could not be looked at
+        made["error"] = outcome.error
     return made
 
 
 def sockets_of(outcome: Outcome) -> Document:
-    """Return what is known of each socket; where all were asked for, what is wrong comes first."""
+    """Return the sockets; if all were requested, the wrong ones come first."""
     facts = outcome.facts
     if facts.foreign is None:
         return {"sockets": _sockets(facts, outcome.sockets)}
@@ -71,26 +71,26 @@ def sockets_of(outcome: Outcome) -> Document:
 def _sockets(facts: Facts, reports: Sequence[SocketReport]) -> List[Document]:
     answers = facts.cache.answers or {}
     return [{
-        "unit": one.view.unit, "profile": one.view.profile or None, "path": one.view.path,
-        "expected": one.view.expected, "held_answer": answers.get(one.view.path),
-        "path_label": one.view.seen.path_label,
-        "socket_label": one.view.seen.socket_label, "problem": one.problem, "remedy": one.remedy,
-        "in_use": one.view.seen.in_use, "exists": one.view.seen.exists,
-        **permissions(one.view.seen.reach.socket),
-    } for one in reports]
+        "unit": report.view.unit, "profile": report.view.profile or None, "path": report.view.path,
+        "expected": report.view.expected, "held_answer": answers.get(report.view.path),
+        "path_label": report.view.seen.path_label,
+        "socket_label": report.view.seen.socket_label, "problem": report.problem, "remedy": report.remedy,
+        "in_use": report.view.seen.in_use, "exists": report.view.seen.exists,
+        **permissions(report.view.seen.reach.socket),
+    } for report in reports]
 
 
 def label_cache(cache: LabelCache) -> Document:
-    """Return what PID 1's label cache is."""
+    """Return the state of PID 1's label cache."""
     return {"state": cache.state, "harmless": cache.harmless, "evidence": list(cache.evidence)}
 
 
-def results(found: Sequence[Result]) -> List[Document]:
-    """Return how each step ended."""
-    return [dict(one._asdict()) for one in found]
+def results(ended: Sequence[Result]) -> List[Document]:
+    """Return the result of each step."""
+    return [dict(result._asdict()) for result in ended]
 
 
-def decisions(found: Sequence[rules.Decision]) -> List[Document]:
-    """Return what is done about each rule."""
-    return [{"regex": one.rule.regex, "file_type": one.rule.file_type, "context": one.rule.context,
-             "action": one.action, "reason": one.reason, "unit": one.unit} for one in found]
+def decisions(decided: Sequence[rules.Decision]) -> List[Document]:
+    """Return the decision about each rule."""
+    return [{"regex": decision.rule.regex, "file_type": decision.rule.file_type, "context": decision.rule.context,
+             "action": decision.action, "reason": decision.reason, "unit": decision.unit} for decision in decided]

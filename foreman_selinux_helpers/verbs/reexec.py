@@ -1,4 +1,4 @@
-"""The verb ``reexec``: re-executes PID 1 unless a guard refuses."""
+"""The verb ``reexec``: re-execute PID 1 unless a guard refuses."""
 
 from ..model.outcome import Outcome
 from . import parts

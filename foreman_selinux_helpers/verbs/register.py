@@ -1,4 +1,4 @@
-"""The verb ``register``: registers the rules alone."""
+"""The verb ``register``: register only the rules."""
 
 from ..model import plan
 from ..model.outcome import Outcome
@@ -19,7 +19,7 @@ def _run(run: Run) -> Done:
 
 def document(outcome: Outcome) -> Document:
     """Return the document."""
-    made = documents.envelope("register", not any(one.outcome == plan.FAILED for one in outcome.results),
+    made = documents.envelope("register", not any(result.outcome == plan.FAILED for result in outcome.results),
                               outcome.changed, parts.looked(outcome.facts.host))
     return dict(made, rules=parts.decisions(outcome.facts.rules.decisions), results=parts.results(outcome.results))
 

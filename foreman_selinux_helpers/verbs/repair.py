@@ -1,4 +1,4 @@
-"""The verb ``repair``: the whole flow."""
+"""The verb ``repair``: register the rules, refresh PID 1, repair the sockets, and verify."""
 
 from ..model.outcome import Outcome
 from . import parts

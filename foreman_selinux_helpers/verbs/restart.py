@@ -1,4 +1,4 @@
-"""The verb ``restart``: restarts or relabels the sockets of one unit."""
+"""The verb ``restart``: restart or relabel the sockets of one unit."""
 
 from ..model import profiles
 from ..model.outcome import Outcome
@@ -13,7 +13,7 @@ text = shown.acted
 @on_host
 def _run(run: Run) -> Done:
     unit = run.arguments.unit
-    chosen = [one for one in run.profiles.sockets if one.unit == unit] or [profiles.unprofiled(unit)]
+    chosen = [profile for profile in run.profiles.sockets if profile.unit == unit] or [profiles.unprofiled(unit)]
     outcome = run.flow(chosen).restart()
     parts.warn(run, outcome)
     return Done(document(outcome), text, outcome.refused)

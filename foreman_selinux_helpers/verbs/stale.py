@@ -1,4 +1,4 @@
-"""The verb ``stale``: says which processes label by outdated rules, and what brings each up to date."""
+"""The verb ``stale``: list the processes that label by outdated rules, and what renews each."""
 
 import time
 
@@ -21,55 +21,56 @@ def _run(run: Run) -> Done:
 
 def document(facts: Facts) -> Document:
     """Return the document."""
-    seen = facts.processes or ProcessFacts()
-    found = processes.judge(seen, facts.same_type)
+    known = facts.processes or ProcessFacts()
+    outdated = processes.judge(known, facts.same_type)
     hidden: List[str] = []
-    if seen.unknown:
+    if known.unknown:
         hidden.append("whether %d process%s outdated is unknown: %s" % (
-            len(seen.unknown), " is" if len(seen.unknown) == 1 else "es are", "; ".join(dict.fromkeys(seen.unknown))))
-    if seen.unseen and not facts.privileged:
-        hidden.append("%d processes may only be looked at by root" % seen.unseen)
-    return dict(documents.envelope("stale", all(process.renews_itself for process in found), False,
+            len(known.unknown), " is" if len(known.unknown) == 1 else "es are",
+            "; ".join(dict.fromkeys(known.unknown))))
+    if known.unseen and not facts.privileged:
+        hidden.append("%d processes can only be read by root" % known.unseen)
+    return dict(documents.envelope("stale", all(process.renews_itself for process in outdated), False,
                                    parts.looked(facts.host, hidden, hidden)),
-                processes=[_shown(process) for process in found], fresh=seen.fresh)
+                processes=[_shown(process) for process in outdated], fresh=known.fresh)
 
 
 def _shown(process: Process) -> Document:
-    return dict(process._asdict(), wrong=[dict(one._asdict()) for one in process.wrong])
+    return dict(process._asdict(), wrong=[dict(socket._asdict()) for socket in process.wrong])
 
 
 def text(document: Document, colour: bool = False) -> str:
-    """Return the document for a terminal."""
-    found = document["processes"]
+    """Return the text of the document."""
+    outdated = document["processes"]
     fresh = "%d hold%s the rules that are on disk" % (document["fresh"], "s" if document["fresh"] == 1 else "")
     lines = []
-    if found:
-        head = "%d process%s by outdated rules" % (len(found), " labels" if len(found) == 1 else "es label")
+    if outdated:
+        head = "%d process%s by outdated rules" % (len(outdated), " labels" if len(outdated) == 1 else "es label")
         lines.append(layout.paint(head, "heading" if document["ok"] else "bad", colour) + "; " + fresh)
     elif not document["notes"]:
         lines.append(layout.paint("no process labels by outdated rules", "good", colour) + "; " + fresh)
-    rows = layout.table([(str(one["pid"]), one["comm"], one["unit"] or "-", "since " + time.strftime(
-        "%d %b %H:%M", time.localtime(one["since"])) if one["since"] else "") for one in found])
-    for one, row in zip(found, rows):
+    rows = layout.table([(str(process["pid"]), process["comm"], process["unit"] or "-", "since " + time.strftime(
+        "%d %b %H:%M", time.localtime(process["since"])) if process["since"] else "") for process in outdated])
+    for process, row in zip(outdated, rows):
         lines.append(row)
-        lines += _judgement(one)
-        if one["renews_itself"]:
+        lines += _judgement(process)
+        if process["renews_itself"]:
             lines += layout.entry("renews", "itself, at its next look-up")
-        if one["renew"]:
-            lines += layout.entry("at once" if one["renews_itself"] else "renew", one["renew"])
-        elif not one["renews_itself"]:
-            lines += layout.entry("renew", "end it, and start it again as it was started")
+        if process["renew"]:
+            lines += layout.entry("at once" if process["renews_itself"] else "renew", process["renew"])
+        elif not process["renews_itself"]:
+            lines += layout.entry("renew", "stop it, and start it again as it was started")
     return shown.joined(lines + shown.notes(document))
 
 
 def _judgement(process: Document) -> List[str]:
-    """Say which sockets a process would label wrongly."""
+    """Return the lines about the sockets that a process would label wrongly."""
     if process["harmless"]:
-        return layout.entry("labels", "all sockets of this host rightly all the same")
+        return layout.entry("labels", "all sockets of this host correctly nevertheless")
     lines: List[str] = []
-    for one in process["wrong"]:
+    for socket in process["wrong"]:
         lines += layout.entry("would label", "%s %s, and the rules say %s" % (
-            one["path"], _short(one["held_answer"]), _short(one["expected"])))
+            socket["path"], _short(socket["held_answer"]), _short(socket["expected"])))
     return lines if process["unseen"] is None else lines + layout.entry("sockets", "unknown: %s" % process["unseen"])
 
 

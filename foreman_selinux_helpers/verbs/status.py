@@ -1,4 +1,4 @@
-"""The verb ``status``: judges every socket, and changes nothing."""
+"""The verb ``status``: judge every socket, and change nothing."""
 
 from ..model import judgement, plan
 from ..model.facts import Facts
@@ -13,9 +13,9 @@ from .documents import Document
 def _run(run: Run) -> Done:
     run.need_rules()
     source = run.source(run.chosen())
-    found = outcome(source.everything().read_everything() if run.everything else source.read())
-    parts.warn(run, found)
-    return Done(document(found), text)
+    judged = outcome(source.everything().read_everything() if run.everything else source.read())
+    parts.warn(run, judged)
+    return Done(document(judged), text)
 
 
 def outcome(facts: Facts) -> Outcome:
@@ -24,10 +24,10 @@ def outcome(facts: Facts) -> Outcome:
         "%s: %s; repair starts it again" % (step.target, step.reason) for step in plan.start_steps(facts.stopped)])
 
 
-def document(found: Outcome) -> Document:
+def document(judged: Outcome) -> Document:
     """Return the document."""
-    return dict(parts.envelope("status", found), label_cache=parts.label_cache(found.facts.cache),
-                **parts.sockets_of(found))
+    return dict(parts.envelope("status", judged), label_cache=parts.label_cache(judged.facts.cache),
+                **parts.sockets_of(judged))
 
 
 def text(document: Document, colour: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""The parts of texts that several verbs print: sockets, plans, results, rules, PID 1's label cache, notes."""
+"""The parts of texts that several verbs share: sockets, plans, results, rules, PID 1's label cache, notes."""
 
 from ..model import causes, layout, plan
 from ..model.facts import SOS
@@ -22,7 +22,7 @@ def notes(document: Document) -> List[str]:
 
 
 def acted(document: Document, colour: bool = False, dry_run: bool = False) -> str:
-    """Return the text of a verb that acts: what was done, or the plan where nothing was, and what there is now."""
+    """Return the text of a verb that acts: the results, or else the plan, and the present state."""
     # A dry run that a guard refuses has a result, and no plan.
     planned = (dry_run or not document["results"]) and (document["plan"] or not document["results"])
     return joined(
@@ -35,31 +35,31 @@ def _plan(steps: Sequence[Document], dry_run: bool) -> List[str]:
     if not steps:
         return ["nothing to do"]
     lines = ["would do:" if dry_run else "to do:"]
-    for number, one in enumerate(steps, 1):
-        lines += layout.wrap(one["target"], 25, "  %d. %-19s " % (number, one["step"]))
-        lines += layout.wrap(one["reason"], 5)
+    for number, step in enumerate(steps, 1):
+        lines += layout.wrap(step["target"], 25, "  %d. %-19s " % (number, step["step"]))
+        lines += layout.wrap(step["reason"], 5)
     return lines
 
 
-def _results(found: Sequence[Document]) -> List[str]:
+def _results(results: Sequence[Document]) -> List[str]:
     lines = []
-    for one in found:
-        guard = " (%s)" % one["guard"] if one["guard"] else ""
-        lines += layout.wrap("%s %s%s" % (one["step"], one["target"], guard), 12, "%-10s  " % one["outcome"])
-        if one["detail"] and one["outcome"] != plan.NOT_NEEDED:
-            lines += layout.wrap(one["detail"], 12)
+    for result in results:
+        guard = " (%s)" % result["guard"] if result["guard"] else ""
+        lines += layout.wrap("%s %s%s" % (result["step"], result["target"], guard), 12, "%-10s  " % result["outcome"])
+        if result["detail"] and result["outcome"] != plan.NOT_NEEDED:
+            lines += layout.wrap(result["detail"], 12)
     return lines
 
 
 def decided(document: Document, colour: bool = False) -> str:
-    """Return the text of a verb for the rules alone: what is done about each."""
-    failed = {one["target"]: one["detail"] for one in document["results"] if one["outcome"] == plan.FAILED}
+    """Return the text of a verb for the rules only: the decision about each."""
+    failed = {result["target"]: result["detail"] for result in document["results"] if result["outcome"] == plan.FAILED}
     lines = []
-    for one in document["rules"]:
-        target = "  ".join((one["regex"], one["context"]))
+    for rule in document["rules"]:
+        target = "  ".join((rule["regex"], rule["context"]))
         why = failed.get(target)
-        lines += layout.wrap(target, 8, "%-6s  " % ("failed" if why else one["action"]))
-        lines += layout.wrap("%s: %s" % (one["unit"], why or one["reason"]), 8)
+        lines += layout.wrap(target, 8, "%-6s  " % ("failed" if why else rule["action"]))
+        lines += layout.wrap("%s: %s" % (rule["unit"], why or rule["reason"]), 8)
     return joined((lines or ["no rules"]) + notes(document))
 
 
@@ -88,45 +88,45 @@ def _verdict(socket: Document, hidden: str, colour: bool) -> str:
     return layout.paint("ok" if socket["in_use"] else "ok, not in use", "good", colour)
 
 
-def _socket(one: Document, hidden: str, colour: bool) -> List[str]:
-    said = _verdict(one, hidden, colour)
-    lines = ["%s  %s  %s" % (one["unit"], layout.printable(one["path"]), said)]
-    if not one["in_use"] and not one["problem"] and not one["expected"]:
+def _socket(socket: Document, hidden: str, colour: bool) -> List[str]:
+    said = _verdict(socket, hidden, colour)
+    lines = ["%s  %s  %s" % (socket["unit"], layout.printable(socket["path"]), said)]
+    if not socket["in_use"] and not socket["problem"] and not socket["expected"]:
         return lines
-    if one["problem"]:
-        lines += layout.wrap(causes.named(one["problem"]).meaning, 4)
+    if socket["problem"]:
+        lines += layout.wrap(causes.named(socket["problem"]).meaning, 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
-        lines += layout.entry(name, one[key] or "-")
-    lines += permissions(one)
-    if one["problem"] == causes.LABEL_CACHE_STALE and one["held_answer"]:
-        lines += layout.entry("PID 1 says", one["held_answer"])
-    if one["remedy"]:
-        lines += layout.entry("remedy", one["remedy"])
+        lines += layout.entry(name, socket[key] or "-")
+    lines += permissions(socket)
+    if socket["problem"] == causes.LABEL_CACHE_STALE and socket["held_answer"]:
+        lines += layout.entry("PID 1 says", socket["held_answer"])
+    if socket["remedy"]:
+        lines += layout.entry("remedy", socket["remedy"])
     return lines
 
 
 def survey(document: Document, colour: bool) -> List[str]:
-    """Return the summary of all sockets, and those that no unit makes, where all were asked for."""
+    """Return the summary of all sockets, and those that no unit created, if all were requested."""
     if "foreign" not in document:
         return []
-    found = document["sockets"]
-    wrong = sum(bool(socket["problem"]) for socket in found)
-    unseen = sum(not socket["problem"] and socket["in_use"] and socket["exists"] is None for socket in found)
-    words = ["%d wrong" % wrong, "%d right" % (len(found) - wrong - unseen)] + ["%d not seen" % unseen] * bool(unseen)
-    lines = [layout.paint("%d sockets: %s" % (len(found), ", ".join(words)), "bad" if wrong else "good", colour)]
+    sockets = document["sockets"]
+    wrong = sum(bool(socket["problem"]) for socket in sockets)
+    unseen = sum(not socket["problem"] and socket["in_use"] and socket["exists"] is None for socket in sockets)
+    words = ["%d wrong" % wrong, "%d right" % (len(sockets) - wrong - unseen)] + ["%d not seen" % unseen] * bool(unseen)
+    lines = [layout.paint("%d sockets: %s" % (len(sockets), ", ".join(words)), "bad" if wrong else "good", colour)]
     for socket in document["foreign"]:
-        lines += layout.wrap("%s is %s, and the rules say %s; no socket unit makes it" % (
+        lines += layout.wrap("%s is %s, and the rules say %s; no socket unit created it" % (
             socket["path"], type_of(socket["path_label"]), type_of(socket["expected"])), 6)
     return [*lines, ""]
 
 
-def permissions(one: Document) -> List[str]:
-    """Return the owner, the group and the mode of what is at a path, if they were seen."""
-    return layout.entry("mode", "%s %s:%s" % (one["mode"], one["owner"], one["group"])) if one["mode"] else []
+def permissions(inode: Document) -> List[str]:
+    """Return the line with the mode, the owner and the group of a file, if they were read."""
+    return layout.entry("mode", "%s %s:%s" % (inode["mode"], inode["owner"], inode["group"])) if inode["mode"] else []
 
 
 def label_cache(cache: Document) -> List[str]:
-    """Return what PID 1's label cache is, and what shows it."""
+    """Return the lines on the state of PID 1's label cache, with the evidence."""
     harmless = cache["state"] == STALE and cache["harmless"]
     lines = ["PID 1's label cache: %s" % (
         "old and harmless: it gives every socket here the right label" if harmless else cache["state"])]

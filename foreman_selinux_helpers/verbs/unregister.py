@@ -1,4 +1,4 @@
-"""The verb ``unregister``: removes the rules that ``register`` added."""
+"""The verb ``unregister``: remove the rules that ``register`` added."""
 
 from ..model import plan, profiles, rules
 from ..model.typed import Sequence
@@ -15,8 +15,8 @@ text = shown.decided
 def _run(run: Run) -> Done:
     names = run.arguments.names
     chosen, unknown = profiles.select(run.profiles.sockets, names)
-    # The profile may be gone while its rules are there: a unit's name is enough.
-    units = {one.unit for one in chosen} | unknown
+    # Rules may remain after their profile is removed, so the name of a unit is enough.
+    units = {profile.unit for profile in chosen} | unknown
     choice = (lambda _, owned, __: owned.unit in units) if names else None
     decisions, results = unregister(run.host, choice, run.runner, run.log, run.dry_run)
     return Done(document(decisions, results, run.host.source), text)
@@ -25,8 +25,8 @@ def _run(run: Run) -> Done:
 def document(decisions: Sequence[rules.Decision], results: Sequence[plan.Result], source: str) -> Document:
     """Return the document."""
     made = documents.envelope(
-        "unregister", not any(one.outcome == plan.FAILED for one in results),
-        any(one.outcome == plan.DONE for one in results), Looked(source, []))
+        "unregister", not any(result.outcome == plan.FAILED for result in results),
+        any(result.outcome == plan.DONE for result in results), Looked(source, []))
     return dict(made, rules=parts.decisions(decisions), results=parts.results(results))
 
 

@@ -78,7 +78,7 @@ def test_explain_names_no_rule_that_contradicts_libselinux(root, tool):
     found = tool("explain", "/run/foo.sock")
     assert (found["expected"], found["rule"], found["rule_untold"]) == (CONTEXT, None, True)
     assert found["beaten"][0]["context"] == OTHER
-    assert "libselinux answers %s for /run/foo.sock; which rule that comes from could not be told" % CONTEXT \
+    assert "libselinux answers %s for /run/foo.sock; which rule this comes from could not be determined" % CONTEXT \
         in found["notes"]
     right = tool("explain", "/run/setrans")
     assert (right["rule_untold"], right["rule"]["context"]) == (False, right["expected"])

@@ -55,7 +55,7 @@ def test_a_rule_of_the_policy_for_the_path_alone_wins_over_the_profile(root, too
     assert before["problem"] == ("shadowed" if moved else None)
     done = tool("repair")
     assert (done["status"], root.local_rules(), lookup(root, "/run/foo.sock")) == (0, [], OTHER)
-    assert any("counts for more than the profile foo" in note for note in tool("status")["notes"])
+    assert any("takes precedence over the profile foo" in note for note in tool("status")["notes"])
     again = tool("repair")
     assert (again["status"], again["plan"]) == (0, [])
     # For regular files alone it says nothing of sockets.

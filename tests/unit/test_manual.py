@@ -101,7 +101,7 @@ def test_exit_statuses_environment_and_guards():
 
 def test_keys_of_a_profile():
     assert {one.strip("*") for one in terms(section(PROFILES, "KEYS"))} == set(profiles._KEYS)
-    assert set(profiles.RESTART_POLICIES) <= set(re.findall(r"\*\*(\w+)\*\*", section(PROFILES, "KEYS")))
+    assert set(profiles.RESTARTS) <= set(re.findall(r"\*\*(\w+)\*\*", section(PROFILES, "KEYS")))
     for directory in (profilefiles.VENDOR_DIR, profilefiles.ADMIN_DIR):
         assert "/" + directory in section(PROFILES, "SYNOPSIS")
         assert "/" + directory in section(COMMAND, "FILES")

@@ -89,6 +89,6 @@ def test_what_pid_1_would_do(boot, stale):
             guest.check("systemctl daemon-reexec && semanage fcontext -a -t var_t /srv/held", timeout=400)
             found = next(one for one in guest.tool("stale")["processes"] if one["pid"] == 1)
             assert (found["state"], found["harmless"], found["wrong"]) == ("stale", True, [])
-            assert "rightly all the same" in guest.run("foreman-selinux-helpers stale").out
+            assert "correctly nevertheless" in guest.run("foreman-selinux-helpers stale").out
             assert guest.reexec_count() == 1
             assert kinds(denials(guest)) - kinds(denied) == set()

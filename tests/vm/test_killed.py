@@ -121,8 +121,8 @@ def test_killed_before_each_step(guest, scene, kinds):
         next_one_makes_all_right(guest, step.about)
     assert guest.rules() == rules
     guest.check("semanage fcontext --list --locallist --noheading")
-    cut_short = "foo.socket: a restart that was cut short had stopped it; repair starts it again"
-    assert any(cut_short in one for one in told) == (scene == SOCKETS)
+    interrupted = "foo.socket: an interrupted restart had stopped it; repair starts it again"
+    assert any(interrupted in one for one in told) == (scene == SOCKETS)
 
 
 def test_killed_in_the_middle_of_a_re_exec(guest):

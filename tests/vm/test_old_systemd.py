@@ -200,7 +200,7 @@ def test_el_7_whole(boot, install, demo, base_packages, tmp_path):
         assert guest.label("/run/bar.sock") == "var_run_t"
         said = guest.run([COMMAND, "explain", "/run/bar.sock"])
         assert said.status == 1
-        assert "whether PID 1 knows them cannot be seen" in " ".join(said.out.split())
+        assert "whether PID 1 knows them is unknown" in " ".join(said.out.split())
         done = guest.tool("repair")
         assert (done["status"], steps(done)) == (0, ["relabel"])
         assert orders(guest) == {}

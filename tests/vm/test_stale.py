@@ -70,7 +70,7 @@ def what_only_root_may_see(guest: Guest) -> None:
     """Nothing is claimed of what one may not look at."""
     done = guest.run("runuser -u nobody -- foreman-selinux-helpers stale")
     assert (done.status, done.err) == (0, "")
-    assert "may only be looked at by root" in done.out
+    assert "can only be read by root" in done.out
     assert "no process" not in done.out
 
 

@@ -9,7 +9,7 @@ from foreman_selinux_helpers.model.facts import Host
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache, Wrong
 from foreman_selinux_helpers.model.pathfacts import Inode, Listener, PathFacts, UnitSocket
-from foreman_selinux_helpers.model.rules import Decision, Policy
+from foreman_selinux_helpers.model.rules import Decision, FileContexts
 from foreman_selinux_helpers.model.winner import Verdict
 
 from .test_modes import REFUSING
@@ -26,7 +26,7 @@ SERVER = Listener(12, "server", "foo.service", None)
 
 
 def policy(*known, file_type=ALL_FILES):
-    return Policy({}.get, str, str.__eq__, lambda name: [one for one in known if ":%s:" % name in one.context], (),
+    return FileContexts({}.get, str, str.__eq__, lambda name: [one for one in known if ":%s:" % name in one.context], (),
                   Equivalences((), parse("/var/run /run\n", "subs_dist")), True, {}.get, lambda path: (file_type, None))
 
 
@@ -50,7 +50,7 @@ RIGHTLY = {"expected": GOOD}
     (dict(RIGHTLY, customizable=True), None, "customizable_types(5)"),
     (dict(RIGHTLY, keeps_labels=False), causes.NO_LABEL_SUPPORT, "keeps no labels"),
     (dict(RIGHTLY, inode=Inode(SOCKET, None, None), customizable=True), causes.NO_LABEL_SUPPORT, "keeps no labels"),
-    (dict(RIGHTLY, listeners=[SERVER]), causes.NOT_MADE_BY_SYSTEMD, "server (PID 12, foo.service) made this socket"),
+    (dict(RIGHTLY, listeners=[SERVER]), causes.NOT_MADE_BY_SYSTEMD, "server (PID 12, foo.service) created this socket"),
     (dict(RIGHTLY, listeners=[SERVER._replace(pid=1)]), causes.MADE_BEFORE_RULE, "It is var_run_t, and the rules say foo_t"),
     (RIGHTLY, causes.MADE_BEFORE_RULE, "It is var_run_t, and the rules say foo_t"),
 ])
@@ -100,17 +100,17 @@ def test_the_command_is_for_the_image():
      "The rules are right, but PID 1 labels new sockets by an outdated copy of them: it is var_run_t, and the rules say foo_t."),
     (socket(causes.LABEL_CACHE_STALE),
      "The rules are right, but PID 1 labels new sockets by an outdated copy of them, and the next one will be wrong."),
-    (socket(causes.NOT_MADE_BY_SYSTEMD, path_label=BAD), "Another program made this socket, not systemd, and did not ask"
+    (socket(causes.NOT_MADE_BY_SYSTEMD, path_label=BAD), "Another program created this socket, not systemd, and did not use"
      " the rules: it is var_run_t, and the rules say foo_t."),
-    (socket(causes.SOCKET_LABEL, socket_label=BAD), "The path is labelled right; but the socket object that listens is %s," % BAD),
+    (socket(causes.SOCKET_LABEL, socket_label=BAD), "The path is labelled right, but the listening socket object is %s," % BAD),
     (socket(causes.SOCKET_LABEL), "The client may not connect: a label on the way is not what it should be."),
     (socket(causes.POLICY_DENIES), "The client may not connect: a label on the way is not what it should be."),
     (socket(causes.NO_LABEL_SUPPORT, path_label=None), "The file system that holds /run/foo.sock keeps no labels"),
     (socket(causes.MADE_BEFORE_RULE, path_label=BAD), "The rules are right and PID 1 knows them, but it is var_run_t,"),
-    (socket(causes.MADE_BEFORE_RULE, STALE, path_label=BAD), "PID 1 should see them when it next labels something"),
-    (socket(causes.MADE_BEFORE_RULE, STALE, wrong=(), path_label=BAD), "PID 1's older copy of them says the same"),
-    (socket(causes.MADE_BEFORE_RULE, STALE, wrong=[Wrong("/x", None, BAD)], path_label=BAD), "PID 1 should see them"),
-    (socket(causes.MADE_BEFORE_RULE, UNKNOWN, path_label=BAD), "whether PID 1 knows them cannot be seen"),
+    (socket(causes.MADE_BEFORE_RULE, STALE, path_label=BAD), "PID 1 should read them when it next labels something"),
+    (socket(causes.MADE_BEFORE_RULE, STALE, wrong=(), path_label=BAD), "PID 1's older copy of them gives the same label"),
+    (socket(causes.MADE_BEFORE_RULE, STALE, wrong=[Wrong("/x", None, BAD)], path_label=BAD), "PID 1 should read them"),
+    (socket(causes.MADE_BEFORE_RULE, UNKNOWN, path_label=BAD), "whether PID 1 knows them is unknown"),
 ])
 def test_why_the_socket_of_a_unit_is_wrong(found, words):
     judged = explanation.judge(FACTS, found, policy())
@@ -120,7 +120,7 @@ def test_why_the_socket_of_a_unit_is_wrong(found, words):
 
 def test_what_is_left_of_an_earlier_socket_is_a_note():
     judged = explanation.judge(FACTS._replace(expected=GOOD), socket(), policy())
-    assert (judged.cause, "what is left of an earlier socket" in judged.notes[0]) == (None, True)
+    assert (judged.cause, "the file of an earlier socket" in judged.notes[0]) == (None, True)
     assert explanation.judge(FACTS, socket(), policy()) == explanation.Judgement()
 
 
@@ -151,8 +151,8 @@ def test_what_is_unusual_is_noted():
     broken, untold = FACTS.verdict._replace(broken=LITERAL), FACTS.verdict._replace(untold=True)
     link = FACTS._replace(inode=Inode("symlink", None, "x"))
     assert explanation.notes(FACTS) == []
-    assert explanation.notes(link) == ["what is there is of another file type: symlink",
-                                       "it is a symbolic link to x; explain that for what is behind it"]
+    assert explanation.notes(link) == ["what is there has another file type: symlink",
+                                       "it is a symbolic link to x; explain that path for the target"]
     assert explanation.notes(FACTS._replace(verdict=broken))[0].startswith("libselinux fails at the regex of /etc/file_contexts:7 ")
     assert explanation.notes(FACTS._replace(verdict=untold, expected=None)) == [
-        "libselinux answers that it gets no label for /run/foo.sock; which rule that comes from could not be told"]
+        "libselinux answers that it gets no label for /run/foo.sock; which rule this comes from could not be determined"]

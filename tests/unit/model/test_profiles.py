@@ -68,7 +68,7 @@ def test_names_of_users(name):
     ("type = x\n", 1, "before the first"),
     ("[a.socket]\nnonsense\n", 2, "key = value"),
     ("[a.socket]\ntype = x\ntype = y\n", 3, "given twice"),
-    ("[a.socket]\ntype = x\n[a.socket]\n", 3, "there twice"),
+    ("[a.socket]\ntype = x\n[a.socket]\n", 3, "given twice"),
     ("[a.service]\ntype = x\n", 1, "not the name of a socket unit"),
     ("[../a.socket]\ntype = x\n", 1, "not the name of a socket unit"),
     ("[--root.socket]\ntype = x\n", 1, "not the name of a socket unit"),
@@ -93,7 +93,7 @@ def test_names_of_users(name):
     ("[@a.socket]\ntype = x\n", 1, "not the name of a socket unit"),
     ("[" + 250 * "a" + ".socket]\ntype = x\n", 1, "not the name of a socket unit"),
     ("[a.socket]\ntype = x\nregex = /run/it's\n", 3, "no quotes"),
-    ("[a.socket]\ntype = x\nregex = /run/é\n", 3, "nothing but ASCII"),
+    ("[a.socket]\ntype = x\nregex = /run/é\n", 3, "no non-ASCII"),
     ("[a.socket]\ntype = x\nregex = /run/(\n", 3, "does not compile"),
     ("[a.socket]\ntype = x\nregex = /run/a b\n", 3, "no white space"),
 ])
@@ -137,7 +137,7 @@ def test_links_and_other_things_are_refused(tmp_path):
 def test_two_paths_on_a_line_are_not_taken_for_one(tmp_path, paths):
     write(tmp_path, "[foo.socket]\ntype = t\npath = %s\n" % paths)
     refused = only_refusal(tmp_path)
-    assert (refused.line, "lines of their own" in refused.reason) == (3, True)
+    assert (refused.line, "on a line of its own" in refused.reason) == (3, True)
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):

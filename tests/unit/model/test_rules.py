@@ -4,7 +4,7 @@ from foreman_selinux_helpers.model import causes, decisions, rules
 from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule, type_of
 from foreman_selinux_helpers.model.record import Owned, Record
-from foreman_selinux_helpers.model.rules import Policy, Want, canonical_regex
+from foreman_selinux_helpers.model.rules import FileContexts, Want, canonical_regex
 
 NEW = Equivalences((), parse("/var/run /run\n", "subs_dist"))
 OLD = Equivalences((), parse("/run /var/run\n", "subs_dist"))
@@ -28,7 +28,7 @@ def decided(wants=(WANT,), answers=None, policy_rules=(), local=(), ours=None, e
     """
     def rules_for(name):
         return [one for one in [*policy_rules, *local] if type_of(one.context) == name]
-    policy = Policy((answers or {}).get, lambda name: name if name in types else None, str.__eq__, rules_for, local, equivalences, True,
+    policy = FileContexts((answers or {}).get, lambda name: name if name in types else None, str.__eq__, rules_for, local, equivalences, True,
                     (({} if ours else answers or {}) if without is None else without).get, effective)
     return decisions.decide(wants, policy, ours or record(), abandoned, complete)
 

@@ -185,7 +185,7 @@ def test_what_a_killed_run_had_stopped_is_started(monkeypatch, verb):
     left("foo.service", "foo.socket")
     told = world.status()
     assert not told.ok
-    assert told.by_hand[0].startswith("foo.socket: a restart that was cut short had stopped it; repair")
+    assert told.by_hand[0].startswith("foo.socket: an interrupted restart had stopped it; repair")
     if verb == "repair":
         assert outcomes(world.flow.repair(True)) == []
         outcome = world.flow.repair(False)

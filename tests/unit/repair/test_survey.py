@@ -70,7 +70,7 @@ def test_each_state_is_logged_once(host):
 def test_nothing_is_read_where_labels_mean_nothing(host, monkeypatch):
     monkeypatch.setattr(hostkind, "read", lambda root: HOST._replace(selinux_enabled=False))
     assert (host.lines(), host.reads) == ([], 0)
-    monkeypatch.setattr(hostkind, "read", lambda root: HOST._replace(policy=None))
+    monkeypatch.setattr(hostkind, "read", lambda root: HOST._replace(policy_type=None))
     assert (host.lines(), host.reads) == ([], 0)
 
 

@@ -260,7 +260,7 @@ def test_many_unescaped_dots_are_one_line_and_the_document_keeps_them(at, capsys
     assert lines[2].startswith("a.fc:53: duplicate: ")
     assert lines[3].startswith("a.fc:1: unescaped-dot: 50 rules have a dot ")
     assert "lines 1, 2, 3, " in lines[3]
-    assert ", 50 (warning; --json says what to write instead)" in lines[3]
+    assert ", 50 (warning; --json shows what to write instead)" in lines[3]
     assert out.count("unescaped-dot") == 1
     _, found = document(capsys, "--target", "fedora", "a.fc")
     dots = [one for one in found["findings"] if one["code"] == "unescaped-dot"]

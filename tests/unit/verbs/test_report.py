@@ -136,7 +136,7 @@ def test_profiles_that_do_less_than_they_say_are_noted():
     made = outcome_document("status", Outcome(observed(sockets=views), (), (), (), ()))
     assert made["notes"][-2:] == [
         "the profile foo does nothing for /run/foo.sock: the policy has no type foo_t",
-        "the policy itself labels /run/foo.sock var_run_t, which counts for more than the profile foo"]
+        "the policy itself labels /run/foo.sock var_run_t, which takes precedence over the profile foo"]
 
 
 def test_nothing_is_well_while_a_profile_is_refused():
@@ -199,5 +199,5 @@ def test_the_survey_of_all_sockets():
     assert made["foreign"] == [{"path": "/run/x", "path_label": BAD, "expected": RIGHT.wanted.context}]
     shown = text(made)
     assert "\n4 sockets: 1 wrong, 2 right, 1 not seen\n" in shown
-    assert "/run/x is var_run_t, and the rules say foo_t; no socket unit makes it" in shown
+    assert "/run/x is var_run_t, and the rules say foo_t; no socket unit created it" in shown
     assert "sockets:" not in text(document("status"))

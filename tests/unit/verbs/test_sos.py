@@ -48,7 +48,7 @@ def test_the_story_from_the_report_of_a_stale_host(run, packed):
     assert document["refresh"]["refresh"] == "NEVER"
     assert [denial["comm"] for denial in document["denials"]] == ["httpd"]
     assert any("this program worked out which rules win" in note for note in document["notes"])
-    assert "what mends it\n    foreman-selinux-helpers reexec\n" in text
+    assert "how to repair it\n    foreman-selinux-helpers reexec\n" in text
 
 
 def test_every_socket_of_a_report(run):

@@ -15,16 +15,16 @@ from foreman_selinux_helpers.model.facts import Dates, Host
 from foreman_selinux_helpers.model.labelcache import LabelCache, Wrong
 from foreman_selinux_helpers.model.processes import Process, judge
 from foreman_selinux_helpers.model.processes import renewal as renewal_of
-from foreman_selinux_helpers.model.processfacts import Holder, ProcessFacts, Seen
+from foreman_selinux_helpers.model.processfacts import Holder, ProcessFacts, Program
 from foreman_selinux_helpers.model.refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD, UNKNOWN
 from foreman_selinux_helpers.sources import host as hosts
 from foreman_selinux_helpers.sources import processes
 from foreman_selinux_helpers.verbs import stale
 
-SERVICE = Seen(7, "puppet.service", "root", 0, False, False)
+SERVICE = Program(7, "puppet.service", "root", 0, False, False)
 UDEVD = SERVICE._replace(unit="systemd-udevd.service", systemd=True)
-MANAGER = Seen(1, None, "root", 0, True, True)
-USER = Seen(9, "user@1000.service", "o'neil", 1000, True, True)
+MANAGER = Program(1, None, "root", 0, True, True)
+USER = Program(9, "user@1000.service", "o'neil", 1000, True, True)
 RESTART, REEXEC = "systemctl restart ", "foreman-selinux-helpers reexec"
 
 
@@ -98,7 +98,7 @@ def test_a_process_is_found_and_lost(directory, holder):
 def test_a_database_that_came_later(directory, holder):
     (directory / "file_contexts.local.bin").write_bytes(b"rules")
     (one,) = processes.read(str(directory)).outdated
-    assert one.seen.pid == holder.pid
+    assert one.program.pid == holder.pid
     assert "file_contexts.local.bin" in one.cache.evidence[-1]
     os.unlink(str(directory / "file_contexts.local.bin"))
     os.unlink(str(directory / "file_contexts.bin"))
@@ -126,7 +126,7 @@ def test_the_text():
     shown = stale.text(document(udevd, shell, ok=False))
     assert shown.startswith("2 processes label by outdated rules; 1 holds the rules that are on disk\n412  systemd-udevd  ")
     assert "renews        itself, at its next look-up\n    at once       systemctl restart systemd-udevd.service\n" in shown
-    assert "renew         end it, and start it again as it was started" in shown
+    assert "renew         stop it, and start it again as it was started" in shown
     assert all(len(line) <= 80 for line in shown.split("\n"))
     assert "\033[1;31m2 processes" in stale.text(document(udevd, shell, ok=False), colour=True)
     assert stale.text(document(ok=True, fresh=3)) == "no process labels by outdated rules; 3 hold the rules that are on disk\n"
@@ -137,7 +137,7 @@ def test_the_text():
 def test_systemd_is_asked_about_once_it_matters(monkeypatch, holders, asked):
     """Who is outdated tells whether the policy load and the running systemd matter."""
     found = []
-    outdated = [OUTDATED._replace(seen=OUTDATED.seen._replace(systemd=systemd)) for systemd in holders]
+    outdated = [OUTDATED._replace(program=OUTDATED.program._replace(systemd=systemd)) for systemd in holders]
     monkeypatch.setattr(processes, "read", lambda *_: ProcessFacts(outdated))
     monkeypatch.setattr(hosts, "_dates", lambda _: found.append("load") or Dates())
     source = hosts.HostSource(Host("/", "targeted", True, True, None), [], None, None)
@@ -249,5 +249,5 @@ def test_the_text_says_who_is_wrong():
     shown = stale.text(document(one, PROCESS._replace(harmless=True), PROCESS._replace(unseen="it is so"), ok=False))
     assert "would label   /run/a var_run_t, and the rules say foo_t\n" in shown
     assert "would label   /run/b by no rule, and the rules say foo_t\n" in shown
-    assert "labels        all sockets of this host rightly all the same\n" in shown
+    assert "labels        all sockets of this host correctly nevertheless\n" in shown
     assert "sockets       unknown: it is so\n" in shown

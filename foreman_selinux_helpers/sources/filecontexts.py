@@ -1,4 +1,4 @@
-"""The file contexts of a host, as model/decisions asks for them."""
+"""Read the file contexts of a host."""
 
 from ..doors import labeldatabase
 from ..doors.policydb import CompiledPolicy
@@ -7,19 +7,19 @@ from ..model.errors import HelperError
 from ..model.facts import Host
 from ..model.filecontexts import ALL_FILES, Rule, type_of
 from ..model.record import Key
-from ..model.rules import Policy
+from ..model.rules import FileContexts
 from ..model.typed import Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 
-class Policies:
-    """The file contexts on disk of one host, opened when they are first asked for."""
+class FileContextsOnDisk:
+    """The file contexts on disk of one host, opened at first use."""
 
     def __init__(self, host: Host, open_database: Callable[..., labeldatabase.LabelDatabase] =
                  labeldatabase.LabelDatabase) -> None:
-        self.store = Store(host.root, host.policy or "")
+        self.store = Store(host.root, host.policy_type or "")
         self._open = open_database
-        self.database = open_database(host.root, host.policy or "")
-        self.compiled = CompiledPolicy(host.root, host.policy or "")
+        self.database = open_database(host.root, host.policy_type or "")
+        self.compiled = CompiledPolicy(host.root, host.policy_type or "")
         self._host = host
         self._without: Optional[labeldatabase.LabelDatabase] = None
         self._labels: Dict[str, Optional[str]] = {}
@@ -31,11 +31,11 @@ class Policies:
         if self._without is not None:
             self._without.close()
 
-    def view(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> Policy:
-        """Return the policy as the pure code sees it; ``ours``: which of the local rules are ours."""
-        return Policy(self.lookup, self.compiled.primary, self.compiled.same, lambda name: self.rules_for(name, local),
-                      local, self.database.equivalences(), self.compiled.mls,
-                      lambda path: self.lookup_without(ours, path), self.effective)
+    def contexts(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> FileContexts:
+        """Return the file contexts as the pure code sees them; ``ours``: the keys of our local rules."""
+        return FileContexts(self.lookup, self.compiled.primary, self.compiled.same,
+                            lambda name: self.rules_for(name, local), local, self.database.equivalences(),
+                            self.compiled.mls, lambda path: self.lookup_without(ours, path), self.effective)
 
     def lookup(self, path: str) -> Optional[str]:
         """Return what libselinux answers for a socket; it is asked once."""
@@ -52,7 +52,7 @@ class Policies:
         if not gone:
             return self.lookup(path)
         if self._without is None:
-            self._without = self._open(self._host.root, self._host.policy or "", without=gone)
+            self._without = self._open(self._host.root, self._host.policy_type or "", without=gone)
         return self._without.lookup(path)
 
     def effective(self, path: str) -> Tuple[Optional[str], Optional[Rule]]:
