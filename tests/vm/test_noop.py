@@ -16,7 +16,7 @@ LOADED = {
     "verbs": "context documents parts repair text",
 }
 # What has been loaded without need before, or takes long.
-NOT_LOADED = {"argparse", "configparser", "ctypes", "distro", "logging", "packaging", "random", "rpm", "semanage", "sepolgen", "socket", "tempfile",
+NOT_LOADED = {"argparse", "configparser", "ctypes", "distro", "json", "logging", "packaging", "random", "rpm", "semanage", "sepolgen", "socket", "tempfile",
               "textwrap", "traceback", "typing"}
 PROGRAM = """
 import json, sys
