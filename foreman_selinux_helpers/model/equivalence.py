@@ -85,7 +85,7 @@ class Equivalences(Value):
             path = path[:-1]
         used = []
         for substitutions in (self.local, self.dist):
-            matching = [one for one in substitutions if path == one.source or path.startswith(one.source + "/")]
+            matching = [one for one in substitutions if path.startswith(one.source) and _is_below(path, one.source)]
             if matching:
                 used.append(matching[0] if len(matching) > 1 and self.first_counts() else matching[-1])
                 path = _rewrite(path, used[-1])
@@ -110,7 +110,12 @@ def _sources(path: str, substitutions: Sequence[Substitution]) -> List[str]:
     """Return what one substitution may have made ``path`` from."""
     targets = [(one, one.target.rstrip("/")) for one in substitutions]
     return [one.source + path[len(target):] for one, target in targets
-            if path == target or path.startswith(target + "/")]
+            if path.startswith(target) and _is_below(path, target)]
+
+
+def _is_below(path: str, beginning: str) -> bool:
+    """Tell whether a beginning of a path ends where one of its directories does, or is the whole."""
+    return path[len(beginning):len(beginning) + 1] in ("", "/")
 
 
 def _rewrite(path: str, one: Substitution) -> str:
