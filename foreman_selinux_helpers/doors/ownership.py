@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ..model.errors import HelperError
 from ..model.filecontexts import ALL_FILES, SOCKET, Rule
 from ..model.record import NOTHING, Key, Owned, Record
-from ..model.typed import Dict, Iterator, List, Sequence
+from ..model.typed import Dict, Iterator, List, Optional, Sequence
 from . import interrupts, trust
 from .deadline import Deadline
 
@@ -19,6 +19,7 @@ STATE_DIR = "var/lib/foreman-selinux-helpers"
 LOCK = STATE_DIR + "/lock"
 _SUFFIX = ".json"
 _SCHEMA = 1
+_ITEM = '{"regex": "%s", "file_type": "%s", "context": "%s", "unit": "%s"}'
 
 def file_of(root: str, policy: str) -> str:
     """Return the path of a policy type's record."""
@@ -67,17 +68,53 @@ def load(root: str, policy: str) -> Record:
         return NOTHING
     except OSError as error:
         raise HelperError("%s: cannot be read: %s" % (file, error.strerror)) from error
-    import json
-
     with os.fdopen(descriptor, encoding="utf-8") as stream:
         if not trust.roots_alone(os.fstat(descriptor)):
             raise HelperError("%s: must be owned by root and written by nobody else" % file)
         try:
-            document = json.load(stream)
-            return Record(_rules(document["rules"]), _rules(document["pending"]))
+            rules, pending = _read(stream.read())
+            return Record(_rules(rules), _rules(pending))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise HelperError("%s: is damaged (%s); move it away and run register again: rules made before"
                               " are then left to the administrator" % (file, error)) from error
+
+
+def _read(text: str) -> Sequence[Sequence[Dict[str, str]]]:
+    """Return the rules and the pending ones of a record."""
+    found = _as_saved(text)
+    if found is None:
+        import json
+
+        document = json.loads(text)
+        found = [document["rules"], document["pending"]]
+    return found
+
+
+def _as_saved(text: str) -> Optional[List[List[Dict[str, str]]]]:
+    """Return the same of a text exactly as save() writes it with plain strings, or None for any other.
+
+    Every transaction reads it, and json would take longer to import than libselinux to answer.
+    """
+    words = text.split('"')[1::2]
+    if "pending" not in words:
+        return None
+    middle = words.index("pending")
+    lists = [[words[place:place + 8] for place in range(first, last, 8)]
+             for first, last in ((2, middle), (middle + 1, len(words)))]
+    whole = all(len(item) == 8 for items in lists for item in items)
+    if not whole or _text(*([_ITEM % tuple(item[1::2]) for item in items] for items in lists)) != text:
+        return None
+    # Of all escapes only that of the backslash itself is plain.
+    if not all(word.isprintable() and "\\" not in word.replace("\\\\", "") for word in words):
+        return None
+    return [[dict(zip(item[::2], (value.replace("\\\\", "\\") for value in item[1::2]))) for item in items]
+            for items in lists]
+
+
+def _text(rules: Sequence[str], pending: Sequence[str]) -> str:
+    """Return the text of a record of written items; json's own indentation takes ten times as long."""
+    rules_text, pending_text = (",".join("\n  " + item for item in items) for items in (rules, pending))
+    return '{"schema": %d,\n "rules": [%s],\n "pending": [%s]}\n' % (_SCHEMA, rules_text, pending_text)
 
 
 def _trusted(root: str) -> None:
@@ -116,10 +153,8 @@ def save(root: str, policy: str, record: Record) -> None:
         import json
 
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            # json's own indentation is written by Python code, ten times slower for many rules.
-            lists = ["[%s]" % ",".join("\n  " + json.dumps(item) for item in _items(rules))
-                     for rules in (record.rules, record.pending)]
-            stream.write('{"schema": %d,\n "rules": %s,\n "pending": %s}\n' % (_SCHEMA, lists[0], lists[1]))
+            stream.write(_text(*([json.dumps(item) for item in _items(rules)]
+                                 for rules in (record.rules, record.pending))))
             stream.flush()
             os.fsync(descriptor)
         os.rename(temporary, file)

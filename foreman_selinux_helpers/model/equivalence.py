@@ -84,7 +84,7 @@ class Equivalences(Value):
             path = path[:-1]
         used = []
         for substitutions in (self.local, self.dist):
-            matching = [line for line in substitutions if path == line.source or path.startswith(line.source + "/")]
+            matching = [line for line in substitutions if path.startswith(line.source) and _is_below(path, line.source)]
             if matching:
                 used.append(matching[0] if len(matching) > 1 and self.first_counts() else matching[-1])
                 path = _rewrite(path, used[-1])
@@ -108,7 +108,12 @@ def _sources(path: str, substitutions: Sequence[Substitution]) -> List[str]:
     """Return the paths that one substitution turns into ``path``."""
     targets = [(line, line.target.rstrip("/")) for line in substitutions]
     return [line.source + path[len(target):] for line, target in targets
-            if path == target or path.startswith(target + "/")]
+            if path.startswith(target) and _is_below(path, target)]
+
+
+def _is_below(path: str, beginning: str) -> bool:
+    """Return whether a prefix of a path ends where one of its directories does, or is the whole path."""
+    return path[len(beginning):len(beginning) + 1] in ("", "/")
 
 
 def _rewrite(path: str, line: Substitution) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from foreman_selinux_helpers.doors import ownership
 from foreman_selinux_helpers.model.errors import HelperError
-from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
+from foreman_selinux_helpers.model.filecontexts import ALL_FILES, SOCKET, Rule
 from foreman_selinux_helpers.model.record import Owned, Record
 
 RULE = Rule("/run/foo\\.sock", ALL_FILES, "system_u:object_r:foo_t:s0")
@@ -23,6 +23,34 @@ def test_round_trip_and_removal(tmp_path):
     ownership.save(root, "targeted", Record({}, {}))
     assert os.listdir(os.path.dirname(ownership.file_of(root, "targeted"))) == []
     ownership.save(root, "targeted", Record({}, {}))
+
+
+def owned(regex, unit="foo.socket", file_type=ALL_FILES):
+    rule = Rule(regex, file_type, "system_u:object_r:foo_t:s0")
+    return {rule.key: Owned(rule, unit)}
+
+
+PLAIN = [RECORD, Record({}, RECORD.rules), Record({**RECORD.rules, **owned("/a.*", "b.socket", SOCKET)}, owned("/\\\\\\.x"))]
+OTHER = [Record(owned('/a"b'), {}), Record({}, owned("/\u00e9")), Record(owned("/a", "\n.socket"), {}),
+         Record(owned("/b", "pending"), RECORD.rules)]
+
+
+@pytest.mark.parametrize("record", PLAIN + OTHER)
+def test_a_record_is_read_quickly_where_it_is_plain_and_rightly_everywhere(tmp_path, record):
+    ownership.save(str(tmp_path), "targeted", record)
+    assert ownership.load(str(tmp_path), "targeted") == record
+    with open(ownership.file_of(str(tmp_path), "targeted")) as stream:
+        text = stream.read()
+    document = json.loads(text)
+    quickly = ownership._as_saved(text)
+    assert quickly == ([document["rules"], document["pending"]] if record in PLAIN else None)
+    # Not another byte may differ for that.
+    for place in range(len(text)):
+        for change in (text[:place] + text[place + 1:], text[:place] + "\\" + text[place:], text[:place] + '"' + text[place:],
+                       text[:place] + "\n" + text[place:], text[:place] + "x" + text[place:]):
+            found = ownership._as_saved(change)
+            if found is not None:
+                assert found == [json.loads(change)["rules"], json.loads(change)["pending"]]
 
 
 def test_what_a_killed_run_left_is_no_obstacle(tmp_path):
