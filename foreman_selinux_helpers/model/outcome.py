@@ -2,7 +2,7 @@
 
 
 
-from . import plan, sockets
+from . import remedies, sockets
 from .facts import Facts
 from .plan import DONE, FAILED, REFUSED, Result, Step
 from .typed import Optional, Sequence, Value
@@ -33,7 +33,7 @@ class Outcome(Value):
     @property
     def changed(self) -> bool:
         """Tell whether anything was done (asking PID 1 to look a label up changes nothing)."""
-        return any(one.outcome == DONE and one.step != plan.LOOK_A_LABEL_UP for one in self.results)
+        return any(one.outcome == DONE and one.step != remedies.LOOK_A_LABEL_UP for one in self.results)
 
     @property
     def refused(self) -> bool:
@@ -44,4 +44,5 @@ class Outcome(Value):
     def ok(self) -> bool:
         """Tell whether nothing is wrong any more."""
         return not any(one.problem for one in self.sockets) and not self.by_hand and self.error is None \
-            and not any(one.outcome in (REFUSED, FAILED) for one in self.results if one.step != plan.LOOK_A_LABEL_UP)
+            and not any(one.outcome in (REFUSED, FAILED) and one.step != remedies.LOOK_A_LABEL_UP
+                        for one in self.results)

@@ -18,7 +18,6 @@ from .typed import Callable, List, Optional, Sequence, Tuple, Value
 RELABEL = "relabel"
 RESTART = "restart"
 RELABEL_EXECUTABLE = "relabel-executable"
-ACTIONS = (RELABEL, RESTART, RELABEL_EXECUTABLE)
 
 # What forbids to restart a unit, by the value of Wanted.restart.
 NEVER = "never"

@@ -11,7 +11,7 @@ from foreman_selinux_helpers.model import causes, guards
 PACKAGE = Path(verbs.__file__).resolve().parents[1]
 MODULES = sorted(PACKAGE.glob("**/*.py"))
 # A lint code of the same name is another thing.
-SHARED = {"aliased-path": {"lint/rules.py"}}
+SHARED = {"aliased-path": {"lint/codes.py"}}
 
 
 def name_of(module):
