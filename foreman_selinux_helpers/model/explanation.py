@@ -62,7 +62,7 @@ def judge(facts: PathFacts, socket: Optional[UnitSocket], policy: Policy) -> Jud
     command = socket.command
     if socket.problem == causes.SHADOWED:  # for the administrator alone to decide, or beyond a rule of ours
         command = command or _fcontext(facts, socket.view.wanted.type, policy)
-    return Judgement(socket.problem, _why(facts, socket, policy), socket.remedy, command)
+    return Judgement(socket.problem, _why(facts, socket, socket.problem, policy), socket.remedy, command)
 
 
 def _same(one: str, other: str, policy: Policy) -> bool:
@@ -104,9 +104,9 @@ def _judge_free(facts: PathFacts, policy: Policy) -> Judgement:
                      "or labelled by hand." % wrong, None, command)
 
 
-def _why(facts: PathFacts, socket: UnitSocket, policy: Policy) -> str:
+def _why(facts: PathFacts, socket: UnitSocket, cause: str, policy: Policy) -> str:
     """Say in plain words why the socket of a unit is as it is."""
-    view, cause, same = socket.view, socket.problem, policy.same_type
+    view, same = socket.view, policy.same_type
     if cause == causes.POLICY_DENIES or (cause in (causes.MADE_BEFORE_RULE, causes.SOCKET_LABEL)
                                           and not view.path_wrong(same) and not view.socket_wrong(same)):
         return _ON_THE_WAY % "The client"
@@ -134,8 +134,10 @@ def _why(facts: PathFacts, socket: UnitSocket, policy: Policy) -> str:
         return "The path is labelled right; but the socket object that listens is %s, and a new one would be %s: " \
             "that comes from the label of the service's program, when the socket is made." % (
                 view.seen.socket_label, view.wanted.socket_label)
-    return "The rules are right and %s, but %s: it was made before, or labelled by hand." % (
-        _what_init_knows(socket.cache), wrong)
+    if cause == causes.MADE_BEFORE_RULE:
+        return "The rules are right and %s, but %s: it was made before, or labelled by hand." % (
+            _what_init_knows(socket.cache), wrong)
+    return causes.named(cause).meaning
 
 
 def _what_init_knows(cache: LabelCache) -> str:

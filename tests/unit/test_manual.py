@@ -68,6 +68,13 @@ def test_every_verb_with_all_that_it_takes():
         assert written[verb] == " ".join(["**%s**" % verb] + [as_written(one) for one in taken])
 
 
+def test_readme_has_every_verb():
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    table = readme.split("\n| verb | does |\n", 1)[1].split("\n\n", 1)[0]
+    cells = [line.split(" | ")[0] for line in table.split("\n")[1:]]
+    assert sorted(word for cell in cells for word in re.findall(r"`([a-z]+)", cell)) == sorted(verbs())
+
+
 def test_every_option_and_choice():
     written = section(COMMAND, "OPTIONS")
     documented = re.findall(r"^(-\S.*)$", written, re.M)
