@@ -8,7 +8,7 @@ from . import PROGRAM, verbs
 from .doors.deadline import DEFAULT_SECONDS, Deadline, seconds_in
 from .doors.log import Log, one_line
 from .model.errors import HelperError, NeedsRoot, UsageError
-from .model.facts import SOS
+from .model.origin import SOS
 from .model.typed import Any, Dict, List, Optional, Sequence, Tuple
 from .verbs import documents
 
@@ -16,6 +16,8 @@ from .verbs import documents
 _TERMINAL = ("TERM", "NO_COLOR")
 # The flags of every verb, and what parsing calls them.
 _FLAGS = {"--json": "json", "-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
+# The options of every verb that take the next word as their value.
+_VALUED = ("--root", "--sos", "--timeout")
 
 OK, WRONG, USAGE, NEEDS_ROOT, REFUSED = range(5)
 
@@ -68,7 +70,13 @@ def _plain(verb: str, options: Sequence[str], words: Sequence[str]) -> Optional[
 
 
 def _split(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
-    """Return the options of a command line, with their values, and its other words."""
+    """Return the options of a command line, with their values, and its other words.
+
+    An option may precede the verb that declares it: whether it has a value is asked of every verb that is named.
+    """
+    valued = {name for verb in verbs.NAMES if verb in argv
+              for one in verbs.load(verb).arguments if one.takes_next for name in one.names}
+    valued.update(_VALUED)
     options: List[str] = []
     words: List[str] = []
     rest = iter(argv)
@@ -77,7 +85,7 @@ def _split(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
             words.extend(rest)
         elif word.startswith("-") and word != "-":
             options.append(word)
-            if word in verbs.VALUED:
+            if word in valued:
                 options.extend(value for value in [next(rest, None)] if value is not None)
         else:
             words.append(word)
@@ -118,9 +126,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """
     log = Log()
     words = sys.argv[1:] if argv is None else argv
-    output = Output("--json" in _split(words)[0])  # a wrong command line is answered as it asks, too
-    arguments = None
+    output = Output(False)
+    arguments = verb = None
     try:
+        options, others = _split(words)
+        output.json = "--json" in options  # a wrong command line is answered as it asks, too
+        verb = next((word for word in others[:1] if word in verbs.NAMES), None)
         arguments = parse(words)
         log = Log(1 if arguments.verbose else -1 if arguments.quiet else 0)
         if argv is None:
@@ -142,7 +153,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     log.error(message)
     nothing_done = nothing_done or arguments is None or not _changes(arguments)
     # How far a repair came that was cut short, only the next run can tell.
-    output.failed(arguments.verb if arguments else _verb(words), False if nothing_done else None,
+    output.failed(verb, False if nothing_done else None,
                   _source(arguments) if arguments else None, message)
     return status
 
@@ -169,11 +180,6 @@ def _source(arguments: Any) -> Optional[str]:
         return documents.source(os.path.realpath(root)) if root else None
     except (OSError, ValueError):
         return None
-
-
-def _verb(argv: Sequence[str]) -> Optional[str]:
-    """Return the verb of a wrong command line."""
-    return next((word for word in _split(argv)[1][:1] if word in verbs.NAMES), None)
 
 
 def _changes(arguments: Any) -> bool:

@@ -10,31 +10,22 @@ from functools import partial
 
 from ..model.filecontexts import ALL_FILES, SOCKET, Rule
 from ..model.typed import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple, Value
+from . import codes
 from .aliases import Spellings, settled
-from .contexts import type_in
-from .fcsource import Conditions, SourceRule
-from .regexes import rank, spelt_out, words_with_bare_dots
-from .rules import (
+from .codes import (
     ALIASED_PATH,
     BAD_REGEX,
-    CROWD,
     DUPLICATE,
-    ERROR,
     NEVER_MATCHES,
     REGULAR_FILE_ONLY,
     UNESCAPED_DOT,
     UNKNOWN_TYPE,
     UNREACHABLE,
-    WARNING,
-    WARNINGS,
-    Covers,
-    Index,
-    LintedRule,
-    derive,
-    lines_of,
-    templated,
-    there_on,
 )
+from .contexts import type_in
+from .fcsource import Conditions, SourceRule
+from .regexes import rank, spelt_out, words_with_bare_dots
+from .rules import CROWD, Covers, Index, LintedRule, derive, lines_of, templated, there_on
 from .slashes import never_matches
 from .targets import Target
 
@@ -43,8 +34,6 @@ _SOCKET_NAME = re.compile(r"(?:\\\.|\.|\[\.\])(?:sock|socket|sock\(et\)\?)\Z")
 _NO_SOCKETS = re.compile(r"/(?:usr|etc|s?bin|lib(?:32|64|x32)?|boot)/|.*/systemd/(?:system|user|transient|generator)\b")
 # Escapes that make a rule a regex from libselinux 3.8 on, and a literal rule before.
 _ODD_ESCAPE = re.compile(r"\\[^\\.^$?*+|\[({)\]}_,-]")
-# The codes for which no replacement can be suggested.
-_NO_SUGGESTION = (DUPLICATE, UNREACHABLE, UNKNOWN_TYPE, BAD_REGEX)
 
 
 class SocketPath(Value):
@@ -66,7 +55,7 @@ class Finding(Value):
     @property
     def severity(self) -> str:
         """ERROR if something does not work, WARNING if it may be meant."""
-        return WARNING if self.code in WARNINGS else ERROR
+        return codes.named(self.code).severity
 
 
 def lint(source: Sequence[SourceRule], targets: Sequence[Target], sockets: Sequence[SocketPath] = (),
@@ -115,7 +104,7 @@ class _Lint:
     def _merged(self) -> List[Finding]:
         order = [target.name for target in self._targets]
         findings = [Finding(self._rules[number].written.line, code, message,
-                         None if code in _NO_SUGGESTION else self._mended(number),
+                         self._mended(number) if codes.named(code).suggests else None,
                          [name for name in order if name in names])
                  for (number, code, message), names in self._found.items()]
         return sorted(findings, key=lambda finding: (finding.line, finding.code, finding.message))

@@ -4,27 +4,11 @@ import re
 
 from ..model.filecontexts import ALL_FILES, FILE_TYPES, SOCKET, Rule, stem
 from ..model.typed import Callable, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Tuple, Value
+from .codes import BAD_CONTEXT, BAD_REGEX
 from .contexts import context_fault
 from .fcsource import Conditions, SourceRule
 from .regexes import regex_fault, spelt_out, with_dots_escaped
 from .slashes import never_matches, with_slashes_mended
-
-ALIASED_PATH = "aliased-path"
-REGULAR_FILE_ONLY = "regular-file-only"
-UNESCAPED_DOT = "unescaped-dot"
-UNREACHABLE = "unreachable"
-DUPLICATE = "duplicate"
-BAD_REGEX = "bad-regex"
-BAD_CONTEXT = "bad-context"
-UNKNOWN_TYPE = "unknown-type"
-NEVER_MATCHES = "never-matches"
-
-ERROR = "error"
-WARNING = "warning"
-# These may be meant, or are harmless: they fail a build only with --strict.
-WARNINGS = (UNESCAPED_DOT, DUPLICATE)
-CODES = (ALIASED_PATH, REGULAR_FILE_ONLY, UNESCAPED_DOT, UNREACHABLE, DUPLICATE, BAD_REGEX, BAD_CONTEXT, UNKNOWN_TYPE,
-         NEVER_MATCHES)
 
 # A regex with more repetitions than this is not matched: it could take exponential time.
 _REPETITIONS = 6

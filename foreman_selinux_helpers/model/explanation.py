@@ -62,7 +62,7 @@ def judge(facts: PathFacts, socket: Optional[UnitSocket], contexts: FileContexts
     command = socket.command
     if socket.problem == causes.SHADOWED:  # only the administrator may decide this
         command = command or _fcontext(facts, socket.view.wanted.type, contexts)
-    return Judgement(socket.problem, _why(facts, socket, contexts), socket.remedy, command)
+    return Judgement(socket.problem, _why(facts, socket, socket.problem, contexts), socket.remedy, command)
 
 
 def _same(context: str, other: str, contexts: FileContexts) -> bool:
@@ -105,9 +105,9 @@ def _judge_free(facts: PathFacts, contexts: FileContexts) -> Judgement:
                      "by hand." % wrong, None, command)
 
 
-def _why(facts: PathFacts, socket: UnitSocket, contexts: FileContexts) -> str:
+def _why(facts: PathFacts, socket: UnitSocket, cause: str, contexts: FileContexts) -> str:
     """Explain in plain words what is wrong with the socket of a unit."""
-    view, cause, same = socket.view, socket.problem, contexts.same_type
+    view, same = socket.view, contexts.same_type
     if cause == causes.POLICY_DENIES or (cause in (causes.MADE_BEFORE_RULE, causes.SOCKET_LABEL)
                                           and not view.path_wrong(same) and not view.socket_wrong(same)):
         return _ON_THE_WAY % "The client"
@@ -136,8 +136,10 @@ def _why(facts: PathFacts, socket: UnitSocket, contexts: FileContexts) -> str:
         return "The path is labelled right, but the listening socket object is %s, and a new one would be %s: the " \
             "label comes from that of the service's program when the socket is created." % (
                 view.seen.socket_label, view.wanted.socket_label)
-    return "The rules are right and %s, but %s: it was created before the rule existed, or labelled by hand." % (
-        _what_init_knows(socket.cache), wrong)
+    if cause == causes.MADE_BEFORE_RULE:
+        return "The rules are right and %s, but %s: it was created before the rule existed, or labelled by hand." % (
+            _what_init_knows(socket.cache), wrong)
+    return causes.named(cause).meaning
 
 
 def _what_init_knows(cache: LabelCache) -> str:

@@ -9,6 +9,7 @@ from .causes import NO_SUCH_TYPE
 from .filecontexts import Rule
 from .guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
 from .labelcache import NONE, UNKNOWN, LabelCache
+from .origin import HOST, IMAGE, SOS
 from .record import Record
 from .refresh import Build
 from .rules import Decision
@@ -19,11 +20,6 @@ from .units import SocketUnit
 if TYPE_CHECKING:
     from .processfacts import ProcessFacts
     from .refresh import SystemdFacts
-
-
-HOST = "host"
-IMAGE = "image"
-SOS = "sos"
 
 
 class Host(Value):

@@ -1,6 +1,6 @@
 """The outcome of a verb as a value: what it found and did.  Pure."""
 
-from . import plan, sockets
+from . import remedies, sockets
 from .facts import Facts
 from .plan import DONE, FAILED, REFUSED, Result, Step
 from .typed import Optional, Sequence, Value
@@ -31,7 +31,7 @@ class Outcome(Value):
     @property
     def changed(self) -> bool:
         """Return whether anything was changed (a label look-up by PID 1 changes nothing)."""
-        return any(result.outcome == DONE and result.step != plan.LOOK_A_LABEL_UP for result in self.results)
+        return any(result.outcome == DONE and result.step != remedies.LOOK_A_LABEL_UP for result in self.results)
 
     @property
     def refused(self) -> bool:
@@ -41,7 +41,7 @@ class Outcome(Value):
     @property
     def ok(self) -> bool:
         """Return whether nothing is wrong any more."""
-        failed = any(result.outcome in (REFUSED, FAILED) and result.step != plan.LOOK_A_LABEL_UP
+        failed = any(result.outcome in (REFUSED, FAILED) and result.step != remedies.LOOK_A_LABEL_UP
                      for result in self.results)
         return not failed and not any(socket.problem for socket in self.sockets) and not self.by_hand \
             and self.error is None

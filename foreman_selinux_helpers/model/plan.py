@@ -6,15 +6,10 @@ from .facts import Facts
 from .sockets import Action
 from .typed import List, Optional, Sequence, Tuple, Value
 
+# The steps, with those for PID 1 (remedies.py) and for sockets (sockets.py).
 REGISTER = "register"
 UNREGISTER = "unregister"
-LOOK_A_LABEL_UP = "look-a-label-up"
-LOAD_POLICY = "load-policy"
-DAEMON_RELOAD = "daemon-reload"
-DAEMON_REEXEC = "daemon-reexec"
 START = "start"
-# All steps except those that repair sockets (sockets.ACTIONS).
-STEPS = (REGISTER, UNREGISTER, LOOK_A_LABEL_UP, LOAD_POLICY, DAEMON_RELOAD, DAEMON_REEXEC, START)
 
 DONE = "done"
 NOT_NEEDED = "not-needed"

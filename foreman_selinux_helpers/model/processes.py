@@ -4,10 +4,9 @@ import shlex
 
 from .filecontexts import type_of
 from .labelcache import Wrong
-from .plan import DAEMON_REEXEC, DAEMON_RELOAD, LOAD_POLICY
 from .processfacts import ProcessFacts, Program
 from .refresh import ON_DAEMON_RELOAD, ON_POLICY_LOAD
-from .remedies import command
+from .remedies import DAEMON_REEXEC, DAEMON_RELOAD, LOAD_POLICY, command
 from .typed import Callable, List, Mapping, Optional, Sequence, Tuple, Value
 
 

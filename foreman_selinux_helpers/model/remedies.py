@@ -6,9 +6,14 @@ repair/pid1.py takes them.  After each it reads the cache again, and skips the o
 from . import evidence, plan
 from .facts import Facts
 from .labelcache import STALE, UNKNOWN
-from .plan import DAEMON_REEXEC, DAEMON_RELOAD, INIT, KERNEL, LOAD_POLICY, LOOK_A_LABEL_UP, Step
+from .plan import INIT, KERNEL, Step
 from .refresh import NEVER, ON_DAEMON_RELOAD, ON_POLICY_LOAD
 from .typed import Callable, List, Optional, Sequence, Value
+
+LOOK_A_LABEL_UP = "look-a-label-up"
+LOAD_POLICY = "load-policy"
+DAEMON_RELOAD = "daemon-reload"
+DAEMON_REEXEC = "daemon-reexec"
 
 _STILL = "only if PID 1's label cache is stale after that"
 _KNOWN = "this systemd is known to need it"
@@ -66,8 +71,8 @@ REMEDIES: Sequence[Remedy] = (
     Remedy(DAEMON_RELOAD, INIT, "systemctl daemon-reload", _reload),
     Remedy(DAEMON_REEXEC, INIT, plan.REEXEC_COMMAND, _reexec),
 )
-# The remedies for PID 1 alone that come before a re-exec; recorded if they did not help.
-MILDER = (LOOK_A_LABEL_UP, DAEMON_RELOAD)
+# What is for PID 1 alone and comes before a re-exec: recorded if it did not help.
+MILDER = [remedy.step for remedy in REMEDIES if remedy.target == INIT and remedy.step != DAEMON_REEXEC]
 
 
 def planned(facts: Facts) -> List[Step]:

@@ -16,7 +16,6 @@ from .typed import Callable, List, Optional, Sequence, Tuple, Value
 RELABEL = "relabel"
 RESTART = "restart"
 RELABEL_EXECUTABLE = "relabel-executable"
-ACTIONS = (RELABEL, RESTART, RELABEL_EXECUTABLE)
 
 # Why a unit may not be restarted, by the value of Wanted.restart.
 NEVER = "never"

@@ -97,7 +97,7 @@ class Converge:
 
         self.pid1.others = self.pid1.other_sockets()
         facts = self.pid1.read_cache(self._source.read())
-        step = Step(plan.DAEMON_REEXEC, plan.INIT, facts.cache.evidence[0] if facts.cache.evidence else "")
+        step = Step(remedies.DAEMON_REEXEC, plan.INIT, facts.cache.evidence[0] if facts.cache.evidence else "")
         if facts.cache.state == STALE and not dry_run:
             self.pid1.nudge(facts)
             facts = self.pid1.read_cache(facts)

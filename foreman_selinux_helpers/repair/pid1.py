@@ -45,16 +45,16 @@ class Pid1:
         results: List[Result] = []
         facts = self.read_cache(facts) if steps else facts
         for step in steps:
-            if step.step != plan.DAEMON_REEXEC and facts.cache.harmless:
+            if step.step != remedies.DAEMON_REEXEC and facts.cache.harmless:
                 results.append(Result(step.step, step.target, NOT_NEEDED, None, guards.why_harmless(facts.cache)))
                 continue
-            if step.step == plan.DAEMON_RELOAD and facts.cache.state == labelcache.UNKNOWN \
+            if step.step == remedies.DAEMON_RELOAD and facts.cache.state == labelcache.UNKNOWN \
                     and evidence.refresh(facts) == ON_POLICY_LOAD:
                 results.append(Result(step.step, step.target, NOT_NEEDED, None, "this systemd renews its label cache "
                                       "at a policy load, and it cannot be seen now"))
                 continue
             helped = any(result.outcome == DONE for result in results)
-            result = self.reexec(facts, None, helped) if step.step == plan.DAEMON_REEXEC else self.take(step, facts)
+            result = self.reexec(facts, None, helped) if step.step == remedies.DAEMON_REEXEC else self.take(step, facts)
             facts = self.read_cache(facts)
             if result.outcome == DONE and facts.cache.state != labelcache.UNKNOWN:
                 result = result._replace(detail="PID 1's label cache is %s" % facts.cache.state)
@@ -78,15 +78,15 @@ class Pid1:
     def take(self, step: Step, facts: Facts) -> Result:
         """Take a remedy that is milder than a re-exec, and give systemd the occasion to renew its cache after it."""
         act: Dict[str, Callable[[], None]] = {
-            plan.LOOK_A_LABEL_UP: self.systemd.look_a_label_up,
-            plan.LOAD_POLICY: lambda: systemd.load_policy(self._runner),
-            plan.DAEMON_RELOAD: self.systemd.daemon_reload,
+            remedies.LOOK_A_LABEL_UP: self.systemd.look_a_label_up,
+            remedies.LOAD_POLICY: lambda: systemd.load_policy(self._runner),
+            remedies.DAEMON_RELOAD: self.systemd.daemon_reload,
         }
         try:
             act[step.step]()
         except CommandFailed as error:
             return Result(step.step, step.target, FAILED, None, str(error))
-        if step.step != plan.LOOK_A_LABEL_UP:
+        if step.step != remedies.LOOK_A_LABEL_UP:
             self.nudge(facts)
         return Result(step.step, step.target, DONE, None, step.reason)
 
@@ -109,14 +109,14 @@ class Pid1:
             if refusal is not None:
                 return self._refused(refusal)
             if dry_run:
-                return Result(plan.DAEMON_REEXEC, plan.INIT, DONE)
+                return Result(remedies.DAEMON_REEXEC, plan.INIT, DONE)
             # Of several runs at once the first does it, and the others find that it is done.  They may have
             # waited long: everything is asked again.
             with ownership.locked(self._host.root, self._runner.deadline):
                 refusal = self._refusal(self.read_cache(facts), milder, helped)
                 return self._refused(refusal) if refusal else self._reexec_alone(facts)
         except HelperError as error:
-            return Result(plan.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
+            return Result(remedies.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
 
     def once_more(self, facts: Facts) -> List[Result]:
         """Have the guard say so where a re-exec has not helped."""
@@ -156,11 +156,12 @@ class Pid1:
         lost = {unit for unit in lost if unit.endswith((".service", ".socket", ".mount"))}
         if lost:
             self._log.warning("active before the re-exec of PID 1 and not after it: %s" % " ".join(sorted(lost)))
-        return Result(plan.DAEMON_REEXEC, plan.INIT, DONE, None, "PID 1 was re-executed")
+        return Result(remedies.DAEMON_REEXEC, plan.INIT, DONE, None, "PID 1 was re-executed")
 
     def _refused(self, refusal: guards.Refusal) -> Result:
         detail = refusal.why if refusal.needless else "%s; later: %s" % (refusal.why, plan.REPAIR_COMMAND)
-        return Result(plan.DAEMON_REEXEC, plan.INIT, NOT_NEEDED if refusal.needless else REFUSED, refusal.guard, detail)
+        outcome = NOT_NEEDED if refusal.needless else REFUSED
+        return Result(remedies.DAEMON_REEXEC, plan.INIT, outcome, refusal.guard, detail)
 
     def _conditions(self, directory: str, milder: Optional[str]) -> Conditions:
         manager = self.systemd.manager()

@@ -6,7 +6,7 @@ from ..doors import labels, restartjournal
 from ..doors.log import Log
 from ..doors.restartjournal import Journal
 from ..doors.run import Runner
-from ..model import evidence, labelcache, plan, sockets
+from ..model import evidence, labelcache, plan, remedies, sockets
 from ..model.errors import HelperError
 from ..model.facts import Facts
 from ..model.labelcache import STALE
@@ -115,17 +115,17 @@ class Sockets:
         if evidence.why_current(facts) == evidence.RENEWED:
             return results  # a re-exec has not helped
         known = evidence.refresh(facts) != UNKNOWN
-        for remedy in (plan.DAEMON_REEXEC,) if known or plan.DAEMON_RELOAD in taken else (
-                plan.DAEMON_RELOAD, plan.DAEMON_REEXEC):
+        for remedy in (remedies.DAEMON_REEXEC,) if known or remedies.DAEMON_RELOAD in taken else (
+                remedies.DAEMON_RELOAD, remedies.DAEMON_REEXEC):
             facts = self._source.read()
             if remedy in taken or not _wrong_paths(facts, restarted):
                 break
             step = Step(remedy, plan.INIT, "the label of the restarted socket is wrong still")
-            results.append(tell(self._log, self._pid1.reexec(facts, None) if remedy == plan.DAEMON_REEXEC
+            results.append(tell(self._log, self._pid1.reexec(facts, None) if remedy == remedies.DAEMON_REEXEC
                                 else self._pid1.take(step, facts)))
             if results[-1].outcome != DONE:
                 break
-            if remedy == plan.DAEMON_RELOAD:
+            if remedy == remedies.DAEMON_RELOAD:
                 wrong = sorted({view.unit for view in _wrong_paths(facts, restarted)})
                 results += [self._take(sockets.Action(sockets.RESTART, unit, step.reason), facts, journal)
                             for unit in wrong]

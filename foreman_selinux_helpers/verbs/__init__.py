@@ -9,8 +9,6 @@ if TYPE_CHECKING:
 
 # In the order in which the help lists them.
 NAMES = ("status", "repair", "register", "unregister", "detect", "reexec", "restart", "explain", "stale", "lint")
-# The options of all verbs that take the next word as their value: needed to find the verb on a command line.
-VALUED = ("--root", "--sos", "--timeout", "--as", "--client", "--target", "--units")
 
 
 def load(name: str) -> "Verb":

@@ -24,6 +24,11 @@ class Argument(Value):
     names: Tuple[str, ...]
     settings: Dict[str, Any]
 
+    @property
+    def takes_next(self) -> bool:
+        """Tell whether it is an option that takes the next word as its value."""
+        return self.names[0].startswith("-") and self.settings.get("action", "append") == "append"
+
 
 def argument(*names: str, **settings: Any) -> Argument:
     """Return an argument; a shorthand for Argument."""

@@ -1,6 +1,6 @@
 """The fields that all documents of ``--json`` (schema 1) have."""
 
-from ..model.facts import HOST, IMAGE
+from ..model.origin import HOST, IMAGE
 from ..model.typed import TYPE_CHECKING, Any, Dict, Optional, Sequence, Value
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from ..doors import selinuxlib
 from ..doors.policydb import CompiledPolicy
 from ..lint import fcsource, judge
+from ..lint.codes import ERROR, UNESCAPED_DOT, WARNING
 from ..lint.judge import SocketPath
-from ..lint.rules import ERROR, UNESCAPED_DOT, WARNING
 from ..lint.targets import HOST, NAMES, TARGETS, Target
 from ..model.errors import Refused, UsageError
 from ..model.typed import List, Optional, Sequence, Tuple

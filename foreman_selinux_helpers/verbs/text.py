@@ -1,9 +1,9 @@
 """The parts of texts that several verbs share: sockets, plans, results, rules, PID 1's label cache, notes."""
 
 from ..model import causes, layout, plan
-from ..model.facts import SOS
 from ..model.filecontexts import type_of
 from ..model.labelcache import STALE
+from ..model.origin import SOS
 from ..model.typed import Iterable, List, Sequence
 from .documents import Document
 

@@ -197,8 +197,11 @@ def test_argparse_is_loaded_only_where_it_is_needed():
 
 def test_all_options_with_a_value_are_known():
     """Else their value would be taken for the verb."""
-    takers = [one for verb in (None, *verbs.NAMES) for one in options.parser(verb, print)._actions if one.nargs != 0]
-    assert {name for one in takers for name in one.option_strings} == set(verbs.VALUED)
+    for verb in verbs.NAMES:
+        valued = [name for one in options.parser(verb, print)._actions if one.nargs != 0 for name in one.option_strings]
+        assert {"--root", "--timeout"} <= set(valued)
+        for option in valued:
+            assert cli._split([option, "lint", verb, "--json"]) == ([option, "lint", "--json"], [verb]), option
 
 
 # -- what a failed run prints --------------------------------------------------------------------

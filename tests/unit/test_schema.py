@@ -6,9 +6,19 @@ import jsonschema
 import pytest
 
 from foreman_selinux_helpers import verbs
-from foreman_selinux_helpers.lint import rules as lintrules
-from foreman_selinux_helpers.lint import targets
-from foreman_selinux_helpers.model import causes, facts, filecontexts, guards, labelcache, plan, refresh, rules, sockets
+from foreman_selinux_helpers.lint import codes, targets
+from foreman_selinux_helpers.model import (
+    causes,
+    filecontexts,
+    guards,
+    labelcache,
+    origin,
+    plan,
+    refresh,
+    remedies,
+    rules,
+    sockets,
+)
 from foreman_selinux_helpers.model.plan import Result
 from foreman_selinux_helpers.verbs import documents
 
@@ -31,14 +41,15 @@ def values(module, *but):
     ("cause", {cause.name for cause in causes.CAUSES}),
     ("guard", values(guards)),
     ("outcome", {plan.DONE, plan.NOT_NEEDED, plan.REFUSED, plan.FAILED}),
-    ("step", {*plan.STEPS, *sockets.ACTIONS}),
+    ("step", {plan.REGISTER, plan.UNREGISTER, plan.START, sockets.RELABEL, sockets.RESTART, sockets.RELABEL_EXECUTABLE,
+              *(remedy.step for remedy in remedies.REMEDIES)}),
     ("state", {labelcache.FRESH, labelcache.STALE, labelcache.UNKNOWN}),
     ("refresh", {refresh.NEVER, refresh.ON_DAEMON_RELOAD, refresh.ON_POLICY_LOAD, refresh.UNKNOWN}),
     ("rule_file_type", set(filecontexts.FILE_TYPES.values())),
     ("file_type", set(filecontexts.FILE_TYPES.values()) - {filecontexts.ALL_FILES}),
-    ("severity", {lintrules.ERROR, lintrules.WARNING}),
+    ("severity", {codes.ERROR, codes.WARNING}),
     ("target", set(targets.NAMES)),
-    ("source", {facts.HOST, facts.IMAGE, facts.SOS}),
+    ("source", {origin.HOST, origin.IMAGE, origin.SOS}),
 ])
 def test_it_has_the_words_of_the_code(name, words):
     assert set(DEFINITIONS[name]["enum"]) == words
@@ -48,12 +59,13 @@ def test_it_has_every_verb_and_lint_code():
     assert set(DEFINITIONS["failed"]["properties"]["command"]["enum"]) == {None, *verbs.NAMES}
     assert [one["$ref"].split("/")[-1] for one in schema.loaded()["oneOf"]][:-1] == sorted(
         verbs.NAMES, key=list(DEFINITIONS).index)
-    assert set(DEFINITIONS["lint"]["properties"]["findings"]["items"]["properties"]["code"]["enum"]) == set(lintrules.CODES)
+    assert set(DEFINITIONS["lint"]["properties"]["findings"]["items"]["properties"]["code"]["enum"]) == {
+        code.name for code in codes.CODES}
     assert set(DEFINITIONS["decision"]["properties"]["action"]["enum"]) == {
         rules.ADD, rules.MODIFY, rules.REMOVE, rules.KEEP, rules.SKIP}
 
 
-RESULTS = [Result(plan.DAEMON_REEXEC, plan.INIT, plan.REFUSED, guards.RUN_FULL, "no space"), Result("register", "r", plan.DONE)]
+RESULTS = [Result(remedies.DAEMON_REEXEC, plan.INIT, plan.REFUSED, guards.RUN_FULL, "no space"), Result("register", "r", plan.DONE)]
 FAILED = documents.failed("status", False, "host", "why")
 
 

@@ -8,7 +8,7 @@ LOADED = {
     "doors": "deadline filemodes interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs "
              "profilefiles restartjournal run scratch selinuxlib stderr systemd trust unixsockets users",
     "model": "access attempts causes decisions equivalence errors evidence facts filecontexts guards judgement labelcache "
-             "layout modes outcome plan profiles record refresh remedies rules shownunits sockets typed units wants",
+             "layout modes origin outcome plan profiles record refresh remedies rules shownunits sockets typed units wants",
     "repair": "converge",
     "sources": "clients filecontexts host hostkind sockets",
     "verbs": "context documents parts repair text",

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from foreman_selinux_helpers.lint import fcsource, judge
+from foreman_selinux_helpers.lint.codes import CODES, ERROR
 from foreman_selinux_helpers.lint.judge import SocketPath
-from foreman_selinux_helpers.lint.rules import CODES, ERROR
 from foreman_selinux_helpers.lint.targets import TARGETS, Target
 from foreman_selinux_helpers.model.equivalence import Equivalences, parse
 
@@ -36,7 +36,7 @@ def findings(text, targets, sockets):
     source = fcsource.parse(text)
     assert source.problem is None
     found = judge.lint(source.rules, targets, sockets)
-    assert {one.code for one in found} <= set(CODES)
+    assert {one.code for one in found} <= {code.name for code in CODES}
     return found
 
 

@@ -118,6 +118,12 @@ def test_why_the_socket_of_a_unit_is_wrong(found, words):
     assert words in judged.why
 
 
+def test_a_cause_without_words_of_its_own_is_told_by_its_meaning(monkeypatch):
+    added = causes.Cause("eaten-by-moths", "Moths have eaten the label.")
+    monkeypatch.setattr(causes, "CAUSES", (*causes.CAUSES, added))
+    assert explanation.judge(FACTS, socket(added.name), policy()).why == added.meaning
+
+
 def test_what_is_left_of_an_earlier_socket_is_a_note():
     judged = explanation.judge(FACTS._replace(expected=GOOD), socket(), policy())
     assert (judged.cause, "the file of an earlier socket" in judged.notes[0]) == (None, True)

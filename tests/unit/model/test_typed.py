@@ -1,12 +1,15 @@
 """A value is what a typing.NamedTuple is: compared with the real one, in all that the project uses of it."""
 
 import sys
+from pathlib import Path
 from subprocess import check_output
 from typing import NamedTuple
 
 import pytest
 
 from foreman_selinux_helpers.model.typed import Any, Callable, Dict, Optional, Tuple, Union, Value
+
+TOP = str(Path(__file__).resolve().parents[3])
 
 
 def made_from(base):
@@ -114,4 +117,4 @@ def test_annotations():
 
 def test_typing_is_not_loaded():
     program = "import sys; from foreman_selinux_helpers.model import typed; print('typing' in sys.modules)"
-    assert check_output([sys.executable, "-Sc", program]).split() == [b"False"]
+    assert check_output([sys.executable, "-Sc", program], cwd=TOP).split() == [b"False"]

@@ -9,7 +9,7 @@ from foreman_selinux_helpers.doors import attempts, labeldatabase, ownership, re
 from foreman_selinux_helpers.doors import systemd as door
 from foreman_selinux_helpers.doors.deadline import Deadline
 from foreman_selinux_helpers.doors.run import Runner
-from foreman_selinux_helpers.model import causes, guards, plan, rules
+from foreman_selinux_helpers.model import causes, guards, remedies, rules
 from foreman_selinux_helpers.model.attempts import Attempts
 from foreman_selinux_helpers.model.errors import CommandFailed, DeadlineExceeded, RulesRefused, TimedOut
 from foreman_selinux_helpers.model.filecontexts import ALL_FILES, Rule
@@ -335,7 +335,7 @@ def test_labels_of_the_reexec_verb(monkeypatch):
     world = World(monkeypatch, state=FRESH)
     assert outcomes(world.flow.reexec(False)) == [("daemon-reexec", "not-needed", guards.CACHE_NOT_STALE)]
     world = World(monkeypatch, cure="daemon-reexec")
-    assert world.flow.reexec(True).plan[0].step == plan.DAEMON_REEXEC
+    assert world.flow.reexec(True).plan[0].step == remedies.DAEMON_REEXEC
     assert world.done == []
     assert world.flow.reexec(False).ok
     assert world.acts() == ["daemon-reexec"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from foreman_selinux_helpers.model import causes, plan, rules
+from foreman_selinux_helpers.model import causes, plan, remedies, rules
 from foreman_selinux_helpers.model.facts import Host
 from foreman_selinux_helpers.model.labelcache import FRESH, STALE, UNKNOWN, LabelCache
 from foreman_selinux_helpers.model.outcome import Outcome, SocketReport
@@ -86,7 +86,7 @@ def test_repair():
     ([], True, False),
     ([Result("register", "r", plan.DONE)], True, True),
     ([Result("register", "r", plan.FAILED)], False, False),
-    ([Result(plan.LOOK_A_LABEL_UP, plan.INIT, plan.DONE)], True, False),
+    ([Result(remedies.LOOK_A_LABEL_UP, plan.INIT, plan.DONE)], True, False),
     ([Result("daemon-reexec", plan.INIT, plan.NOT_NEEDED, "cache-not-stale")], True, False),
 ])
 def test_ok_and_changed(results, ok, changed):
