@@ -75,15 +75,17 @@ def test_files_and_modes(ours):
         **{"/usr/lib/systemd/system/foreman-selinux-helpers." + kind: data for kind in ("path", "service")},
         "/run/foreman-selinux-helpers": "drwx------",
         "/run/foreman-selinux-helpers/reexecuted": "-rw-------",
+        "/run/foreman-selinux-helpers/surveyed": "-rw-------",
         "/var/lib/foreman-selinux-helpers": directory,
         "/var/lib/foreman-selinux-helpers/lock": "-rw-------",
         "/var/lib/foreman-selinux-helpers/transaction": data,
     }
     ours_there = {library.sub("", path): mode for path, (mode, _) in found.items() if library.match(path)}
     assert {path.split("/")[0] for path in ours_there} == {
-        "foreman_selinux_helpers", next(path for path in ours_there if path.endswith(".egg-info"))}
+        "foreman_selinux_helpers", "sos", next(path for path in ours_there if path.endswith(".egg-info"))}
     sources = {str(path.relative_to(TOP)) for path in (TOP / "foreman_selinux_helpers").rglob("*.py")}
-    assert {path for path in ours_there if path.endswith(".py")} == sources
+    assert {path for path in ours_there if path.endswith(".py")} == sources | {
+        "sos/report/plugins/foreman_selinux_helpers.py"}
     assert len([path for path in ours_there if path.endswith(".pyc")]) == len(sources)
     assert {mode for path, mode in ours_there.items() if path.endswith((".py", ".pyc"))} == {data}
 
@@ -110,7 +112,7 @@ def test_source_has_only_what_belongs_in(ours):
         names = tar.getnames()
         assert {(one.uid, one.gid) for one in tar.getmembers()} == {(0, 0)}
     assert {name.split("/")[1] for name in names} == {
-        "setup.py", "setup.cfg", "LICENSE", "README.md", "CHANGELOG.md", "bin", "completions", "docs",
+        "setup.py", "setup.cfg", "LICENSE", "README.md", "CHANGELOG.md", "bin", "completions", "docs", "integrations",
         "foreman_selinux_helpers", "profiles.d", "scriptlets", "spec", "units"}
     assert not [name for name in names if "pycache" in name or name.endswith(".pyc")]
 

@@ -6,7 +6,7 @@ from .test_story import assert_right
 LOADED = {
     "": "cli",
     "doors": "deadline filemodes interrupts labeldatabase labelfiles labels log ownership policydb policystore procfs "
-             "profilefiles restartjournal run scratch selinuxlib stderr systemd trust unixsockets users",
+             "profilefiles restartjournal run runfiles scratch selinuxlib stderr systemd trust unixsockets users",
     "model": "access attempts causes decisions equivalence errors evidence facts filecontexts guards judgement labelcache "
              "layout modes origin outcome plan profiles record refresh remedies rules shownunits sockets typed units wants",
     "repair": "converge",
