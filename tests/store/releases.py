@@ -1,19 +1,23 @@
-"""Store tests in a chroot of another Debian release: with its libselinux, libsemanage, Python and policy."""
+"""Tests in a chroot of another Debian release: with its libselinux, libsemanage, Python and policy."""
 
 import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator, List
 
 from .. import policyroot
 from ..policyroot import TOP
 
 DIRECTORY = TOP / "build" / "chroots"
 _PACKAGES = ("python3-selinux", "python3-semanage", "python3-distro", "python3-packaging", "python3-pytest",
-             "python3-hypothesis", "selinux-policy-default", "policycoreutils", "semodule-utils")
+             "python3-hypothesis", "python3-jsonschema", "selinux-policy-default", "policycoreutils", "semodule-utils")
 _ROOT = "policy-root"
+# Some unit tests look at processes and terminals.
+_MOUNTED = """for one in proc dev sys; do mount --rbind "/$one" "$0/$one" || exit 1; done; exec chroot "$0" "$@" """
 
 
 def chroot(release: str) -> Path:
@@ -49,15 +53,36 @@ def _policy_root(place: Path) -> None:
 
 def run(release: str, module: str, *options: str) -> "subprocess.CompletedProcess[str]":
     """Run a module of the store tests in the release's chroot, on a copy of the project as it is."""
-    place = chroot(release)
-    with tempfile.TemporaryDirectory(prefix="project-", dir=str(place / "tmp")) as directory:
-        for name in ("foreman_selinux_helpers", "tests"):
-            shutil.copytree(str(TOP / name), os.path.join(directory, name), ignore=shutil.ignore_patterns("__pycache__"))
-        inside = "/tmp/" + os.path.basename(directory)
+    with _copy(chroot(release)) as inside:
         return subprocess.run(
-            ["chroot", str(place), "env", "-i", "PATH=/usr/sbin:/usr/bin", "LC_ALL=C.UTF-8", "POLICY_ROOT=/" + _ROOT,
-             "python3", "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", inside,
+            ["chroot", str(chroot(release)), *_pytest("POLICY_ROOT=/" + _ROOT), "-s", "--rootdir", inside,
              "%s/tests/store/%s" % (inside, module), *options],
             # libselinux 3.8 tells of each escape that it does not know.
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
             universal_newlines=True)
+
+
+def unit(release: str, *options: str) -> int:
+    """Run the unit tests with the release's Python; return pytest's exit status."""
+    with _copy(chroot(release)) as inside:
+        return subprocess.call(
+            ["unshare", "--mount", "sh", "-c", _MOUNTED, str(chroot(release)), *_pytest("PYTHONPATH=" + inside),
+             "--rootdir", inside, inside + "/tests/unit", *options], stdin=subprocess.DEVNULL)
+
+
+@contextmanager
+def _copy(place: Path) -> Iterator[str]:
+    """Give the path in a chroot of a copy of the project as it is."""
+    with tempfile.TemporaryDirectory(prefix="project-", dir=str(place / "tmp")) as directory:
+        for source in TOP.iterdir():
+            target = os.path.join(directory, source.name)
+            if source.is_file():
+                shutil.copy2(str(source), target)
+            elif source.name not in ("build", ".git"):
+                shutil.copytree(str(source), target, ignore=shutil.ignore_patterns("__pycache__"))
+        yield "/tmp/" + os.path.basename(directory)
+
+
+def _pytest(variable: str) -> List[str]:
+    return ["env", "-i", "PATH=/usr/sbin:/usr/bin", "LC_ALL=C.UTF-8", variable, "python3", "-m", "pytest", "-q",
+            "-p", "no:cacheprovider"]
