@@ -7,6 +7,7 @@ from ..doors.deadline import Deadline
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..model import judgement
+from ..model.typed import Optional
 from ..sources import hostkind
 from ..sources.host import HostSource
 
@@ -25,7 +26,7 @@ def tell(log: Log, deadline: Deadline) -> None:
         return
     state = "\n".join([labelfiles.generation(selinuxlib.label_directory(host.root, host.policy_type)),
                        *map(_changed, _UNITS)])
-    recorded = (runfiles.read(_NAME) or b"").decode("utf-8", "replace").split("\0")
+    recorded = (_recorded() or b"").decode("utf-8", "replace").split("\0")
     if recorded[0] == state:
         return
     source = HostSource(host, profilefiles.load("/").sockets, None, Runner(deadline))
@@ -34,7 +35,17 @@ def tell(log: Log, deadline: Deadline) -> None:
     if found != recorded[1:]:
         for line in found:
             log.warning(line)
-    runfiles.write(_NAME, "\0".join([state, *found]).encode("utf-8", "replace"))
+    try:
+        runfiles.write(_NAME, "\0".join([state, *found]).encode("utf-8", "replace"))
+    except OSError as error:
+        log.warning("what was logged of other sockets cannot be recorded: %s" % error.strerror)
+
+
+def _recorded() -> Optional[bytes]:
+    try:
+        return runfiles.read(_NAME)
+    except OSError:
+        return None  # it is no file
 
 
 def _changed(directory: str) -> str:

@@ -31,7 +31,9 @@ class Place(Value):
 
 
 class HostPaths:
-    """What tells of one path on a host, or in an image of one."""
+    """What tells of one path on a host, or in an image of one; ``no_client``: why client() returns None."""
+
+    no_client = "the loaded policy has no such domain"
 
     def __init__(self, host: Host, on_disk: FileContextsOnDisk, runner: Runner) -> None:
         self.host = host

@@ -1,10 +1,8 @@
 """A sos report as a source of facts: what status, explain, stale and detect stand on, without the host itself."""
 
-import os
 from contextlib import contextmanager
 
 from ..doors import labeldatabase, selinuxlib
-from ..doors.policyfile import PolicyFile
 from ..doors.ruletexts import RuleTexts
 from ..doors.run import Runner
 from ..model import labelcache, sosfacts, wants
@@ -23,7 +21,7 @@ from .filecontexts import FileContextsOnDisk
 from .host import HostSource
 from .report import ReportSource
 from .reportunits import ReportUnits
-from .sospaths import SosPaths, clients_of
+from .sospaths import SosPaths, ask_policy
 
 OURS = "foreman-selinux-helpers"
 
@@ -168,12 +166,10 @@ class SosSource(HostSource):
         views = [self._view(profile, path, facts, contexts, seen) for profile in self._profiles
                  for path in wants.listened_paths(profile, facts.units.get(profile.unit))]
         facts = facts._replace(sockets=views, init=facts.init._replace(cache=self._cache(), dates=Dates()))
-        file = self.report.policy()
-        place = os.path.join(self.host.root, file) if file else None
-        answers = PolicyFile(place) if place else None
-        clients = clients_of(self._profiles, views, answers, self.report, on_disk)
-        fault = ["whether clients may connect: %s" % answers.fault] if answers and answers.fault else []
-        return facts._replace(clients=clients, hidden=self._hidden() + fault)
+        domains = {profile.unit: profile.client for profile in self._profiles if profile.client}
+        asked = [(domains[view.unit], view) for view in views if view.unit in domains and view.present]
+        clients, fault = ask_policy(asked, self.host, self.report, on_disk)
+        return facts._replace(clients=clients, hidden=[*self._hidden(), *([fault] if fault else [])])
 
     def _view(self, profile: SocketProfile, path: str, facts: Facts, contexts: FileContexts,
               known: sosfacts.Labels) -> SocketView:

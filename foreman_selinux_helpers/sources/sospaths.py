@@ -1,16 +1,19 @@
 """What a sos report tells of one path: its rules, denials, and whether the policy lets a client connect."""
 
+import json
 import os
 
+from ..doors import apart
 from ..doors.denials import Denial
 from ..doors.policyfile import PolicyFile
 from ..doors.run import Runner
+from ..doors.selinuxlib import Why
 from ..model.access import SOCKET_OBJECT, Check, ClientFacts, denied_for_good
 from ..model.equivalence import Equivalences
+from ..model.errors import HelperError
 from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, type_of
 from ..model.pathfacts import Inode, PathFacts
-from ..model.profiles import SocketProfile
 from ..model.rules import FileContexts
 from ..model.sockets import SocketView
 from ..model.sosfacts import labels
@@ -19,6 +22,9 @@ from ..model.winner import Verdict
 from .filecontexts import FileContextsOnDisk
 from .pathfacts import HostPaths, Place, meant
 from .report import ReportSource
+
+# Of libsepol's reader: seconds, bytes of memory, of files, and of the answer.
+_LIMITS = apart.Limits(60.0, 2 << 30, 1 << 10, 1 << 22)
 
 
 class SosPaths(HostPaths):
@@ -49,15 +55,10 @@ class SosPaths(HostPaths):
             else facts
 
     def client(self, domain: str, view: SocketView) -> Optional[ClientFacts]:
-        """Return what connecting takes of a domain by the policy in the report, or None if it cannot be asked."""
-        file = self._report.policy()
-        if file is None:
-            return None
-        answers = PolicyFile(os.path.join(self.host.root, file))
-        try:
-            return client(domain, view, answers, self._report, self.on_disk)
-        finally:
-            answers.close()
+        """Return what connecting takes of a domain by the policy in the report, or None if that cannot be told."""
+        answers, fault = ask_policy([(domain, view)], self.host, self._report, self.on_disk)
+        self.no_client = fault or self.no_client
+        return answers.get(view.path)
 
     def enforcing(self) -> bool:
         """Return whether the kernel enforced its policy, as far as the report tells."""
@@ -82,21 +83,28 @@ def _as_on(host: Host, verdict: Verdict) -> Verdict:
         broken=moved(verdict.broken) if verdict.broken else None)
 
 
-def clients_of(profiles: Sequence[SocketProfile], views: Sequence[SocketView], answers: Optional[PolicyFile],
-               report: ReportSource, on_disk: FileContextsOnDisk) -> Dict[str, ClientFacts]:
-    """Ask the policy of a report whether the clients that profiles name may connect to the sockets that are there."""
-    domains = {profile.unit: profile.client for profile in profiles if profile.client}
-    found = {}
-    try:
-        for view in views if answers else ():
-            domain = domains.get(view.unit)
-            asked = client(domain, view, answers, report, on_disk) if domain and answers and view.present else None
-            if asked:
-                found[view.path] = asked
-    finally:
-        if answers:
-            answers.close()
-    return found
+def ask_policy(asked: Sequence[Tuple[str, SocketView]], host: Host, report: ReportSource,
+               on_disk: FileContextsOnDisk) -> Tuple[Dict[str, ClientFacts], Optional[str]]:
+    """Ask the policy in a report whether domains may connect to sockets; return the answers by path, or a fault.
+
+    The file may be hostile, and libsepol reads it: that is done in a child process with limits.
+    """
+    file = report.policy() if asked else None
+    if file is None:
+        return {}, None
+
+    def act() -> bytes:
+        answers = PolicyFile(os.path.join(host.root, file or ""))
+        found = {view.path: client(domain, view, answers, report, on_disk) for domain, view in asked}
+        if answers.fault:
+            raise HelperError(answers.fault)
+        return json.dumps({path: facts for path, facts in found.items() if facts}).encode()
+
+    ended = apart.call(act, _LIMITS)
+    if ended.fault:
+        return {}, "whether clients may connect: %s" % ended.fault
+    return {path: ClientFacts(domain, context, [Check(*check) for check in checks], [why and Why(*why) for why in whys])
+            for path, (domain, context, checks, whys) in json.loads(ended.answer.decode()).items()}, None
 
 
 def client(domain: str, view: SocketView, answers: PolicyFile, report: ReportSource,

@@ -131,8 +131,8 @@ class _Explanation:
         asked = self.paths.client(wanted, view)
         if asked is None:
             if given:
-                raise UsageError("--client %s: the loaded policy has no such domain" % given)
-            self._note("the loaded policy has no domain %s, which the profile names as its client" % wanted)
+                raise UsageError("--client %s: %s" % (given, self.paths.no_client))
+            self._note("the profile names %s as its client: %s" % (wanted, self.paths.no_client))
             return judged
         self.document["client"] = _client_of(asked)
         if not self.paths.enforcing():

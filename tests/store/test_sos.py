@@ -14,7 +14,7 @@ import pytest
 
 from foreman_selinux_helpers.sources.report import ReportSource
 
-from .. import policyroot
+from .. import policyroot, reports
 
 PLUGIN = policyroot.TOP / "integrations/sos/foreman_selinux_helpers.py"
 # What sos needs to be imported.
@@ -93,3 +93,30 @@ def test_a_report_without_the_plugin_says_what_is_missing(made):
     with source.root() as root:
         assert root is None
     assert "rules for labels: the policy type is not known" in source.unseen
+
+
+def test_what_the_policy_of_a_report_allows(root, tmp_path):
+    """A real policy, read in a child: what a domain may do, and that one that is not there is told."""
+    place = "etc/selinux/%s/" % policyroot.POLICY
+    files = dict(reports.el9(), **{"etc/selinux/config": "SELINUX=enforcing\nSELINUXTYPE=%s\n" % policyroot.POLICY,
+                                   "sos_commands/selinux/sestatus": "SELinux status: enabled\nLoaded policy name: %s\n"
+                                   "Current mode: enforcing\n" % policyroot.POLICY})
+    for path in sorted((root.path / place).glob("contexts/files/file_contexts*")) + sorted(
+            (root.path / place).glob("policy/policy.*")):
+        files[str(path.relative_to(root.path))] = path.read_bytes()
+    report = reports.archive(tmp_path / "report.tar.xz", files)
+
+    def explain(domain):
+        return subprocess.run([sys.executable, "-m", "foreman_selinux_helpers", "explain", "/run/foreman.sock", "--client",
+                               domain, "--sos", str(report), "--json"], cwd=str(policyroot.TOP), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120)
+    client = json.loads(explain("httpd_t").stdout.decode())["client"]
+    assert (client["domain"], client["context"]) == ("httpd_t", "system_u:system_r:httpd_t:s0")
+    checks = {check["target"]: check for check in client["checks"]}
+    assert (checks["/"]["right_allowed"], checks["/run"]["right_allowed"]) == (True, True)
+    # The denial of the report tells the label: httpd_t may not write a var_run_t socket.
+    assert (checks["/run/foreman.sock"]["label"], checks["/run/foreman.sock"]["allowed"]) == (
+        "system_u:object_r:var_run_t:s0", False)
+    unknown = explain("no_such_domain_t")
+    assert unknown.returncode == 2
+    assert b"--client no_such_domain_t: the loaded policy has no such domain" in unknown.stderr
