@@ -74,7 +74,8 @@ def _sockets(facts: Facts, reports: Sequence[SocketReport]) -> List[Document]:
         "unit": report.view.unit, "profile": report.view.profile or None, "path": report.view.path,
         "expected": report.view.expected, "held_answer": answers.get(report.view.path),
         "path_label": report.view.seen.path_label,
-        "socket_label": report.view.seen.socket_label, "problem": report.problem, "remedy": report.remedy,
+        "socket_label": report.view.seen.socket_label, "expected_socket_label": report.view.wanted.socket_label,
+        "problem": report.problem, "remedy": report.remedy,
         "in_use": report.view.seen.in_use, "exists": report.view.seen.exists,
         **permissions(report.view.seen.reach.socket),
     } for report in reports]

@@ -97,6 +97,8 @@ def _socket(socket: Document, hidden: str, colour: bool) -> List[str]:
         lines += layout.wrap(causes.named(socket["problem"]).meaning, 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
         lines += layout.entry(name, socket[key] or "-")
+    if socket.get("expected_socket_label") not in (None, socket["socket_label"]):
+        lines += layout.entry("", "a new socket would get %s" % socket["expected_socket_label"])
     lines += permissions(socket)
     if socket["problem"] == causes.LABEL_CACHE_STALE and socket["held_answer"]:
         lines += layout.entry("PID 1 says", socket["held_answer"])
