@@ -88,7 +88,7 @@ def _read(reading: int, limits: Limits) -> Tuple[bytes, str]:
 
 
 def _end(child: int) -> str:
-    """Kill the child, which has no effect if it has ended, and wait for it.  Return what is wrong with its exit status."""
+    """Kill the child (no effect if it has ended) and wait for it.  Return what is wrong with its exit status."""
     os.kill(child, signal.SIGKILL)
     end = time.monotonic() + _END
     ended = status = 0

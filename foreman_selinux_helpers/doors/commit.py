@@ -34,7 +34,7 @@ class Commit(Value):
 
 
 def make(commit: Commit, apart: bool, runner: Runner) -> None:
-    """Make all changes in one transaction, or none; ``apart``: in a child process.  Raises the errors of Store.apply()."""
+    """Make all changes in one transaction, or none; ``apart``: in a child process.  Raises like Store.apply()."""
     try:
         import semanage
     except ImportError:
