@@ -106,7 +106,7 @@ def _statuses(names: Sequence[str], suffix: str, directory: str) -> List[Optiona
 
 
 def substitutions(file: str, long_piece: Callable[[], int] = lambda: equivalence.SHORT_PIECE) -> List[Substitution]:
-    """Return the substitutions of a file; none if there is no such file.  Raises HelperError for one with a fault.
+    """Return the substitutions of a file; none if there is no such file.  Raises HelperError if it has an error.
 
     ``long_piece`` returns how much of a line is read at a time, if that matters; see equivalence.has_long_line().
     """

@@ -12,7 +12,7 @@ _ATTRIBUTE = "security.selinux"
 
 
 def path_label(path: str) -> Optional[str]:
-    """Return the label on an inode, not following a link; None where there is none.
+    """Return the label on an inode, not following a link; None if there is none.
 
     Raises FileNotFoundError or another OSError if the path cannot be accessed.
     """
