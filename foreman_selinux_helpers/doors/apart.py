@@ -11,16 +11,16 @@ from ..model.errors import HelperError
 from ..model.typed import Callable, NoReturn, Tuple, Value
 from . import capabilities, interrupts
 
-# How long a signal that asks us to stop may wait.
+# Seconds after which a pending stop signal is noticed at the latest.
 _POLL = 0.25
-# How long a process that was killed may take to end: it may be in the middle of a slow read.
+# Seconds that a killed process may take to end: it may be in the middle of a slow read.
 _END = 2.0
 _PIECE = 1 << 16
 _DONE, _FAILED = b"=", b"!"
 
 
 class Limits(Value):
-    """What the process may use: seconds (by the clock, and of the processor); bytes of memory, a file, the answer."""
+    """Limits of the process: seconds (of elapsed and of CPU time); bytes of memory, of a file, and of the answer."""
 
     seconds: float
     memory: int
@@ -29,17 +29,17 @@ class Limits(Value):
 
 
 class Ended(Value):
-    """What came back, and in words why nothing did (empty if the process ended well)."""
+    """The answer of the process, and the reason why there is none (empty if the process succeeded)."""
 
     answer: bytes
     fault: str = ""
 
 
 def call(act: Callable[[], bytes], limits: Limits) -> Ended:
-    """Return what a function returns in a child, or why it does not; an exception of its is such a reason.
+    """Run a function in a child process and return its result, or the reason why it failed, such as an exception.
 
-    The child prints nothing, dumps no core, and is gone afterwards.  A signal that asks us to stop ends it, and is
-    heard when this returns.
+    The child prints nothing, dumps no core, and has ended when this returns.  A stop signal (see interrupts) ends the
+    child and is delivered when this returns.
     """
     with interrupts.held(), interrupts.children_kept():
         reading, writing = os.pipe2(os.O_CLOEXEC)
@@ -66,18 +66,18 @@ def call(act: Callable[[], bytes], limits: Limits) -> Ended:
 
 
 def _read(reading: int, limits: Limits) -> Tuple[bytes, str]:
-    """Return all that comes from the child, and what is wrong with that."""
+    """Return the output of the child, and what is wrong with it."""
     answer = b""
     end = time.monotonic() + limits.seconds
     ready = select.poll()
     ready.register(reading, select.POLLIN)
     while True:
-        left = end - time.monotonic()
-        if left <= 0:
+        remaining = end - time.monotonic()
+        if remaining <= 0:
             return b"", "the process that was started for it did not end within %g s" % limits.seconds
         if interrupts.asked_to_stop():
             return b"", "interrupted"
-        if not ready.poll(min(left, _POLL) * 1000):
+        if not ready.poll(min(remaining, _POLL) * 1000):
             continue
         piece = os.read(reading, _PIECE)
         if not piece:
@@ -88,14 +88,14 @@ def _read(reading: int, limits: Limits) -> Tuple[bytes, str]:
 
 
 def _end(child: int) -> str:
-    """Wait for the child, and say what is wrong with its end; it is killed, which changes nothing if it has ended."""
+    """Kill the child (no effect if it has ended) and wait for it.  Return what is wrong with its exit status."""
     os.kill(child, signal.SIGKILL)
     end = time.monotonic() + _END
-    found = status = 0
+    ended = status = 0
     pause = 1e-5
-    while not found:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if not found:
+    while not ended:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if not ended:
             if time.monotonic() > end:
                 return "the process that was started for it cannot be ended"
             time.sleep(pause)
@@ -125,22 +125,22 @@ def _be_the_child(act: Callable[[], bytes], limits: Limits, writing: int) -> NoR
 
 
 def _confine(limits: Limits) -> None:
-    """Make the child end when it is asked to, keep it quiet, and limit it."""
+    """Restore default signal handling in the child, silence it, and set its limits."""
     interrupts.forget()
-    gc.disable()  # it would touch, and so copy, all memory
+    gc.disable()  # it would write to all memory pages, and so copy them
     try:
         nothing = os.open(os.devnull, os.O_RDWR)
     except OSError:
-        nothing = os.open("/", os.O_RDONLY)  # an image may be without /dev
+        nothing = os.open("/", os.O_RDONLY)  # an image may lack /dev
     for descriptor in range(3):
         os.dup2(nothing, descriptor)
     seconds = int(limits.seconds) + 1
-    for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, limits.memory),
+    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, limits.memory),
                        (resource.RLIMIT_FSIZE, limits.file)):
-        hard = resource.getrlimit(what)[1]
+        hard = resource.getrlimit(kind)[1]
         limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (limit, limit))
+        resource.setrlimit(kind, (limit, limit))
     try:
         capabilities.end_with_the_parent(signal.SIGKILL)
     except OSError:
-        pass  # the limits end it as well
+        pass  # the limits end the child as well

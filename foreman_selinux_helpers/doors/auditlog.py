@@ -8,14 +8,14 @@ from ..model.typed import Sequence
 
 _OPERATIONS = {"add": "add", "modify": "modify", "remove": "delete"}
 _FILE_TYPES = {ALL_FILES: "any", SOCKET: "socket"}
-# There is such a file where the kernel has an audit system.
+# This file exists if the kernel has an audit system.
 _LOGIN = "/proc/self/loginuid"
 
 
 def record(changes: "Sequence[Change]", success: bool) -> None:
-    """Record changes to this host's rules; where nobody takes the record, none is made.
+    """Record changes to this host's rules.  Does nothing without an audit system.
 
-    One record of type USER_MAC_CONFIG_CHANGE for each rule, with the fields of semanage
+    Writes a record of type USER_MAC_CONFIG_CHANGE for each rule, with the fields of semanage
     (policycoreutils ``seobject.py``, class fcontextRecords).  Needs python3-audit.
     """
     if not os.path.exists(_LOGIN):
@@ -36,7 +36,7 @@ def record(changes: "Sequence[Change]", success: bool) -> None:
             audit.audit_log_user_comm_message(descriptor, audit.AUDIT_USER_MAC_CONFIG_CHANGE, message,
                                               "foreman-selinux-helpers", "", "", "", int(success))
     except OSError:
-        pass  # not allowed to, or no audit system: semanage goes on without as well
+        pass  # no permission or no audit system: semanage continues as well
     finally:
         if descriptor >= 0:
             audit.audit_close(descriptor)

@@ -1,4 +1,4 @@
-"""How this libselinux reads rules and substitutions; its versions differ, so it is asked."""
+"""Determines how this libselinux reads rules and substitutions.  Versions differ, so it is tested with examples."""
 
 import os
 import stat
@@ -14,25 +14,25 @@ from .stderr import standard_error_kept
 if TYPE_CHECKING:
     from ..model.winner import Order
 
-# What libselinux answers where the rule in question matches.
+# The label that libselinux returns if the tested rule matches.
 MATCHED = "u:r:matched"
 
 
 def regex_matches(rule: Rule, path: str) -> Optional[bool]:
     """Ask libselinux whether a rule matches a canonical path; None: it cannot compile the regex.
 
-    It is asked for the path with this one rule, and one before it that matches everything: no
-    answer at all means that it failed at the regex.
+    The lookup uses this rule and, before it, one that matches everything: if there is no answer,
+    libselinux failed at the regex.
     """
     answer = _ask(*question(rule, path))
     return None if answer is None else answer == MATCHED
 
 
 def question(rule: Rule, path: str) -> Tuple[Dict[str, str], str]:
-    """Return the files (by what follows ``file_contexts``) and the path that libselinux is asked with.
+    """Return the files (by the suffix after ``file_contexts``) and the path for a lookup.
 
-    A canonical path with a slash too many comes from a substitution, and libselinux would not
-    leave it so: it is made by a substitution here as well.
+    Only a substitution leaves a redundant slash in a canonical path; libselinux would remove it
+    from a path that it is given.  So a substitution produces it here as well.
     """
     files = {"": ".*\tu:r:other\n%s\t%s\n" % (rule.regex, MATCHED)}
     if len(path) > 1 and (path.endswith("/") or "//" in path):
@@ -44,11 +44,11 @@ def question(rule: Rule, path: str) -> Tuple[Dict[str, str], str]:
 
 @lru_cache(maxsize=None)
 def label_order() -> "Order":
-    """Ask libselinux how it chooses among several rules that match a path."""
+    """Ask libselinux how it chooses from several rules that match a path."""
     from ..model.winner import Order
 
     asked = {
-        # Two literal rules for each of the first paths; MATCHED is what the question is about.
+        # Two literal rules for each of the first paths; MATCHED marks the rule that is tested.
         "": "/newer\tu:r:other\n/newer\t{0}\n/file\tu:r:other\n"
             "/exact_older\t-s\t{0}\n/exact_older\tu:r:other\n/exact_newer\tu:r:other\n/exact_newer\t-s\t{0}\n"
             "/exact_file\t-s\t{0}\n/tree/[a-z]+\t<<none>>\n/strict\\d\tu:r:other\n/strict[0-9]\t{0}\n",
@@ -57,7 +57,7 @@ def label_order() -> "Order":
         "/tree/x", "/strict1", "/newer", "/file", "/exact_older", "/exact_newer", "/exact_file"])
     if not any(answers):
         raise HelperError("libselinux does not answer: how it orders rules cannot be told")
-    strict, newer, later, older_exact, newer_exact, exact_file = (one == MATCHED for one in answers[1:])
+    strict, newer, later, older_exact, newer_exact, exact_file = (label == MATCHED for label in answers[1:])
     return Order(answers[0] is None, strict, newer, later, older_exact and newer_exact, exact_file)
 
 
@@ -70,21 +70,21 @@ def first_substitution_counts() -> bool:
 
 @lru_cache(maxsize=None)
 def substitution_piece() -> int:
-    """Ask libselinux how many bytes of a line of substitutions it reads at a time."""
+    """Ask libselinux how many bytes of a line it reads at a time from a file of substitutions."""
     long_line = "#%s/asked /rest\n" % ("x" * (equivalence.SHORT_PIECE - 1))
-    rest = _ask({"": "/rest\t%s\n" % MATCHED, ".subs_dist": long_line}, "/asked")
-    return equivalence.SHORT_PIECE if rest == MATCHED else equivalence.LONG_PIECE
+    label = _ask({"": "/rest\t%s\n" % MATCHED, ".subs_dist": long_line}, "/asked")
+    return equivalence.SHORT_PIECE if label == MATCHED else equivalence.LONG_PIECE
 
 
 def _ask(files: Dict[str, str], path: str) -> Optional[str]:
-    """Return what libselinux answers for a path by these files (by what follows ``file_contexts``)."""
+    """Return the label that libselinux finds for a path in these files (by the suffix after ``file_contexts``)."""
     return _ask_for(files, [path])[0]
 
 
 def _ask_for(files: Dict[str, str], paths: Sequence[str]) -> List[Optional[str]]:
-    """Return what libselinux answers for paths, taken for sockets, by these files.
+    """Return the labels that libselinux finds for sockets at these paths in these files.
 
-    Raises HelperError where there is no room for the question.
+    Raises HelperError if the files cannot be written.
     """
     selinux = selinuxlib.binding()
     with scratch.directory() as directory, standard_error_kept():

@@ -7,13 +7,13 @@ from ..model.typed import Union, Value
 
 CAP_SYS_ADMIN = 21
 CAP_CHECKPOINT_RESTORE = 40  # since Linux 5.9
-_VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two words of 32 bits for each set
+_VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two 32-bit words for each set
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 
 
 class Sets(Value):
-    """The capability sets of a process, a bit for each capability."""
+    """The capability sets of a process, with one bit for each capability."""
 
     effective: int
     permitted: int
@@ -21,7 +21,7 @@ class Sets(Value):
 
 
 def parse(status: str) -> Sets:
-    """Read the sets from the text of /proc/PID/status (proc(5)); ValueError where they are not in it."""
+    """Read the sets from the text of /proc/PID/status (proc(5)); raise ValueError if they are missing."""
     lines = dict(line.split(":", 1) for line in status.split("\n") if line.startswith("Cap"))
     try:
         return Sets(*(int(lines[name], 16) for name in ("CapEff", "CapPrm", "CapInh")))
@@ -36,10 +36,10 @@ def sets() -> Sets:
 
 
 def read_map_files_by() -> None:
-    """Leave one capability of the two by which the kernel lets /proc/PID/map_files be read.
+    """Keep only one of the two capabilities that permit reading /proc/PID/map_files.
 
-    It asks for CAP_CHECKPOINT_RESTORE first.  A confined domain has CAP_SYS_ADMIN alone, as a rule, and each
-    question would be logged as a denial; so the first is dropped from the effective set where the second is there.
+    The kernel checks CAP_CHECKPOINT_RESTORE first.  A confined domain usually has only CAP_SYS_ADMIN, and each
+    check would be logged as a denial; so the former is dropped from the effective set if the latter is in it.
     """
     now = sets()
     if now.effective >> CAP_SYS_ADMIN & 1 and now.effective >> CAP_CHECKPOINT_RESTORE & 1:
@@ -52,21 +52,21 @@ def drop_all() -> None:
 
 
 def end_with_the_parent(number: int) -> None:
-    """Have the kernel send this process a signal when its parent ends, and keep its memory out of core dumps."""
+    """Make the kernel send this process a signal when its parent ends, and disable core dumps of this process."""
     _call("prctl", _PR_SET_PDEATHSIG, number)
     _call("prctl", _PR_SET_DUMPABLE, 0)
 
 
 def _set(wanted: Sets) -> None:
-    low, high = ([one >> shift & 0xffffffff for one in wanted] for shift in (0, 32))
+    low, high = ([bits >> shift & 0xffffffff for bits in wanted] for shift in (0, 32))
     _call("capset", struct.pack("=Ii", _VERSION, 0), struct.pack("=6I", *low, *high))
 
 
 def _call(name: str, *arguments: Union[int, bytes]) -> None:
-    """Call a function of the C library that returns 0; raise OSError where it does not.
+    """Call a function of the C library; raise OSError if it does not return 0.
 
-    Not through ctypes: up to Python 3.9 its import alone makes a page that can be written and executed, which
-    policies deny (execmem), and everywhere it takes twice as long.
+    This does not use ctypes: up to Python 3.9 its import alone maps a page that is writable and executable, which
+    policies deny (execmem), and with any version it takes twice as long.
     """
     try:
         import _ctypes

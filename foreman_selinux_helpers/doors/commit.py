@@ -1,4 +1,4 @@
-"""One commit to the policy store: by libsemanage, or by semanage(8) where its Python binding is missing."""
+"""One commit to the policy store: with libsemanage, or with semanage(8) if its Python binding is missing."""
 
 import errno
 import functools
@@ -14,15 +14,15 @@ from .stderr import standard_error_kept
 
 LOCKED = "the policy store is locked by another program (semanage, semodule, Ansible, Puppet)"
 _SEMANAGE = "/usr/sbin/semanage"
-# As long as a commit may take; one takes seconds.
+# The least time for a commit; it normally takes a few seconds.
 _SECONDS = 60.0
 
 
 class Commit(Value):
-    """What is to be changed, and where.
+    """The changes to make, and the store to make them in.
 
-    ``load``: have the kernel load the policy afterwards; ``local_rules`` reads the local rules that are committed,
-    ``seen`` are those that the changes were decided by, or None.
+    ``load``: make the kernel load the policy afterwards.  ``local_rules`` reads the committed local rules; ``seen``
+    are the local rules on which the changes are based, or None.
     """
 
     root: str
@@ -34,7 +34,7 @@ class Commit(Value):
 
 
 def make(commit: Commit, apart: bool, runner: Runner) -> None:
-    """Make all changes in one transaction, or none; ``apart``: in a child process.  Raises as Store.apply() does."""
+    """Make all changes in one transaction, or none; ``apart``: in a child process.  Raises like Store.apply()."""
     try:
         import semanage
     except ImportError:
@@ -62,7 +62,7 @@ def _last_words(said: str) -> str:
 
 
 def _in_a_child(act: Callable[[], None]) -> None:
-    """Call a function in a process of its own; what it raises is raised here."""
+    """Call a function in a child process, and raise here what it raises."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -81,12 +81,12 @@ def _in_a_child(act: Callable[[], None]) -> None:
     os.waitpid(child, 0)
     kind, _, message = answer.partition(" ")
     if kind != "done":
-        failed = {one.__name__: one for one in (PolicyStoreError, RulesChanged, RulesRefused)}.get(kind, CommitFailed)
-        raise failed(message or "the process that changed the policy store has died")
+        errors = {error.__name__: error for error in (PolicyStoreError, RulesChanged, RulesRefused)}
+        raise errors.get(kind, CommitFailed)(message or "the process that changed the policy store has died")
 
 
 def _transaction(semanage: Any, commit: Commit) -> None:
-    if commit.root != "/":  # before the handle, which reads semanage.conf
+    if commit.root != "/":  # before the handle is created, which reads semanage.conf
         _checked(semanage.semanage_set_root(commit.root), "use the root directory %s" % commit.root)
     handle = semanage.semanage_handle_create()
     if handle is None:
@@ -121,8 +121,8 @@ def _change(semanage: Any, handle: Any, change: Change) -> None:
     rule, doing = change.rule, _words(change)
     key = _checked(semanage.semanage_fcontext_key_create(handle, rule.regex, _kind(semanage, rule)), doing)
     try:
-        # A commit that was cut short took a rule from the store, and not from what is installed;
-        # libsemanage only installs what it sees changed.
+        # An interrupted commit may have removed a rule from the store but not from the installed files;
+        # libsemanage only installs what has changed.
         if change.action != REMOVE or not _checked(semanage.semanage_fcontext_exists_local(handle, key), doing):
             _set_rule(semanage, handle, key, change)
         if change.action == REMOVE:
@@ -155,11 +155,11 @@ def _set_rule(semanage: Any, handle: Any, key: Any, change: Change) -> None:
         semanage.semanage_fcontext_free(fcontext)
 
 
-def _checked(result: Any, what: str) -> Any:
-    """Unpack a binding's answer: a number, or [number, value]; negative means failure."""
+def _checked(result: Any, doing: str) -> Any:
+    """Unpack a result of the binding: a number, or [number, value]; a negative number means failure."""
     status, value = (result[0], result[1]) if isinstance(result, (list, tuple)) else (result, result)
     if status < 0:
-        raise PolicyStoreError("the policy store refused to %s" % what)
+        raise PolicyStoreError("the policy store refused to %s" % doing)
     return value
 
 
@@ -174,14 +174,14 @@ def _explain(error: OSError, doing: str) -> PolicyStoreError:
 
 
 def _import(commit: Commit, runner: Runner) -> None:
-    """Do the same with ``semanage import``, for hosts without the libsemanage binding."""
+    """Make the changes with ``semanage import``, for hosts without the libsemanage binding."""
     if commit.root != "/":
         raise PolicyStoreError("without the Python binding of libsemanage only the policy store of / can be changed")
     existing = {rule.key for rule in commit.local_rules()}
     lines = []
     for change in commit.changes:
         rule = change.rule
-        # There is no white space and no quote in a regex of ours: semanage's own splitting knows no escapes.
+        # Our regexes contain no white space and no quotes: semanage does not support escapes in its input.
         where = "-f %s %s" % (LETTERS[rule.file_type], rule.regex)
         if change.action == REMOVE:
             if rule.key in existing:
@@ -195,7 +195,7 @@ def _import(commit: Commit, runner: Runner) -> None:
         return
     argv = [_SEMANAGE, "import", "-S", commit.policy] + ([] if commit.load else ["-N"])
     try:
-        # It commits, and should not be killed at that.
+        # It commits, and should not be killed meanwhile.
         done = Runner(runner.deadline.at_least(_SECONDS)).run(argv, stdin="\n".join(lines) + "\n")
     except CommandFailed as error:
         raise CommitFailed(str(error)) from error

@@ -1,4 +1,4 @@
-"""The time that a run may take, shared by everything that waits."""
+"""The time limit of a run, which applies to everything that waits."""
 
 import time
 
@@ -9,7 +9,7 @@ DEFAULT_SECONDS = 300.0
 
 
 def seconds_in(text: str) -> Optional[float]:
-    """Return the number of seconds that a text gives, or None where it gives none."""
+    """Read a number of seconds from a text; None if it is not valid."""
     try:
         value = float(text)
     except ValueError:
@@ -25,15 +25,15 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Return the seconds that are left; raise DeadlineExceeded if there are none."""
-        left = self._end - time.monotonic()
-        if left <= 0:
+        """Return the remaining seconds; raise DeadlineExceeded if there are none."""
+        remaining = self._end - time.monotonic()
+        if remaining <= 0:
             raise DeadlineExceeded("the time limit of %g s is used up; run again with a larger --timeout"
                                    % self.seconds)
-        return left
+        return remaining
 
     def at_least(self, seconds: float) -> "Deadline":
-        """Return another deadline at the same time, or a later one if less than ``seconds`` are left."""
+        """Return a deadline at the same time, or a later one if less than ``seconds`` remain."""
         later = Deadline(max(seconds, self._end - time.monotonic()))
         later.seconds = self.seconds
         return later

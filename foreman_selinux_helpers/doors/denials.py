@@ -1,4 +1,4 @@
-"""The only reader of denials: from the audit log, or, where there is none, from the journal."""
+"""The only reader of denials: from the audit log, or, if there is none, from the journal."""
 
 import os
 import re
@@ -14,12 +14,12 @@ _MOST = 5
 _LIMIT = 20.0
 _DENIED = re.compile(r"avc: +denied +\{ ([a-z0-9_ ]+) \}")
 _STAMP = re.compile(r"audit\((\d+)\.\d+:\d+\)")
-# A value in quotes, or one that is bare: in hexadecimal where it holds white space or quotes.
+# A value in quotes, or an unquoted one, which is hexadecimal if the value contains white space or quotes.
 _FIELD = re.compile(r'\b(comm|name|path|scontext|tcontext|tclass|permissive)=(?:"([^"]*)"|(\S+))')
 
 
 class Denial(Value):
-    """An access that was denied: when (seconds since the epoch), to whom, and what."""
+    """A denied access: its time (seconds since the epoch), the process, and the access."""
 
     time: int
     comm: str
@@ -31,7 +31,7 @@ class Denial(Value):
 
 
 def recent(path: str, runner: Runner) -> Tuple[List[Denial], Optional[str]]:
-    """Return the last denials of one day about a socket, the oldest first; and why they cannot be read."""
+    """Return the last denials within a day for a socket, oldest first; or the reason why they cannot be read."""
     since = time.time() - _RECENT
     if os.geteuid() != 0:
         return [], "denials in the audit log and the journal may only be read by root"
@@ -39,7 +39,7 @@ def recent(path: str, runner: Runner) -> Tuple[List[Denial], Optional[str]]:
     if lines is not None:
         return select(lines, path, since), None
     try:
-        # The kernel tells the journal as well, by way of its log or of the audit socket.
+        # The journal receives them as well, from the kernel log or the audit socket.
         text = runner.check(["/usr/bin/journalctl", "--quiet", "--no-pager", "--boot", "--output=cat",
                              "_TRANSPORT=audit", "+", "_TRANSPORT=kernel"], limit=_LIMIT)
     except CommandFailed as error:
@@ -48,7 +48,7 @@ def recent(path: str, runner: Runner) -> Tuple[List[Denial], Optional[str]]:
 
 
 def _audit_log(since: float) -> Optional[List[str]]:
-    """Return the records of the events with a denial, or None where there is no audit log or nothing to read it."""
+    """Return the records of all events with a denial, or None without an audit log or auparse(3)."""
     try:
         import auparse
     except ImportError:
@@ -59,7 +59,7 @@ def _audit_log(since: float) -> Optional[List[str]]:
 
 
 def records(auparse: Any, parser: Any, since: float) -> List[str]:
-    """Return what auparse(3) finds from a source."""
+    """Return the records that auparse(3) finds in a source."""
     lines = []
     parser.search_add_item("type", "=", "AVC", auparse.AUSEARCH_RULE_CLEAR)
     parser.search_add_timestamp_item(">=", int(since), 0, auparse.AUSEARCH_RULE_AND)
@@ -70,16 +70,16 @@ def records(auparse: Any, parser: Any, since: float) -> List[str]:
             while parser.next_record():
                 lines.append(str(parser.get_record_text()))
     except OSError:
-        pass  # the logs end here
+        pass  # end of the logs
     return lines
 
 
 def select(lines: List[str], path: str, since: float) -> List[Denial]:
-    """Read what the kernel says of denials, and return the last that are about a path.
+    """Parse denials, and return the last ones for a path.
 
-    Of an inode the kernel tells but the last name, of a socket object the whole path.
+    The kernel logs only the last component of the path of an inode, but the whole path of a socket object.
     """
-    found = []
+    denials = []
     for line in lines:
         denied, stamp = _DENIED.search(line), _STAMP.search(line)
         if not denied or not stamp or int(stamp.group(1)) < since:
@@ -89,10 +89,10 @@ def select(lines: List[str], path: str, since: float) -> List[Denial]:
             continue
         if "path" not in fields and fields.get("tclass") != "sock_file":
             continue
-        found.append(Denial(int(stamp.group(1)), fields.get("comm", ""), fields.get("scontext", ""),
-                            fields.get("tcontext", ""), fields.get("tclass", ""), denied.group(1),
-                            fields.get("permissive") == "1"))
-    return found[-_MOST:]
+        denials.append(Denial(int(stamp.group(1)), fields.get("comm", ""), fields.get("scontext", ""),
+                              fields.get("tcontext", ""), fields.get("tclass", ""), denied.group(1),
+                              fields.get("permissive") == "1"))
+    return denials[-_MOST:]
 
 
 def _plain(name: str, value: str) -> str:

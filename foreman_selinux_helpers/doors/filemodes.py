@@ -1,4 +1,4 @@
-"""Owners, modes and access control lists of inodes, as the kernel keeps them."""
+"""Owners, modes and access control lists of inodes, as the kernel stores them."""
 
 import errno
 import os
@@ -9,19 +9,19 @@ from ..model.typed import Dict, List, Optional
 from . import users
 
 _ACL = "system.posix_acl_access"
-# As the kernel has it (path_resolution(7)).
+# The limit of the kernel (path_resolution(7)).
 _MOST_LINKS = 40
 
 
 def reach(path: str) -> Reach:
-    """Return what connecting to the socket at ``path`` takes; a link in the place of the socket is not followed.
+    """Return the permissions that matter for connecting to the socket at ``path``; a final link is not followed.
 
-    The permissions of links do not count; the directories that hold links do.
+    The permissions of links do not matter; those of the directories that contain links do.
     """
-    found: Dict[str, Permissions] = {}
+    directories: Dict[str, Permissions] = {}
     socket = None
     try:
-        found["/"] = _permissions("/", os.lstat("/"))
+        directories["/"] = _permissions("/", os.lstat("/"))
         here, names, links = "/", path.split("/"), 0
         while names:
             name = names.pop(0)
@@ -43,18 +43,18 @@ def reach(path: str) -> Reach:
                 names = target.split("/") + names
             else:
                 here = place
-                found[here] = _permissions(here, status)
+                directories[here] = _permissions(here, status)
     except (FileNotFoundError, NotADirectoryError):
-        return Reach(list(found.values()))
+        return Reach(list(directories.values()))
     except OSError as error:
-        return Reach(list(found.values()), None, "who may connect to %s: %s" % (path, error.strerror))
+        return Reach(list(directories.values()), None, "who may connect to %s: %s" % (path, error.strerror))
     except ValueError as error:
-        return Reach(list(found.values()), None, "who may connect to %s: %s" % (path, error))
-    return Reach(list(found.values()), socket)
+        return Reach(list(directories.values()), None, "who may connect to %s: %s" % (path, error))
+    return Reach(list(directories.values()), socket)
 
 
 def permissions(path: str) -> Optional[Permissions]:
-    """Return who may do what with an inode, or None where that cannot be read; a link is not followed."""
+    """Return the permissions of an inode, or None if they cannot be read; a link is not followed."""
     try:
         return _permissions(path, os.lstat(path))
     except (OSError, ValueError):

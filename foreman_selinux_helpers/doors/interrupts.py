@@ -1,4 +1,4 @@
-"""Signals that ask us to stop, and the deadline: both are heeded everywhere but in the middle of a transaction."""
+"""Handles stop signals and the deadline: both take effect everywhere except during a transaction."""
 
 import fcntl
 import signal
@@ -10,7 +10,7 @@ from ..model.typed import Iterator, Optional
 from .deadline import Deadline
 
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What waits looks at the deadline itself, and says more: this is for what is at work all the time.
+# Code that waits checks the deadline itself, with a better message: this timer is for code that is busy.
 _GRACE = 1.0
 _LOCK_POLL = 0.25
 
@@ -21,13 +21,13 @@ def _stop(number: int, _: Optional[FrameType]) -> None:
 
 @contextmanager
 def heard(deadline: Deadline) -> Iterator[None]:
-    """Let signals raise KeyboardInterrupt with their number, and the end of the time DeadlineExceeded."""
+    """Make stop signals raise KeyboardInterrupt with their number, and the deadline DeadlineExceeded."""
     def late(_: int, __: Optional[FrameType]) -> None:
         deadline.remaining()
 
     before = {}
     for number, handler in [(number, _stop) for number in _STOP] + [(signal.SIGALRM, late)]:
-        if signal.getsignal(number) != signal.SIG_IGN or handler is late:  # nohup(1) means it
+        if signal.getsignal(number) != signal.SIG_IGN or handler is late:  # nohup(1) ignores SIGHUP on purpose
             before[number] = signal.signal(number, handler) or signal.SIG_DFL
     signal.setitimer(signal.ITIMER_REAL, deadline.seconds + _GRACE)
     try:
@@ -40,10 +40,10 @@ def heard(deadline: Deadline) -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Block them, for us and for the programs that are started; they are delivered afterwards."""
+    """Block these signals, also for programs that are started; they are delivered afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        # This raises for a signal that came just before, when they are held back already.
+        # This raises for a signal that arrived just before, when all of them are already blocked.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP + (signal.SIGALRM,))
         yield
     finally:
@@ -52,7 +52,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def children_kept() -> Iterator[None]:
-    """Let a child that has ended keep its number until it is waited for, whatever who called us has set."""
+    """Keep the process ID of a child that has ended until it is waited for, even if the caller ignores SIGCHLD."""
     before = signal.getsignal(signal.SIGCHLD)
     if before != signal.SIG_IGN:
         yield
@@ -65,12 +65,12 @@ def children_kept() -> Iterator[None]:
 
 
 def asked_to_stop() -> bool:
-    """Tell whether a signal that is held back asks us to stop (what is ignored is pending as well)."""
+    """Return whether a stop signal is pending (signals that are ignored can be pending as well)."""
     return any(signal.getsignal(number) != signal.SIG_IGN for number in signal.sigpending().intersection(_STOP))
 
 
 def forget() -> None:
-    """In a child: let each of them end the process at once, unless who called us ignores it."""
+    """In a child: make each of these signals end the process at once, unless the caller ignores it."""
     for number in _STOP + (signal.SIGALRM,):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -78,9 +78,9 @@ def forget() -> None:
 
 
 def lock(descriptor: int, deadline: Deadline, taken: str) -> None:
-    """Wait for a lock; ``taken`` says who has it.
+    """Wait for a lock; ``taken`` is the message if it is held.
 
-    Raises PolicyStoreError when the time is used up, or when a signal that is held back asks us to stop.
+    Raises PolicyStoreError at the deadline, or if a stop signal is pending.
     """
     while True:
         try:

@@ -1,6 +1,6 @@
-"""The label database of libselinux: on disk, of a root directory, or what a process has read.
+"""The label database of libselinux: the files of a root directory, or what a process has read.
 
-libselinux keeps a root directory once it is told one: one root for each process.
+libselinux keeps the first root directory that it is given: a process can only use one.
 """
 
 import errno
@@ -18,7 +18,7 @@ from .stderr import standard_error_kept
 if TYPE_CHECKING:
     from ..model.winner import Verdict
 
-# The files of rules, by what follows "file_contexts" in their names, in libselinux's order.
+# The files of rules, by the suffix after "file_contexts" in their names, in libselinux's order.
 POLICY_RULES = ("", ".homedirs")
 ALL_RULES = POLICY_RULES + (".local",)
 # What libselinux calls the file types of filecontexts.FILE_TYPES.
@@ -29,7 +29,7 @@ MODES = {
 
 
 class _LookupFailed(OSError):
-    """libselinux gives no label; ``said`` is what it printed."""
+    """libselinux returns no label; ``said`` is what it printed."""
 
     def __init__(self, error: OSError, said: str) -> None:
         super().__init__(error.errno, error.strerror)
@@ -42,7 +42,7 @@ class LabelDatabase:
     def __init__(self, root: str, policy: str, without: Collection[Tuple[str, str]] = ()) -> None:
         """Open the database; raise HelperError if it cannot be read.
 
-        ``without``: the keys of local rules that are to be left out, as if they were not there.
+        ``without``: the keys of local rules to leave out.
         """
         self.directory = selinuxlib.label_directory(root, policy)
         self._selinux = selinuxlib.binding()
@@ -56,14 +56,14 @@ class LabelDatabase:
                 reason = "no reason given"  # some versions of the binding do not raise
             except OSError as error:
                 reason = str(error.strerror)
-            # It names file and line, twice where it tries both the text and the compiled file.
+            # The message names file and line, twice if libselinux tries both the text and the compiled file.
             lines = dict.fromkeys(" ".join(line.split()) for line in said().split("\n") if line)
         if self._handle is None:
             raise HelperError("libselinux cannot read the file contexts in %s: %s"
                               % (self.directory, "; ".join(lines) or reason))
 
     def _open_without(self, keys: Collection[Tuple[str, str]]) -> Any:
-        """Open the files on disk from a directory of links, with local rules that lack these."""
+        """Open a directory of links to the files on disk, with the local rules except these."""
         with scratch.directory() as directory:
             for suffix in (*POLICY_RULES, ".subs", ".subs_dist"):
                 for compiled in ("", ".bin"):
@@ -71,12 +71,12 @@ class LabelDatabase:
                         os.symlink(self.file(suffix) + compiled,
                                    os.path.join(directory, os.path.basename(self.file(suffix)) + compiled))
             file = os.path.join(directory, os.path.basename(self.file("")))
-            left = (one for one in self.rules((".local",)) if one.key not in keys)
-            scratch.write(file + ".local", "".join(str(one) + "\n" for one in left))
+            kept = (rule for rule in self.rules((".local",)) if rule.key not in keys)
+            scratch.write(file + ".local", "".join(str(rule) + "\n" for rule in kept))
             return selinuxlib.open_at(self._selinux, file)
 
     def close(self) -> None:
-        """Give the memory back; a new look needs a new database."""
+        """Free the memory.  Further lookups need a new database."""
         if self._handle is not None:
             self._selinux.selabel_close(self._handle)
             self._handle = None
@@ -88,8 +88,8 @@ class LabelDatabase:
         except _LookupFailed as error:
             if error.errno == errno.ENOENT:
                 return None
-            # It leaves errno as it was where it fails at a regex.
-            broken = self.verdict(path, next(name for name, one in MODES.items() if one == mode)).broken
+            # libselinux does not set errno if it fails at a regex.
+            broken = self.verdict(path, next(name for name, value in MODES.items() if value == mode)).broken
             if broken:
                 raise HelperError("%s:%d: libselinux cannot compile the regex %s, and so gives no labels; correct or "
                                   "remove this rule" % (broken.file, broken.line, broken.regex)) from error
@@ -108,14 +108,14 @@ class LabelDatabase:
 
     def rules(self, suffixes: Sequence[str] = ALL_RULES,
               types: Optional[Collection[str]] = None) -> List[Rule]:
-        """Return the rules on disk (those of these types) in file order, as winner.winning() wants them."""
-        found: List[Rule] = []
+        """Return the rules on disk (those of these types) in file order, as winner.winning() expects them."""
+        rules: List[Rule] = []
         for suffix in suffixes:
-            found.extend(filecontexts.parse(labelfiles.read_text(self.file(suffix)) or "", self.file(suffix), types))
-        return found
+            rules.extend(filecontexts.parse(labelfiles.read_text(self.file(suffix)) or "", self.file(suffix), types))
+        return rules
 
     def verdict(self, path: str, file_type: str) -> "Verdict":
-        """Return which rule wins a path, and why none does where libselinux fails at a regex."""
+        """Return which rule wins for a path, or why none does if libselinux fails at a regex."""
         from ..model import winner
         from . import behaviour
 
@@ -135,7 +135,7 @@ class LabelDatabase:
         return winner.contradicted(verdict, answer)
 
     def _asked(self, path: str, mode: int) -> str:
-        """Look a path up; libselinux compiles regexes only now, and prints what it thinks of them."""
+        """Look up a path.  libselinux compiles regexes only now, and prints their errors."""
         with standard_error_kept() as said:
             try:
                 return selinuxlib.lookup(self._selinux, self._handle, path, mode)
@@ -143,7 +143,7 @@ class LabelDatabase:
                 raise _LookupFailed(error, said()) from error
 
     def file(self, suffix: str) -> str:
-        """Return the path of one of the files, by what follows ``file_contexts`` in its name."""
+        """Return the path of one of the files, by the suffix after ``file_contexts`` in its name."""
         return os.path.join(self.directory, "file_contexts" + suffix)
 
 
@@ -160,14 +160,14 @@ def _substitution_piece() -> int:
 
 
 def labels_by(base: str, compiled: Sequence[str], paths: Sequence[str]) -> Dict[str, Optional[str]]:
-    """Return what libselinux answers for sockets by a database elsewhere; raise HelperError if it cannot open it.
+    """Return the labels of sockets in a database in another directory; raise HelperError if it cannot be opened.
 
-    ``base`` is the path of the text of its rules, ``compiled`` the paths of those texts that are there compiled.
-    For a process of its own: libselinux prints what it does not like, and what is opened stays so.
+    ``base`` is the path of the text of its rules, ``compiled`` the paths of the texts that have a compiled file.
+    To be run in a child process: libselinux prints errors, and the database is not closed.
     """
     selinux = selinuxlib.binding()
-    # It passes over a part other than the first that it cannot read; by itself each is the first.
-    for part in [one for one in compiled if one != base] + [base]:
+    # libselinux skips an unreadable part, except the first; so open each part by itself first.
+    for part in [path for path in compiled if path != base] + [base]:
         try:
             handle = selinuxlib.open_at(selinux, part)
         except OSError as error:

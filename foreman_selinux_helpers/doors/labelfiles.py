@@ -26,7 +26,7 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def read(pid: int, directory: str, held: Optional[Sequence[HeldFile]] = None) -> LabelCache:
-    """Return the state of the label cache of a process; ``held`` is what it holds, where that is known."""
+    """Return the state of the label cache of a process; ``held`` is what it holds, if that is known."""
     if held is None:
         held = procfs.held_label_files(pid)
     if not held:
@@ -38,8 +38,9 @@ def read(pid: int, directory: str, held: Optional[Sequence[HeldFile]] = None) ->
             known[path] = written(path)
         return known[path]
 
-    # The time of a file that is no longer on disk does not matter: the process is outdated.
-    times = [one.modified for one in (written_at(each.path) for each in held if not each.deleted) if one]
+    # The time of a file that is no longer on disk does not matter: the cache is outdated.
+    on_disk = [written_at(file.path) for file in held if not file.deleted]
+    times = [status.modified for status in on_disk if status]
     return compare(held, inode_of, directory, Texts(written_at, opened_after(procfs.started_at(pid), times)))
 
 
@@ -62,52 +63,52 @@ def inode_of(path: str) -> Optional[int]:
 def changed_at(directory: str) -> Optional[float]:
     """Return when the rules on disk were last changed (seconds since the epoch).
 
-    EL 7 has them as text alone.
+    EL 7 has them only as text.
     """
     return max((status.st_ctime for status in _all_statuses(directory) if status), default=None)
 
 
 def generation(directory: str) -> str:
     """Return a text that changes whenever the rules or the substitutions on disk do."""
-    return " ".join("%d:%d:%d" % (one.st_ino, one.st_size, one.st_ctime_ns) if one else "-"
-                    for one in _all_statuses(directory))
+    return " ".join("%d:%d:%d" % (status.st_ino, status.st_size, status.st_ctime_ns) if status else "-"
+                    for status in _all_statuses(directory))
 
 
 def outdated_since(held: Sequence[HeldFile], directory: str) -> Optional[int]:
-    """Return when the first file was put on disk that libselinux would read and that is not held, or None.
+    """Return when the first file that libselinux would read and that is not held was put on disk, or None.
 
-    In seconds since the epoch.  A text counts where its compiled file is held and no longer used.
+    In seconds since the epoch.  A text counts if its compiled file is held and no longer used.
     """
-    inodes = {one.inode for one in held}
+    inodes = {file.inode for file in held}
     times = []
     for compiled, text in zip(_statuses(TEXTS, COMPILED, directory), _statuses(TEXTS, "", directory)):
         if compiled and usable(written_by(compiled), written_by(text) if text else None):
             times += [compiled.st_ctime] if compiled.st_ino not in inodes else []
         elif compiled and text and compiled.st_ino in inodes:
             times.append(text.st_ctime)
-    return min((int(one) for one in times), default=None)
+    return min((int(time) for time in times), default=None)
 
 
 def _all_statuses(directory: str) -> List[Optional[os.stat_result]]:
-    """Return those of all that libselinux reads of a label database."""
+    """Return the status of each file that libselinux reads of a label database, or None."""
     return _statuses(TEXTS, "", directory) + _statuses(TEXTS, COMPILED, directory) \
         + _statuses(SUBSTITUTIONS, "", directory)
 
 
 def _statuses(names: Sequence[str], suffix: str, directory: str) -> List[Optional[os.stat_result]]:
-    found: List[Optional[os.stat_result]] = []
+    statuses: List[Optional[os.stat_result]] = []
     for name in names:
         try:
-            found.append(os.stat(os.path.join(directory, name + suffix)))
+            statuses.append(os.stat(os.path.join(directory, name + suffix)))
         except OSError:
-            found.append(None)
-    return found
+            statuses.append(None)
+    return statuses
 
 
 def substitutions(file: str, long_piece: Callable[[], int] = lambda: equivalence.SHORT_PIECE) -> List[Substitution]:
-    """Return the substitutions of a file; none if there is no such file.  Raises HelperError for one with a fault.
+    """Return the substitutions of a file; none if there is no such file.  Raises HelperError if it has an error.
 
-    ``long_piece`` is asked how much of a line is read at a time where that matters; see equivalence.has_long_line().
+    ``long_piece`` returns how much of a line is read at a time, if that matters; see equivalence.has_long_line().
     """
     text = read_text(file) or ""
     piece = long_piece() if equivalence.has_long_line(text) else equivalence.SHORT_PIECE
@@ -118,9 +119,9 @@ def substitutions(file: str, long_piece: Callable[[], int] = lambda: equivalence
 
 
 def read_text(file: str) -> Optional[str]:
-    """Return the text of a file of the policy, with its line ends and odd bytes, or None if there is no such file.
+    """Return the text of a file of the policy, with its line ends and invalid bytes, or None if there is no such file.
 
-    Raises HelperError for one that cannot be read, is not a file, or is far too large to be one.
+    Raises HelperError if it cannot be read, is not a regular file, or is far too large.
     """
     try:
         with os.fdopen(trust.open_regular(file, follow=True), "rb") as stream:

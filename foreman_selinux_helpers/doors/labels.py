@@ -1,4 +1,4 @@
-"""The labels on inodes and on the sockets that processes hold, as the kernel keeps them."""
+"""The labels on inodes and on the sockets that processes hold, as the kernel stores them."""
 
 import errno
 import os
@@ -12,9 +12,9 @@ _ATTRIBUTE = "security.selinux"
 
 
 def path_label(path: str) -> Optional[str]:
-    """Return the label on an inode, not following a link; None where there is none.
+    """Return the label on an inode, not following a link; None if there is none.
 
-    Raises FileNotFoundError or another OSError when the path cannot be looked at.
+    Raises FileNotFoundError or another OSError if the path cannot be accessed.
     """
     return _attribute(path, follow_symlinks=False)
 
@@ -40,8 +40,8 @@ def _attribute(path: str, follow_symlinks: bool) -> Optional[str]:
 def relabel(path: str, context: str, kind: int) -> None:
     """Set the label of the inode at ``path`` if it is of this kind (``stat.S_IFSOCK``, ...).
 
-    The inode is opened first and looked at, then labelled through that descriptor: what is put
-    in its place meanwhile is not touched.  Raises HelperError for another kind of file, and OSError.
+    The inode is opened and checked first, then labelled through that descriptor: a file that
+    replaces it meanwhile is not changed.  Raises HelperError for another kind of file, and OSError.
     """
     descriptor = trust.open_path(path)
     try:

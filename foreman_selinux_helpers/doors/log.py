@@ -1,4 +1,4 @@
-"""Diagnostics: to standard error for who runs the command, and to the journal for who comes later."""
+"""Diagnostics: to standard error for the user, and to the journal for later reference."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from ..model.layout import printable
 
 _PRIORITIES = {"error": syslog.LOG_ERR, "warning": syslog.LOG_WARNING, "info": syslog.LOG_INFO}
 _DEVICE = "/dev/log"
-# For a journal that is busy; after that it hears no more from us.
+# Seconds to wait for a busy journal; after that nothing more is sent to it.
 _PATIENCE = 1.0
 
 
@@ -20,11 +20,11 @@ def one_line(message: str) -> str:
 
 
 class Log:
-    """Where one run's diagnostics go.
+    """The destinations of one run's diagnostics.
 
-    ``verbosity``: -1 only errors on standard error, 0 warnings too, 1 everything.  The journal
-    gets everything, as syslog(3) would tell it: so it works without a journal as well, and silently
-    does nothing in a chroot.  But syslog(3) waits for a journal that is stuck, for ever.
+    ``verbosity``: -1 prints only errors on standard error, 0 also warnings, 1 everything.  The journal
+    gets everything, in the format of syslog(3): this works without a journal as well, and silently
+    does nothing in a chroot.  syslog(3) itself would wait forever for a journal that is stuck.
     """
 
     def __init__(self, verbosity: int = 0, stderr: bool = True) -> None:
@@ -33,15 +33,15 @@ class Log:
         self._heard = True
 
     def error(self, message: str) -> None:
-        """Tell what failed."""
+        """Report what failed."""
         self._emit("error", message, True)
 
     def warning(self, message: str) -> None:
-        """Tell what needs somebody's attention."""
+        """Report what needs attention."""
         self._emit("warning", message, self._verbosity >= 0)
 
     def info(self, message: str) -> None:
-        """Tell what was done."""
+        """Report what was done."""
         self._emit("info", message, self._verbosity >= 1)
 
     def _emit(self, level: str, message: str, show: bool) -> None:
@@ -56,10 +56,10 @@ class Log:
 
 
 def _told_journal(priority: int, message: str) -> bool:
-    """Give the journal a message; return False if it did not take it in time."""
+    """Send a message to the journal; return False if it did not accept it in time."""
     import socket
 
-    # The oldest form of it (RFC 3164), which all know.
+    # The oldest format (RFC 3164), which every syslog daemon accepts.
     line = "<%d>%s %s[%d]: %s" % (syslog.LOG_DAEMON | priority, time.strftime("%b %e %H:%M:%S"), PROGRAM,
                                   os.getpid(), message)
     try:
@@ -70,5 +70,5 @@ def _told_journal(priority: int, message: str) -> bool:
     except socket.timeout:
         return False
     except OSError:
-        pass  # nobody is there, which may change
+        pass  # no daemon is listening; one may be started later
     return True

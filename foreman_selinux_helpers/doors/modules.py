@@ -1,7 +1,7 @@
 """Which types a policy module declares: read from the policy store, or from the module's file.
 
-Reading CIL is pure.  Only declarations count: a module names many types that others declare.
-Whatever a module holds, the time and the memory that it takes are limited.
+Parsing CIL is pure.  Only declarations count: a module names many types that others declare.
+Time and memory are limited, whatever a module contains.
 """
 
 import os
@@ -14,9 +14,9 @@ from .run import Runner, failure
 
 # The largest module of a distribution's policy has 3 MiB of CIL.
 LARGEST = 32 << 20
-_DEEPEST = 4096  # as libsepol's own parser (cil_parser.c)
+_DEEPEST = 4096  # the limit of libsepol's own parser (cil_parser.c)
 _PP_SECONDS = 20.0
-# Where libsemanage has its translator of .pp files, by distribution and age.
+# The paths of libsemanage's translator of .pp files, which depend on distribution and version.
 _TRANSLATORS = ("/usr/libexec/selinux/hll/pp", "/usr/lib/selinux/hll/pp")
 _PP_MAGIC = b"\x8f\xff\x7c\xf9"
 _BZIP2_MAGIC = b"BZh"
@@ -26,7 +26,7 @@ _WORD = re.compile(r';[^\n]*|"[^"]*"|[()]|[^\s()";]+')
 
 
 class ModuleError(HelperError):
-    """A policy module cannot be read, so nobody knows what it declares."""
+    """A policy module cannot be read, so what it declares is unknown."""
 
 
 class Declared(Value):
@@ -36,37 +36,37 @@ class Declared(Value):
     blocks: FrozenSet[str] = frozenset()
 
     def has(self, name: str) -> bool:
-        """Tell whether a type is gone without this module.
+        """Return whether removing this module removes a type.
 
         Everything in a block counts: the types that it inherits are declared elsewhere.
         """
         return name in self.types or any(name.startswith(block + ".") for block in self.blocks)
 
     def joined(self, other: "Declared") -> "Declared":
-        """Return what either declares."""
+        """Return what either of the two declares."""
         return Declared(self.types | other.types, self.blocks | other.blocks)
 
 
 def name_of(path: str) -> Optional[str]:
     """Return the name that libsemanage gives to the module in a file, or None for another kind of file."""
-    found = _FILE.match(path)
-    return found.group(1) if found else None
+    match = _FILE.match(path)
+    return match.group(1) if match else None
 
 
 def is_name(text: str) -> bool:
-    """Tell whether this can be the name of a module."""
+    """Return whether a text is a valid name of a module."""
     return _NAME.match(text) is not None
 
 
 def declared(cil: str) -> Declared:
-    """Read what a module in CIL declares.  Raises ModuleError for what is not CIL."""
+    """Parse what a module in CIL declares.  Raises ModuleError if it is not CIL."""
     types: Set[str] = set()
     blocks: Set[str] = set()
-    # The first words of each open form, and the namespace that it is in.
+    # The first words of each open form, and the namespace of the form.
     heads: List[List[str]] = [[]]
     spaces = [""]
-    for found in _WORD.finditer(cil):
-        word = found.group()
+    for match in _WORD.finditer(cil):
+        word = match.group()
         if word == "(":
             if len(heads) > _DEEPEST:
                 raise ModuleError("it is nested too deep for CIL")
@@ -89,7 +89,7 @@ def declared(cil: str) -> Declared:
 
 
 def _namespace(space: str, head: Sequence[str]) -> str:
-    """Return the namespace inside of a form: that of a block, of ``(in block …)``, or the one around it."""
+    """Return the namespace inside a form: that of a block, of ``(in block …)``, or the one around it."""
     if len(head) > 1 and head[0] == "block":
         return space + head[1] + "."
     if len(head) > 1 and head[0] == "in":
@@ -98,7 +98,7 @@ def _namespace(space: str, head: Sequence[str]) -> str:
 
 
 def unpacked(content: bytes) -> bytes:
-    """Return the content of a module, decompressed if need be, and never more than LARGEST of it."""
+    """Return the content of a module, decompressed if necessary, and never more than LARGEST bytes."""
     if not content.startswith(_BZIP2_MAGIC):
         plain = content
     else:
@@ -131,8 +131,8 @@ def read(path: str, runner: Runner) -> Declared:
 
 
 def _translated(package: bytes, runner: Runner) -> bytes:
-    """Have libsemanage's own translator turn a .pp file into CIL."""
-    translator = next((one for one in _TRANSLATORS if os.path.exists(one)), None)
+    """Translate a .pp file to CIL with libsemanage's own translator."""
+    translator = next((path for path in _TRANSLATORS if os.path.exists(path)), None)
     if translator is None:
         raise ModuleError("there is no %s to read it with" % _TRANSLATORS[0])
     done = runner.run([translator], stdin=package.decode("utf-8", "surrogateescape"), limit=_PP_SECONDS)
@@ -145,23 +145,23 @@ def in_store(store: str, name: str) -> List[str]:
     """Return the files of a module in a policy store, one for each priority at which it is installed."""
     modules = os.path.join(store, "active/modules")
     try:
-        priorities = [one for one in os.listdir(modules) if one.isdigit()]
+        priorities = [entry for entry in os.listdir(modules) if entry.isdigit()]
     except OSError:
         return []
-    found = []
+    sources = []
     for priority in sorted(priorities, key=int):
-        # What was compiled, or what was installed and is still to be compiled.
+        # The compiled file, or the installed file if it is not compiled yet.
         files = [os.path.join(modules, priority, name, file) for file in ("cil", "hll")]
-        found += [file for file in files if os.path.lexists(file)][:1]
-    return found
+        sources += [file for file in files if os.path.lexists(file)][:1]
+    return sources
 
 
 def from_store(store: str, name: str, runner: Runner) -> Optional[Declared]:
-    """Return what an installed module declares, at any priority, or None for no such module.  Raises ModuleError."""
+    """Return what an installed module declares, at any priority, or None if there is none.  Raises ModuleError."""
     files = in_store(store, name)
     if not files:
         return None
-    every = Declared()
+    declarations = Declared()
     for file in files:
-        every = every.joined(read(file, runner))
-    return every
+        declarations = declarations.joined(read(file, runner))
+    return declarations

@@ -1,8 +1,8 @@
-"""The record of the rules that we added: only those are ever changed or removed.
+"""The record of the rules that this program added: it never changes or removes any other.
 
-One file for each policy type below /var/lib/foreman-selinux-helpers.  It is written before a
-commit (``pending``) and after it, each time replaced as a whole: whatever happens between, the
-next run can tell our rules from the administrator's.
+There is one file for each policy type below /var/lib/foreman-selinux-helpers.  It is written before a
+commit (``pending``) and after it, and each time replaced atomically: whatever happens in between, the
+next run can distinguish our rules from the administrator's.
 """
 
 import os
@@ -38,10 +38,10 @@ def policies(root: str) -> List[str]:
 
 @contextmanager
 def locked(root: str, deadline: Deadline) -> Iterator[None]:
-    """Keep other runs of ours out, from looking at the record to having written it.
+    """Exclude other runs of this program from reading the record until it is written.
 
-    Signals that ask us to stop are held back meanwhile.  The lock is gone with its holder.  It is on a
-    file that only root may open: whoever may read a file can lock it, and keep everybody else out.
+    Stop signals are blocked meanwhile.  The lock ends with the process that holds it.  It is on a
+    file that only root may open: any user who may read a file can lock it, and block all other processes.
     """
     file = os.path.join(root, LOCK)
     _trusted(root)
@@ -59,7 +59,7 @@ def locked(root: str, deadline: Deadline) -> Iterator[None]:
 
 
 def load(root: str, policy: str) -> Record:
-    """Read the record; an absent one is empty.  Raises HelperError for one that is damaged."""
+    """Read the record; it is empty if there is no file.  Raises HelperError if it is damaged."""
     file = file_of(root, policy)
     _trusted(root)
     try:
@@ -80,20 +80,20 @@ def load(root: str, policy: str) -> Record:
 
 
 def _read(text: str) -> Sequence[Sequence[Dict[str, str]]]:
-    """Return the rules and the pending ones of a record."""
-    found = _as_saved(text)
-    if found is None:
+    """Return the rules and the pending rules in the text of a record."""
+    lists = _as_saved(text)
+    if lists is None:
         import json
 
         document = json.loads(text)
-        found = [document["rules"], document["pending"]]
-    return found
+        lists = [document["rules"], document["pending"]]
+    return lists
 
 
 def _as_saved(text: str) -> Optional[List[List[Dict[str, str]]]]:
-    """Return the same of a text exactly as save() writes it with plain strings, or None for any other.
+    """Parse a text that is exactly as save() writes it with plain strings; return None for any other.
 
-    Every transaction reads it, and json would take longer to import than libselinux to answer.
+    Each transaction reads the record, and importing json would take longer than a lookup in libselinux.
     """
     words = text.split('"')[1::2]
     if "pending" not in words:
@@ -104,7 +104,7 @@ def _as_saved(text: str) -> Optional[List[List[Dict[str, str]]]]:
     whole = all(len(item) == 8 for items in lists for item in items)
     if not whole or _text(*([_ITEM % tuple(item[1::2]) for item in items] for items in lists)) != text:
         return None
-    # Of all escapes only that of the backslash itself is plain.
+    # The only escape in a plain string is that of the backslash itself.
     if not all(word.isprintable() and "\\" not in word.replace("\\\\", "") for word in words):
         return None
     return [[dict(zip(item[::2], (value.replace("\\\\", "\\") for value in item[1::2]))) for item in items]
@@ -112,7 +112,7 @@ def _as_saved(text: str) -> Optional[List[List[Dict[str, str]]]]:
 
 
 def _text(rules: Sequence[str], pending: Sequence[str]) -> str:
-    """Return the text of a record of written items; json's own indentation takes ten times as long."""
+    """Return the text of a record from serialized items; indentation by json takes ten times as long."""
     rules_text, pending_text = (",".join("\n  " + item for item in items) for items in (rules, pending))
     return '{"schema": %d,\n "rules": [%s],\n "pending": [%s]}\n' % (_SCHEMA, rules_text, pending_text)
 
@@ -124,19 +124,19 @@ def _trusted(root: str) -> None:
 
 
 def _rules(items: Sequence[Dict[str, str]]) -> Dict[Key, Owned]:
-    found = {}
+    rules = {}
     for item in items:
         regex, file_type, context, unit = (item[name] for name in ("regex", "file_type", "context", "unit"))
         texts = [value.encode("utf-8") for value in (regex, context, unit)]
         if file_type not in (ALL_FILES, SOCKET) or any(b"\0" in text for text in texts):
             raise ValueError("not a rule: %r" % (item,))
         rule = Rule(regex, file_type, context)
-        found[rule.key] = Owned(rule, unit)
-    return found
+        rules[rule.key] = Owned(rule, unit)
+    return rules
 
 
 def save(root: str, policy: str, record: Record) -> None:
-    """Write the record so that it is either the old or the new one, whatever happens; an empty one goes."""
+    """Replace the record atomically; remove the file if the record is empty."""
     file = file_of(root, policy)
     directory = os.path.dirname(file)
     try:
@@ -148,7 +148,7 @@ def save(root: str, policy: str, record: Record) -> None:
         os.makedirs(directory, mode=0o755, exist_ok=True)
         temporary = file + ".new"
         if os.path.lexists(temporary):
-            os.unlink(temporary)  # left by a run that was killed
+            os.unlink(temporary)  # from a run that was killed
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         import json
 

@@ -9,7 +9,7 @@ from . import trust
 from .run import Runner
 from .stderr import standard_error_kept
 
-# Of rpm's back ends (sqlite, bdb, ndb): what is there if there is a database.
+# The files of rpm's back ends (sqlite, bdb, ndb): one of them exists if there is a database.
 _DATABASES = ("rpmdb.sqlite", "Packages", "Packages.db")
 _FAMILIES = ("rhel", "fedora", "debian")
 
@@ -23,11 +23,11 @@ def family(root: str) -> str:
     try:
         own = str(about.id())
         like = about.like().split()
-    except ValueError:  # not even text
+    except ValueError:  # the file is not valid text
         return ""
     if own in _FAMILIES:
         return own
-    # CentOS, Rocky and AlmaLinux are like both rhel and fedora: the first in this order counts.
+    # CentOS, Rocky and AlmaLinux name both rhel and fedora: the first in the order of _FAMILIES counts.
     return next((known for known in _FAMILIES if known in like), own)
 
 
@@ -46,29 +46,29 @@ def installed_evr(name: str, distribution: str, root: str, runner: Runner) -> Op
 
 
 def changelog_entry(name: str, number: str, root: str) -> Optional[str]:
-    """Return the line of an RPM package's changelog that names a number, and the build it came with, or None."""
+    """Return the line of an RPM package's changelog that contains a number, and the build that added it, or None."""
     header = _header(name, root)
     if header is None:
         return None
-    named = re.compile(r"(?<![0-9])%s(?![0-9])" % number)
-    for who, what in zip(header["changelogname"] or (), header["changelogtext"] or ()):
-        for line in _text(what).split("\n"):
-            if named.search(line):
-                return "%s (%s)" % (line.strip(" -"), _text(who).rpartition(" ")[2])
+    pattern = re.compile(r"(?<![0-9])%s(?![0-9])" % number)
+    for author, text in zip(header["changelogname"] or (), header["changelogtext"] or ()):
+        for line in _text(text).split("\n"):
+            if pattern.search(line):
+                return "%s (%s)" % (line.strip(" -"), _text(author).rpartition(" ")[2])
     return None
 
 
 def _header(name: str, root: str) -> Optional[Any]:
-    """Return the header of an installed RPM package; its tags go by name (in EL 7's binding as well)."""
+    """Return the header of an installed RPM package, with its tags by name (also in EL 7's binding)."""
     try:
         import rpm
     except ImportError:
         return None
-    # Of this host's rpm, of rpm since 4.17 on Fedora and EL 10, and of all before.
+    # The database of this host's rpm, of rpm since 4.17 on Fedora and EL 10, and of all older ones.
     places = [rpm.expandMacro("%_dbpath"), "/usr/lib/sysimage/rpm", "/var/lib/rpm"]
-    place = next((one for one in places if _holds_database(trust.inside(root, one))), None)
+    place = next((path for path in places if _holds_database(trust.inside(root, path))), None)
     if place is None:
-        return None  # librpm would make one
+        return None  # librpm would create one
     if root != "/":
         place = trust.inside(root, place)[len(root):]
         trust.refuse_links_out_of_tree(root, place)
@@ -87,14 +87,14 @@ def _holds_database(directory: str) -> bool:
 
 
 def evr_comparison() -> Optional[CompareEVR]:
-    """Return rpm's own comparison of two EVRs, or None without the rpm Python binding."""
+    """Return rpm's own comparison function for EVRs, or None without the rpm Python binding."""
     try:
         import rpm
     except ImportError:
         return None
 
-    def compare(one: EVR, other: EVR) -> int:
-        return int(rpm.labelCompare(one, other))
+    def compare(first: EVR, second: EVR) -> int:
+        return int(rpm.labelCompare(first, second))
     return compare
 
 
@@ -104,5 +104,5 @@ def upstream(evr: Optional[str]) -> Optional[str]:
 
 
 def _text(value: object) -> str:
-    # The binding of RHEL 8 and older gives bytes.
+    # The binding of RHEL 8 and older returns bytes.
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

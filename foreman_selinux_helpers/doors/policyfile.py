@@ -1,4 +1,4 @@
-"""What a compiled policy in a file allows: by audit2why, which needs no SELinux on this machine (libselinux)."""
+"""What a compiled policy in a file allows, according to audit2why (libselinux), which needs no SELinux here."""
 
 from ..model.typed import Any, Optional
 from .selinuxlib import Why, why_of
@@ -6,7 +6,7 @@ from .stderr import standard_error_kept
 
 
 class PolicyFile:
-    """One compiled policy; libselinux keeps one at a time."""
+    """One compiled policy; libselinux can only open one at a time."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -14,24 +14,24 @@ class PolicyFile:
         self.fault: Optional[str] = None
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         if self._audit2why is not None:
             self._audit2why.finish()
             self._audit2why = None
 
     def allowed(self, source: str, target: str, file_class: str, permission: str) -> Optional[bool]:
-        """Return whether a permission is allowed, or None where that cannot be told: the policy lacks a name."""
-        found = self._analysed(source, target, file_class, permission)
-        if found is None:
+        """Return whether a permission is allowed, or None if the policy lacks one of the names."""
+        answer = self._analysed(source, target, file_class, permission)
+        if answer is None:
             return None
-        if found[0] in (self._audit2why.ALLOW, self._audit2why.DONTAUDIT):
-            return bool(found[0] == self._audit2why.ALLOW)
-        return False if why_of(self._audit2why, *found) else None
+        if answer[0] in (self._audit2why.ALLOW, self._audit2why.DONTAUDIT):
+            return bool(answer[0] == self._audit2why.ALLOW)
+        return False if why_of(self._audit2why, *answer) else None
 
     def why_denied(self, source: str, target: str, file_class: str, permission: str) -> Optional[Why]:
-        """Return why something is denied, or None where the policy cannot tell."""
-        found = self._analysed(source, target, file_class, permission)
-        return why_of(self._audit2why, *found) if found else None
+        """Return why a permission is denied, or None if that is unknown."""
+        answer = self._analysed(source, target, file_class, permission)
+        return why_of(self._audit2why, *answer) if answer else None
 
     def _analysed(self, source: str, target: str, file_class: str, permission: str) -> Any:
         if not self._opened():

@@ -1,4 +1,4 @@
-"""The only door to the policy store: where it is, its local file-context rules, and what it accepts."""
+"""The only door to the policy store: its path, its local file-context rules, and what it accepts."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from .run import Runner
 
 _CONFIG = "etc/selinux/semanage.conf"
 _SETFILES = "/usr/sbin/setfiles"
-# What libsemanage renames at a commit: the store as it is, and as it was before.
+# The directories that libsemanage renames at a commit: the current store and the previous one.
 _ACTIVE, _PREVIOUS = "active", "previous"
 _STORE_ROOT = r"(?m)^[ \t]*store-root[ \t]*=[ \t]*(/.*?)[ \t]*$"
 
@@ -20,8 +20,8 @@ _STORE_ROOT = r"(?m)^[ \t]*store-root[ \t]*=[ \t]*(/.*?)[ \t]*$"
 class Store(Value):
     """The policy store of one root directory and policy type.
 
-    ``apart``: change it in a process of its own.  libsemanage keeps the paths of the first store that
-    a process opens, and would change that one instead (``src/semanage_store.c``, semanage_check_init()).
+    ``apart``: change it in a child process.  libsemanage keeps the paths of the first store that a
+    process opens, and would change that one instead (``src/semanage_store.c``, semanage_check_init()).
     """
 
     root: str
@@ -30,7 +30,7 @@ class Store(Value):
 
     @property
     def directory(self) -> str:
-        """Where the store keeps its modules and its locks: semanage.conf(5), store-root; or EL 7's place."""
+        """Return the directory of the modules and locks: store-root of semanage.conf(5), or that of EL 7."""
         file = os.path.join(self.root, _CONFIG)
         trust.refuse_links_out(self.root, _CONFIG)
         try:
@@ -52,7 +52,7 @@ class Store(Value):
 
     @property
     def exists(self) -> bool:
-        """Tell whether there is a store to change, or one to be put back (see _put_back)."""
+        """Return whether there is a store to change, or one to restore (see _put_back)."""
         return _is_store(self.directory)
 
     def local_rules(self) -> List[Rule]:
@@ -72,17 +72,17 @@ class Store(Value):
               seen: Optional[Sequence[Rule]] = None) -> None:
         """Make all changes in one transaction, or none.
 
-        ``load``: have the kernel load the policy afterwards, which is what lets a newer systemd
-        notice.  ``seen``: the local rules that the changes were decided by.  Raises RulesRefused for
-        rules that the policy does not accept, RulesChanged where somebody has changed the local
-        rules since they were seen, CommitFailed where not even libsemanage knows what was done,
-        and PolicyStoreError, with nothing changed, for anything else.
+        ``load``: make the kernel load the policy afterwards, which also notifies a newer systemd.
+        ``seen``: the local rules on which the changes are based.  Raises RulesRefused for rules
+        that the policy does not accept, RulesChanged if the local rules have changed since they
+        were read, CommitFailed if not even libsemanage knows what was done, and PolicyStoreError,
+        with nothing changed, for anything else.
         """
         from . import commit
 
         self._keep_inside()
         self._wait_for_lock(runner, commit.LOCKED)
-        runner.deadline.remaining()  # none is begun when the time is up
+        runner.deadline.remaining()  # begin no transaction after the deadline
         commit.make(commit.Commit(self.root, self.policy, changes, load, self.local_rules, seen), self.apart, runner)
 
     def refused(self, wanted: Sequence[Rule], runner: Runner) -> List[Rule]:
@@ -95,7 +95,7 @@ class Store(Value):
         return self.refused(wanted[:half], runner) + self.refused(wanted[half:], runner)
 
     def _keep_inside(self) -> None:
-        """Refuse an image in which libsemanage, or what it runs, would come to files outside of it."""
+        """Refuse an image in which libsemanage, or a program that it runs, would access files outside the image."""
         if self.root == "/":
             return
         directory = self.directory[len(self.root):]
@@ -107,7 +107,7 @@ class Store(Value):
             raise PolicyStoreError("there is no %s: libsemanage would do as this host's says" % file)
 
     def _accepts(self, wanted: Sequence[Rule], runner: Runner) -> bool:
-        """Ask setfiles(8), option -c, as libsemanage does: in the store, for a policy lets it read that."""
+        """Check rules with setfiles(8), option -c, as libsemanage does: in the store, which the policy lets it read."""
         self._keep_inside()
         binary = policydb.newest(self.root, self.policy)
         if binary is None:
@@ -124,10 +124,10 @@ class Store(Value):
             raise PolicyStoreError("the rules cannot be checked: %s" % error.strerror) from error
 
     def _wait_for_lock(self, runner: Runner, locked: str) -> None:
-        """Wait until nobody holds the store's lock.
+        """Wait until the store's lock is free.
 
-        libsemanage either gives up after 5 s or waits for ever, by its version, and cannot be
-        told: so the deadline is kept here, and the lock is free when libsemanage asks for it.
+        libsemanage either gives up after 5 s or waits forever, depending on its version, and this
+        cannot be configured: so wait here until the deadline, before libsemanage takes the lock.
         """
         try:
             lock = os.open(os.path.join(self.directory, "semanage.trans.LOCK"), os.O_RDWR | os.O_CLOEXEC)
@@ -140,10 +140,10 @@ class Store(Value):
             os.close(lock)
 
     def _put_back(self) -> None:
-        """Put the store back where a program was killed between libsemanage's two renames.
+        """Restore the store if a program was killed between libsemanage's two renames.
 
-        It moves the store aside and its successor to its place.  Without this nothing opens the
-        store any more (and ``semodule`` starts an empty one).
+        libsemanage renames the store, and then its successor to the store's name.  Without this,
+        no program can open the store (and ``semodule`` creates an empty one).
         """
         active, previous = (os.path.join(self.directory, name) for name in (_ACTIVE, _PREVIOUS))
         if not os.path.lexists(active) and os.path.isdir(previous):

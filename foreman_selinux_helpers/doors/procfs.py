@@ -1,4 +1,4 @@
-"""The only door to /proc: what a process is, what it runs, and which label files it holds."""
+"""The only door to /proc: the state of a process, its program, and the label files that it holds."""
 
 import os
 import re
@@ -8,12 +8,12 @@ from ..model.labelcache import HeldFile
 from ..model.typed import Dict, List, Optional
 
 _LABEL_FILE = r"(\S+) \S+ \S+ \S+ ([0-9]{1,20})\s+(/.*/contexts/files/file_contexts\S*)( \(deleted\))?\Z"
-# The clock of a process's start time; the module time names it since Python 3.7.
+# The clock of a process's start time; the module time has this constant since Python 3.7.
 _CLOCK_BOOTTIME = 7
 
 
 def held_label_files(pid: int, proc: str = "/proc") -> Optional[List[HeldFile]]:
-    """Return the file-context databases that a process holds, or None without permission to look."""
+    """Return the file-context databases that a process holds, or None without permission."""
     mapped = mapped_label_files(pid, proc)
     return None if mapped is None else list(mapped)
 
@@ -25,21 +25,21 @@ def mapped_label_files(pid: int, proc: str = "/proc") -> Optional[Dict[HeldFile,
             content = maps.read()
     except OSError:
         return None
-    # There are many processes, and few of them hold any.
+    # There are many processes, and few of them hold such a file.
     return parse_maps(content.decode("utf-8", "surrogateescape")) if b"/contexts/files/" in content else {}
 
 
 def parse_maps(text: str) -> Dict[HeldFile, str]:
-    """Read the text of /proc/PID/maps (proc(5)): the databases, each with the address range of its first mapping.
+    """Parse /proc/PID/maps (proc(5)): the databases, each with the address range of its first mapping.
 
-    The range is spelt as /proc/PID/map_files names it, without leading zeros; empty where it is none.
+    The range is written as in /proc/PID/map_files, without leading zeros; empty if it is not valid.
     """
     held: Dict[HeldFile, str] = {}
     for line in text.split("\n"):
-        found = re.match(_LABEL_FILE, line) if "/contexts/files/" in line else None
-        if found:
-            one = HeldFile(found.group(3), int(found.group(2)), bool(found.group(4)))
-            held.setdefault(one, _range(found.group(1)))
+        match = re.match(_LABEL_FILE, line) if "/contexts/files/" in line else None
+        if match:
+            file = HeldFile(match.group(3), int(match.group(2)), bool(match.group(4)))
+            held.setdefault(file, _range(match.group(1)))
     return held
 
 
@@ -52,10 +52,10 @@ def _range(addresses: str) -> str:
 
 
 def started_at(pid: int, proc: str = "/proc") -> Optional[float]:
-    """Return when a process was started (seconds since the epoch, by today's clock), or None."""
+    """Return when a process was started (seconds since the epoch, by the current clock), or None."""
     try:
         with open("%s/%d/stat" % (proc, pid), "rb") as stream:
-            # The name of the process is in parentheses, and may hold any byte.
+            # The name of the process is in parentheses, and may contain any byte.
             ticks = int(stream.read().rpartition(b")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return None
@@ -63,7 +63,7 @@ def started_at(pid: int, proc: str = "/proc") -> Optional[float]:
 
 
 def mapped_at(pid: int, proc: str = "/proc") -> str:
-    """Return where a process has its program mapped: elsewhere each time that it is executed.  Empty if unknown."""
+    """Return the address of a process's program, which changes with each execution; empty if unknown."""
     try:
         with open("%s/%d/maps" % (proc, pid), "rb") as maps:
             return maps.readline().split(b" ")[0].decode("ascii", "replace")
@@ -81,7 +81,7 @@ def booted_at() -> Optional[float]:
 
 
 def pids() -> List[int]:
-    """Return all processes, PID 1 first."""
+    """Return the process IDs of all processes, PID 1 first."""
     try:
         return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
     except OSError:
@@ -115,20 +115,20 @@ def unit_of(pid: int) -> Optional[str]:
 
 
 def parse_cgroup(text: str) -> Optional[str]:
-    """Read /proc/PID/cgroup (cgroups(7)): the last unit in systemd's hierarchy, which is 0 or named so."""
+    """Parse /proc/PID/cgroup (cgroups(7)): the last unit in the hierarchy of systemd, which is number 0 or named so."""
     for line in text.split("\n"):
         fields = line.split(":", 2)
         if len(fields) == 3 and (fields[1] == "name=systemd" or fields[:2] == ["0", ""]):
             units = [name for name in fields[2].split("/") if name.endswith((".service", ".scope"))]
-            # Of a user's own manager the system knows only the service it runs in.
-            found = [name for name in units if name.startswith("user@")] or units
-            if found and found[-1] != "init.scope":
-                return found[-1]
+            # The system manager knows only the service in which a user's own manager runs.
+            units = [name for name in units if name.startswith("user@")] or units
+            if units and units[-1] != "init.scope":
+                return units[-1]
     return None
 
 
 def keeps_labels(path: str) -> bool:
-    """Tell whether the file system that holds a path keeps labels of its own."""
+    """Return whether the file system of a path stores labels."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
             return parse_mounts(mounts.read(), path)
@@ -137,9 +137,9 @@ def keeps_labels(path: str) -> bool:
 
 
 def parse_mounts(text: str, path: str) -> bool:
-    """Read /proc/PID/mountinfo (proc(5)): is "seclabel" an option of the mount that a real path is below?
+    """Parse /proc/PID/mountinfo (proc(5)): return whether the mount of a real path has the option "seclabel".
 
-    The kernel shows it where the labels of files can be set (security/selinux/hooks.c, SBLABEL_MNT).
+    The kernel shows it if the labels of files can be set (security/selinux/hooks.c, SBLABEL_MNT).
     """
     best, labels = "", True
     for line in text.split("\n"):
@@ -147,8 +147,8 @@ def parse_mounts(text: str, path: str) -> bool:
         fields, options = words.split(" "), more.split(" ")
         if len(fields) < 5 or len(options) < 3:
             continue
-        place = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), fields[4])
-        # The last mount at one place hides those before it.
+        place = re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape.group(1), 8)), fields[4])
+        # The last mount on a mount point hides earlier ones.
         if (path == place or path.startswith(place.rstrip("/") + "/")) and len(place) >= len(best):
             best, labels = place, "seclabel" in options[2].split(",")
     return labels
@@ -164,7 +164,7 @@ def context(pid: int) -> Optional[str]:
 
 
 def command_line(pid: int) -> List[str]:
-    """Return the words of a process's command line; empty for no such process."""
+    """Return the words of a process's command line; empty if there is no such process."""
     try:
         with open("/proc/%d/cmdline" % pid, "rb") as stream:
             return os.fsdecode(stream.read(1 << 16)).split("\0")[:-1]
@@ -173,10 +173,10 @@ def command_line(pid: int) -> List[str]:
 
 
 def parent(pid: int) -> int:
-    """Return the process that started a process, or 0."""
+    """Return the process ID of the parent of a process, or 0."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as stream:
-            # After the name, which may hold anything, come the state and the parent.
+            # The state and the parent follow the name, which may contain any byte.
             return int(stream.read(4096).rpartition(b")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return 0
@@ -186,13 +186,13 @@ _REPLACED = " (deleted)"
 
 
 def executable(pid: int) -> Optional[str]:
-    """Return the path of the program that a process runs, also when the file was replaced since."""
+    """Return the path of the program that a process runs, even if the file was replaced since."""
     path = _program(pid)
     return path[:-len(_REPLACED)] if path and path.endswith(_REPLACED) else path
 
 
 def program_replaced(pid: int) -> bool:
-    """Tell whether a process runs a program that is no longer on disk, as after an upgrade."""
+    """Return whether a process runs a program that is no longer on disk, for example after an upgrade."""
     return (_program(pid) or "").endswith(_REPLACED)
 
 
@@ -204,9 +204,9 @@ def _program(pid: int) -> Optional[str]:
 
 
 def shares_root(pid: int) -> bool:
-    """Tell whether / is a process's root, as systemd's own running_in_chroot() does for PID 1.
+    """Return whether / is a process's root, as systemd's own running_in_chroot() does for PID 1.
 
-    Only root may look; for others it is taken to be so.  Where root may not, the process is not ours.
+    Only root has permission to check; for other users the result is True.  If root has no permission, it is False.
     """
     try:
         ours, theirs = os.stat("/"), os.stat("/proc/%d/root" % pid)

@@ -9,14 +9,14 @@ from . import trust
 
 VENDOR_DIR = "usr/share/foreman-selinux-helpers/profiles.d"
 ADMIN_DIR = "etc/foreman-selinux-helpers/profiles.d"
-# What this package ships: defaults, which yield to a profile that a unit's own package brings.
+# The default profiles of this package; a profile that a unit's own package installs takes precedence.
 _DEFAULTS = tuple("%s/%s.conf" % (VENDOR_DIR, name) for name in ("foreman", "pulpcore"))
 # Far more than any real profile needs.
 MAX_SIZE = 64 * 1024
 
 
 def load(root: str) -> Profiles:
-    """Read every profile below ``root``; the administrator's file masks the package's of that name."""
+    """Read every profile below ``root``; the administrator's file masks the packaged file with the same name."""
     files: Dict[str, str] = {}
     broken: List[BrokenProfile] = []
     for place in (VENDOR_DIR, ADMIN_DIR):
@@ -37,30 +37,30 @@ def load(root: str) -> Profiles:
                 files[name] = os.path.join(directory, name)
     sockets: List[SocketProfile] = []
     units: Dict[str, str] = {}
-    defaults = [os.path.join(root, one) for one in _DEFAULTS]
+    defaults = [os.path.join(root, path) for path in _DEFAULTS]
     for name in sorted(files, key=lambda name: (files[name] in defaults, name)):
         profile = name[:-len(".conf")]
         try:
             text = _read(files[name])
             if text is None:
                 continue
-            found = parse(text, profile)
+            parsed = parse(text, profile)
             if files[name] in defaults:
-                found = [one for one in found if one.unit not in units]
-            for one in found:
-                if one.unit in units:
+                parsed = [socket for socket in parsed if socket.unit not in units]
+            for socket in parsed:
+                if socket.unit in units:
                     raise Refused("%s is already claimed by profile %s; one of the two must go"
-                                   % (one.unit, units[one.unit]), line_of(text, one.unit))
+                                   % (socket.unit, units[socket.unit]), line_of(text, socket.unit))
         except Refused as refused:
             broken.append(BrokenProfile(profile, files[name], refused.line, refused.reason))
             continue
-        units.update((one.unit, profile) for one in found)
-        sockets.extend(found)
-    return Profiles(sorted(sockets, key=lambda one: one.profile), broken)
+        units.update((socket.unit, profile) for socket in parsed)
+        sockets.extend(parsed)
+    return Profiles(sorted(sockets, key=lambda socket: socket.profile), broken)
 
 
 def _read(file: str) -> Optional[str]:
-    """Return the text of a profile that root owns alone, or None for one masked by /dev/null."""
+    """Return the text of a profile that only root can change, or None if a link to /dev/null masks it."""
     if os.path.islink(file) and os.readlink(file) == os.devnull:
         return None
     try:

@@ -1,7 +1,7 @@
 """The only door to a sos report: a directory or an archive.
 
-It comes from somebody else.  Nothing outside it is read, no link in it is followed by the kernel, and what it takes
-of memory and time has limits.  Raises UsageError, in one line, for what is no report or cannot be read as one.
+A report is not trusted.  Nothing outside it is read, the kernel follows no link in it, and memory and time are
+limited.  Raises UsageError, with one line, for anything that is not a report or cannot be read as one.
 """
 
 import os
@@ -15,9 +15,9 @@ from . import scratch
 
 
 def read(location: str, wanted: Wanted) -> Report:
-    """Read what is wanted of a report, in one pass."""
+    """Read the wanted files of a report in one pass."""
     try:
-        # A pipe is not waited for.
+        # Do not block on a pipe.
         handle = os.open(location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except (OSError, ValueError) as error:
         raise UsageError("%s cannot be opened: %s" % (location, getattr(error, "strerror", error))) from error
@@ -36,10 +36,10 @@ def read(location: str, wanted: Wanted) -> Report:
 
 @contextmanager
 def unpacked(report: Report, paths: List[str]) -> Iterator[str]:
-    """Write files of a report below a temporary directory, as below a root directory, and remove it afterwards.
+    """Write files of a report to a temporary root directory, and remove it afterwards.
 
-    Libraries that read files by name can be given this as their root.  It has no links, and only files that were
-    kept whole; the times of the files are those of the report.
+    This is for libraries that read files below a root directory.  It has no links, and only files that were kept
+    completely; the modification times are those in the report.
     """
     with scratch.directory() as root:
         try:
@@ -65,7 +65,7 @@ def _write(root: str, path: str, file: File) -> None:
 
 
 def _remove(root: str) -> None:
-    """Remove what is below a directory, as far as possible: what is left is ours alone."""
+    """Remove the content of a directory as far as possible; what remains is accessible only to this user."""
     for path, directories, files in os.walk(root, topdown=False):
         for remove, names in ((os.unlink, files), (os.rmdir, directories)):
             for name in names:

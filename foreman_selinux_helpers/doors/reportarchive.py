@@ -1,7 +1,7 @@
-"""Reads a sos report that is an archive, from its beginning to its end, once: tar, by itself or compressed.
+"""Reads a sos report that is an archive, once from beginning to end: tar, uncompressed or compressed.
 
-``tarfile`` takes an archive that was cut between two files, or damaged, for one that ends there; reads a header of
-any size into memory; and knows no limit for what an archive unpacks to.  So it is watched.
+``tarfile`` treats an archive that is truncated between two files, or damaged, as one that ends there; it reads a
+header of any size into memory, and does not limit the unpacked size.  So this module checks what it reads.
 """
 
 import tarfile
@@ -15,12 +15,12 @@ from ..model.typed import TYPE_CHECKING, Optional, Tuple
 if TYPE_CHECKING:
     import lzma
 
-# A report that has all logs may well unpack to some GiB.
+# A report with all logs can unpack to some GiB.
 MOST_UNPACKED = 16 << 30
-# What headers may take before the next file: names and attributes.
+# The maximum size of the headers before a file: names and attributes.
 _MOST_HEADERS = 1 << 20
 _LONGEST_NAME = 4096
-# xz -9 takes 65 MiB.
+# xz -9 needs 65 MiB.
 _XZ_MEMORY = 512 << 20
 _TAR_MAGIC = (257, b"ustar")
 _ENCRYPTED = (b"\x85", b"\x84", b"\x8c", b"\xc1", b"-----BEGIN PGP")
@@ -28,16 +28,16 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class _Damaged(Exception):
-    """The archive is damaged: how."""
+    """The archive is damaged; the message says how."""
 
 
-# What tarfile and what decompresses raise for what they cannot make sense of.
+# What tarfile and the decompressors raise for invalid input.
 _FAULTS = (_Damaged, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, OverflowError, RecursionError,
            MemoryError)
 
 
 def read_archive(location: str, handle: int, wanted: Wanted) -> Report:
-    """Read what is wanted of the archive that a descriptor is open for; it is closed."""
+    """Read the wanted files of the archive that is open as a descriptor, and close it."""
     with open(handle, "rb") as stream:
         start = stream.read(512)
         stream.seek(0)
@@ -54,7 +54,7 @@ def read_archive(location: str, handle: int, wanted: Wanted) -> Report:
 
 
 def _decompressed(location: str, stream: IO[bytes], start: bytes) -> Tuple[IO[bytes], Tuple[Type[Exception], ...]]:
-    """Return what gives the archive itself, and what that raises for damage."""
+    """Return a stream of the uncompressed archive, and the exceptions that it raises for damage."""
     if start.startswith(b"\x1f\x8b"):
         import gzip
 
@@ -74,7 +74,7 @@ def _decompressed(location: str, stream: IO[bytes], start: bytes) -> Tuple[IO[by
 
 
 class _Xz:
-    """Decompresses xz within a limit of memory, which an archive could otherwise choose."""
+    """Decompresses xz with a memory limit, which the archive could otherwise choose."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -87,11 +87,11 @@ class _Xz:
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
 
     def read(self, size: int) -> bytes:
-        """Return some bytes, at most so many; nothing at the end.  Raises EOFError where there should be more."""
+        """Return up to ``size`` bytes; nothing at the end.  Raises EOFError if the data is truncated."""
         block = b""
         while True:
             if self._decompressor.eof:
-                # Another stream may follow, after zeros.
+                # Another stream may follow after zeros.
                 block = self._decompressor.unused_data.lstrip(b"\0") or self._stream.read(BLOCK).lstrip(b"\0")
                 if not block:
                     return b""
@@ -107,7 +107,7 @@ class _Xz:
 
 
 class _Watched:
-    """What tarfile reads from: stops it where a header does not end, and knows where the archive really ends."""
+    """The stream that tarfile reads: limits the size of headers, and tracks where the archive really ends."""
 
     def __init__(self, location: str, stream: IO[bytes]) -> None:
         self._location = location
@@ -124,7 +124,7 @@ class _Watched:
             raise _Damaged("a header is larger than %d KiB" % (_MOST_HEADERS >> 10))
         block = self._stream.read(size)
         if not block and not self.may_end:
-            # To come behind a file of any size, tarfile would go on reading nothing.
+            # To skip a file of any size, tarfile would continue to read at the end of the data.
             raise _Damaged("it ends too early")
         filled = len(block.rstrip(b"\0"))
         if filled:
@@ -149,23 +149,23 @@ class _Archive:
         with tarfile.open(fileobj=cast(IO[bytes], watched), mode="r|", bufsize=BLOCK, encoding="utf-8",
                           errors="surrogateescape") as archive:
             while True:
-                # A member's own content is passed over to come to the next header.
+                # The content of a member is skipped to reach the next header.
                 watched.bound = archive.offset + _MOST_HEADERS + BLOCK
                 member = archive.next()
                 if member is None:
                     break
-                # They would pile up.
+                # They would accumulate.
                 del archive.members[:]  # type: ignore[attr-defined]
                 self._budget.name()
                 watched.bound = archive.offset + BLOCK
-                self._look(archive, member)
+                self._add(archive, member)
             self._check_end(archive.offset)
         if not self._marked:
             raise no_report(self._location)
         return self._report
 
     def _check_end(self, end: int) -> None:
-        """Raise _Damaged unless the archive ends as one does: with a block of zeros, and nothing behind it."""
+        """Raise _Damaged unless the archive ends with a block of zeros, and nothing follows."""
         watched = self._watched
         watched.bound = MOST_UNPACKED
         watched.may_end = True
@@ -176,12 +176,12 @@ class _Archive:
         if watched.content_end > end:
             raise _Damaged("there is no file where one should begin, at byte %d" % end)
 
-    def _look(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    def _add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         name = self._name(member.name)
         if not name:
             return
         self._marked = self._marked or name.split("/")[0] in MARKS
-        # A later one of the same name counts, whatever it is.
+        # A later member replaces an earlier one of the same name, whatever its type.
         self._report.links.pop(name, None)
         self._report.files.pop(name, None)
         if member.issym():
@@ -210,8 +210,8 @@ class _Archive:
         self._report.files[name] = self._budget.kept(file._replace(whole=whole))
 
     def _name(self, path: str) -> Optional[str]:
-        """Return a member's name in the report, which has one directory above all others; None: it is not in there."""
-        names = [one for one in path.split("/") if one not in ("", ".")]
+        """Return a member's path below the top-level directory of the report, or None if it is not below it."""
+        names = [name for name in path.split("/") if name not in ("", ".")]
         if self._top is None and not path.startswith("/"):
             self._top = names[0] if names else ""
             self._report.name = self._top

@@ -1,4 +1,4 @@
-"""Reads a sos report that is unpacked: a directory, with or without one above it."""
+"""Reads an unpacked sos report: a directory, or the only report in a directory."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def read_directory(location: str, handle: int, wanted: Wanted) -> Report:
-    """Read what is wanted of the report in the directory that a descriptor is open for; it is closed."""
+    """Read the wanted files of the report in the directory that is open as a descriptor, and close it."""
     try:
         return _Directory(location, wanted).read(handle)
     except OSError as error:
@@ -31,11 +31,11 @@ class _Directory:
         name, top = self._top(handle)
         try:
             self._report.name = name
-            # os.fwalk() opens each directory by the descriptor of the one above, and follows no link.
+            # os.fwalk() opens each directory relative to the descriptor of its parent, and follows no link.
             for path, directories, files, place in os.fwalk(".", dir_fd=top, follow_symlinks=False):
-                for one in directories + files:
+                for entry in directories + files:
                     self._budget.name()
-                    self._look(os.path.normpath(os.path.join(path, one)), one, place)
+                    self._add(os.path.normpath(os.path.join(path, entry)), entry, place)
         finally:
             os.close(top)
         return self._report
@@ -43,18 +43,18 @@ class _Directory:
     def _top(self, handle: int) -> Tuple[str, int]:
         """Return the name and a descriptor of the report's own directory: this one, or the only one in it."""
         here = ".", os.path.basename(os.path.realpath(self._location))
-        found = [here] if _is_report(handle, ".") else []
-        below = [] if found else [name for name in sorted(os.listdir(handle)) if _is_directory(handle, name)]
-        found += [(name, name) for name in below if _is_report(handle, name)]
-        if not found:
+        reports = [here] if _is_report(handle, ".") else []
+        below = [] if reports else [name for name in sorted(os.listdir(handle)) if _is_directory(handle, name)]
+        reports += [(name, name) for name in below if _is_report(handle, name)]
+        if not reports:
             raise no_report(self._location)
-        if len(found) > 1:
+        if len(reports) > 1:
             raise UsageError("%s holds several reports: name one of them (%s)"
-                             % (self._location, ", ".join(name for name, _ in found[:5])))
-        path, name = found[0]
+                             % (self._location, ", ".join(name for name, _ in reports[:5])))
+        path, name = reports[0]
         return name, os.open(path, _OPEN | os.O_DIRECTORY, dir_fd=handle)
 
-    def _look(self, path: str, name: str, place: int) -> None:
+    def _add(self, path: str, name: str, place: int) -> None:
         try:
             kind = os.lstat(name, dir_fd=place).st_mode
             if stat.S_ISLNK(kind):
@@ -63,7 +63,7 @@ class _Directory:
             if want is None:
                 return
             keeper = Keeper(want)
-            # Between the two calls somebody could put a pipe or a link there: neither is waited for or followed.
+            # Between the two calls the file could be replaced by a pipe or a link: do not block or follow it.
             handle = os.open(name, _OPEN, dir_fd=place)
             with open(handle, "rb", buffering=0) as stream:
                 status = os.fstat(handle)

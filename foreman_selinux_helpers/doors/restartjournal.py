@@ -1,7 +1,7 @@
-"""The journal of restarts: units that are down only while a restart lasts.
+"""The journal of restarts: units that are stopped only during a restart.
 
-A file that is named like a unit notes that unit: a run that was killed has left it down, and the next run starts
-it.  The files are gone with the next boot, which starts everything anyway.
+A file with the name of a unit records that unit: if the run is killed while the unit is stopped, the next run starts
+it.  The files do not survive a reboot, which starts all units anyway.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ _AT_WORK = "another run of foreman-selinux-helpers is mending sockets"
 
 
 def units() -> List[str]:
-    """Return the units that a run which is no more had stopped, in the order in which they are to be started."""
+    """Return the units that a killed run has left stopped, in the order in which to start them."""
     try:
         descriptor = _open()
     except OSError:
@@ -25,7 +25,7 @@ def units() -> List[str]:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return _noted(descriptor)
     except BlockingIOError:
-        return []  # it is at work still
+        return []  # that run is still active
     finally:
         os.close(descriptor)
 
@@ -40,14 +40,14 @@ def _noted(descriptor: int) -> List[str]:
 
 
 class Journal:
-    """The journal, for the one run that restarts sockets now."""
+    """The journal, for the only run that restarts sockets at this time."""
 
     def __init__(self, descriptor: Optional[int], failure: Optional[OSError]) -> None:
         self._descriptor = descriptor
         self._failure = failure
 
     def note(self, units: Sequence[str]) -> None:
-        """Note units before they are stopped; raises OSError where nothing can be noted."""
+        """Record units before they are stopped; raises OSError if they cannot be recorded."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -60,7 +60,7 @@ class Journal:
             raise
 
     def forget(self, unit: str) -> None:
-        """Forget a unit that was started again, or that nobody can start."""
+        """Remove a unit that was started again, or that cannot be started."""
         if self._descriptor is not None:
             try:
                 os.unlink(unit, dir_fd=self._descriptor)
@@ -70,9 +70,9 @@ class Journal:
 
 @contextmanager
 def alone(deadline: Deadline) -> Iterator[Journal]:
-    """Keep other runs of ours from mending sockets meanwhile.
+    """Prevent other runs of this program from repairing sockets meanwhile.
 
-    Where /run is full nobody is kept out, and nothing can be noted.
+    If /run is full, other runs are not excluded, and nothing can be recorded.
     """
     descriptor, failure = None, None
     try:
@@ -86,17 +86,17 @@ def alone(deadline: Deadline) -> Iterator[Journal]:
             try:
                 os.rmdir(runfiles.DIRECTORY)
             except OSError:
-                pass  # a unit is down still, or a re-exec is recorded there
+                pass  # a unit is still stopped, or a re-exec is recorded there
             os.close(descriptor)
 
 
 def _locked(deadline: Deadline) -> int:
     while True:
-        os.makedirs(runfiles.DIRECTORY, 0o700, exist_ok=True)  # for nobody else to open and lock
+        os.makedirs(runfiles.DIRECTORY, 0o700, exist_ok=True)  # so that no other user can open and lock it
         try:
             descriptor = _open()
         except FileNotFoundError:
-            continue  # who had it has just removed it
+            continue  # the run that held it has just removed it
         try:
             interrupts.lock(descriptor, deadline, _AT_WORK)
             if os.fstat(descriptor).st_nlink:

@@ -1,4 +1,4 @@
-"""The file contexts of a directory as this program reads them: for machines without the binding of libselinux."""
+"""The file contexts of a directory as this program reads them, for machines without the binding of libselinux."""
 
 import os
 import stat
@@ -26,7 +26,7 @@ class RuleTexts(LabelDatabase):
             raise HelperError("there are no file contexts %s" % self.file(""))
 
     def close(self) -> None:
-        """Do nothing: the texts are read at each question."""
+        """Do nothing: the texts are read for each lookup."""
 
     def lookup(self, path: str, mode: int = stat.S_IFSOCK) -> Optional[str]:
         """Return the context for a path and file type, or None (no rule, or ``<<none>>``)."""
@@ -42,6 +42,6 @@ class RuleTexts(LabelDatabase):
         return Equivalences(local, dist)
 
     def verdict(self, path: str, file_type: str) -> winner.Verdict:
-        """Return which rule wins a path, as far as can be told without libselinux."""
+        """Return which rule wins for a path, as far as this is known without libselinux."""
         rules = [rule for rule in self.rules() if rule.key not in self._gone]
         return winner.winning(rules, path, file_type, self.equivalences(), winner.Library(None, self._order))

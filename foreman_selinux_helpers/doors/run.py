@@ -13,10 +13,10 @@ from .deadline import Deadline
 if TYPE_CHECKING:
     import subprocess
 
-# How often a wait looks for a signal that is held back.
+# Seconds between two checks for a pending stop signal.
 _POLL = 0.1
 
-# A fixed PATH and locale: what the caller's environment says has no influence.
+# A fixed PATH and locale, independent of the caller's environment.
 ENVIRONMENT: Dict[str, str] = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C",
@@ -26,10 +26,10 @@ ENVIRONMENT: Dict[str, str] = {
 
 
 def forget_the_caller(kept: Sequence[str]) -> None:
-    """Take nothing from who calls us but the named variables, for us and for what libraries start.
+    """Reset what is inherited from the caller, except the named variables, for us and for what libraries start.
 
-    Neither where temporary files go, nor which libraries a program loads, nor that the ends of children
-    or of the time are ignored; and what is opened later must not become a standard file that was closed.
+    This resets where temporary files go, which libraries a program loads, and whether SIGCHLD and SIGALRM are
+    ignored or blocked.  Closed standard descriptors are opened, so that no file opened later takes their place.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD, signal.SIGALRM))
@@ -41,13 +41,13 @@ def forget_the_caller(kept: Sequence[str]) -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            # Of what is closed the lowest number comes first.  An image may be without /dev.
+            # The lowest closed descriptor is opened first.  An image may lack /dev.
             place = os.devnull if os.path.exists(os.devnull) else "/"
             os.set_inheritable(os.open(place, os.O_RDWR if place == os.devnull else os.O_RDONLY), True)
 
 
 class Output(Value):
-    """How a program ended and what it printed (undecodable bytes are kept as surrogates)."""
+    """The exit status and the output of a program (undecodable bytes are kept as surrogates)."""
 
     status: int
     out: str
@@ -57,8 +57,8 @@ class Output(Value):
 class Runner:
     """Runs programs within one deadline.
 
-    ``patience``: how long (seconds) a program may take once a signal that is held back asks us to stop.
-    Without it such signals do not end the wait.
+    ``patience``: how long (seconds) a program may take once a stop signal is pending.  Without it, stop
+    signals do not end the wait.
     """
 
     def __init__(self, deadline: Deadline, patience: Optional[float] = None) -> None:
@@ -68,13 +68,13 @@ class Runner:
     def run(self, argv: Sequence[str], stdin: Optional[str] = None, limit: Optional[float] = None) -> Output:
         """Run a program and return its output, whatever its exit status.
 
-        ``limit`` (seconds) shortens the deadline for this one.  Raises CommandFailed when it
-        cannot be started, and TimedOut when it does not end in time; it is then killed.
+        ``limit`` (seconds) shortens the deadline for this program.  Raises CommandFailed if it
+        cannot be started, and TimedOut if it does not end in time and was killed.
         """
         import subprocess
 
-        left = self.deadline.remaining()
-        timeout = min(left, limit) if limit else left
+        remaining = self.deadline.remaining()
+        timeout = min(remaining, limit) if limit else remaining
         try:
             with subprocess.Popen(
                     argv, env=ENVIRONMENT, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -99,11 +99,11 @@ class Runner:
             return process.communicate(given, timeout)
         began = time.monotonic()
         while True:
-            left = began + timeout - time.monotonic()
+            remaining = began + timeout - time.monotonic()
             try:
-                return process.communicate(given, min(left, _POLL))
+                return process.communicate(given, min(remaining, _POLL))
             except subprocess.TimeoutExpired:
-                given = None  # it was taken by the first call
+                given = None  # the first call has taken it
                 waited = time.monotonic() - began
                 if waited >= min(timeout, self._patience if interrupts.asked_to_stop() else timeout):
                     raise subprocess.TimeoutExpired(process.args, waited) from None
@@ -116,12 +116,12 @@ class Runner:
         return done.out
 
 
-# systemd 244 and 245 colour their messages even into a pipe.
+# systemd 244 and 245 print coloured messages even to a pipe.
 _ESCAPE_SEQUENCE = r"\x1b\[[0-9;]*[A-Za-z]"
 
 
 def failure(done: Output) -> str:
-    """Say in one line how a program failed."""
+    """Describe in one line how a program failed."""
     said = " ".join(re.sub(_ESCAPE_SEQUENCE, "", done.err or done.out).split())
     ended = "killed by signal %d" % -done.status if done.status < 0 else "exit status %d" % done.status
     return "%s: %s" % (ended, said) if said else ended

@@ -1,4 +1,4 @@
-"""Small files of ours in /run, for root alone: they are gone with the next boot."""
+"""Small files of this program in /run, accessible only to root.  They do not survive a reboot."""
 
 import os
 
@@ -9,7 +9,7 @@ _LARGEST = 1 << 20
 
 
 def read(name: str) -> Optional[bytes]:
-    """Return the content of a file, or None if there is no such file; raises OSError where it cannot be read."""
+    """Return the content of a file, or None if it cannot be opened; raises OSError if it cannot be read."""
     try:
         descriptor = os.open(_file(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -21,7 +21,7 @@ def read(name: str) -> Optional[bytes]:
 
 
 def write(name: str, content: bytes) -> None:
-    """Write a file, all of it or nothing; raises OSError where that fails."""
+    """Replace a file atomically; raises OSError if that fails."""
     unfinished = _file(name) + ".new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     for last in (False, True):

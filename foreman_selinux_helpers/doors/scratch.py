@@ -1,4 +1,4 @@
-"""A temporary directory that only we can enter."""
+"""A temporary directory that only this user can access."""
 
 import os
 from contextlib import contextmanager
@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from ..model.errors import HelperError
 from ..model.typed import Iterator
 
-# One may be full, or not be there in an image.
+# One may be full, or missing in an image.
 _PLACES = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - a random name, and mkdir(2) follows no link
 
 
 @contextmanager
 def directory() -> Iterator[str]:
-    """Make a directory that nobody else may enter, and remove it with the files in it.
+    """Create a directory that no other user can access, and remove it with the files in it afterwards.
 
-    Raises HelperError where there is no place for one.  tempfile does this as well, but it takes as long to import as
-    libselinux to answer.
+    Raises HelperError if it cannot be created.  tempfile does this as well, but importing it takes as long as a
+    lookup in libselinux.
     """
     path = _made()
     try:
@@ -25,7 +25,7 @@ def directory() -> Iterator[str]:
         try:
             os.rmdir(path)
         except OSError:
-            pass  # what is left is root's alone
+            pass  # what remains is accessible only to root
 
 
 def _made() -> str:
@@ -40,7 +40,7 @@ def _made() -> str:
 
 
 def empty(path: str) -> None:
-    """Remove the files in it, as far as possible."""
+    """Remove the files in the directory, as far as possible."""
     try:
         for name in os.listdir(path):
             os.unlink(os.path.join(path, name))
@@ -49,7 +49,7 @@ def empty(path: str) -> None:
 
 
 def write(path: str, content: str) -> None:
-    """Write a file there; raise HelperError if that fails."""
+    """Write a file in the directory; raise HelperError if that fails."""
     try:
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(content)

@@ -1,4 +1,4 @@
-"""The only door to libselinux: its binding, the policy that it would use, and the policy that the kernel has loaded."""
+"""The only door to libselinux: its binding, the policy that it would use, and the loaded policy of the kernel."""
 
 import os
 
@@ -9,15 +9,15 @@ from .stderr import standard_error_kept
 
 CONFIG = "etc/selinux/config"
 _FILE_CONTEXTS = "contexts/files/file_contexts"
-# A new inode here for each policy load: selinuxfs rebuilds the tree (kernel
+# Each policy load creates a new inode here: selinuxfs rebuilds the tree (kernel
 # security/selinux/selinuxfs.c, sel_make_policy_nodes).
 _POLICY_NODE = "/sys/fs/selinux/class/process"
 
 
 def binding() -> Any:
-    """Return the Python binding; raise HelperError where it is missing."""
+    """Return the Python binding; raise HelperError if it is missing."""
     try:
-        import selinux  # the distribution's binding; only looked for where it is needed
+        import selinux  # the distribution's binding, imported only if it is needed
     except ImportError as error:
         raise HelperError("the Python binding of libselinux is missing: %s (install python3-libselinux)"
                           % error) from error
@@ -25,14 +25,14 @@ def binding() -> Any:
 
 
 def load() -> None:
-    """Load libselinux, so that processes which are started for a question need not."""
+    """Load libselinux, so that child processes for lookups need not."""
     binding()
 
 
 def policy_type(root: str) -> Optional[str]:
-    """Return SELINUXTYPE of a root directory, or None when no such policy is installed there.
+    """Return SELINUXTYPE of a root directory, or None if no such policy is installed there.
 
-    Raises OutsideImage where a link would lead libselinux, or us, out of an image.
+    Raises OutsideImage if a link would lead libselinux, or this program, out of an image.
     """
     trust.refuse_links_out(root, CONFIG)
     try:
@@ -53,19 +53,19 @@ def policy_type(root: str) -> Optional[str]:
 
 
 def label_directory(root: str, policy: str) -> str:
-    """Return where a policy type keeps its file contexts."""
+    """Return the directory of a policy type's file contexts."""
     return os.path.join(root, "etc/selinux", policy, "contexts/files")
 
 
 def open_at(selinux: Any, file: str) -> Any:
-    """Open the database whose files have names that begin with a path; None, or OSError, where it cannot be read."""
+    """Open the database whose files have this path as a prefix; None, or OSError, if it cannot be read."""
     option = selinux.selinux_opt()
     option.type, option.value = selinux.SELABEL_OPT_PATH, file
     return selinux.selabel_open(selinux.SELABEL_CTX_FILE, option, 1)
 
 
 def lookup(selinux: Any, handle: Any, path: str, mode: int) -> str:
-    """Return what an open database answers.  Raises OSError, and HelperError for a path that cannot be asked for."""
+    """Return the label in an open database.  Raises OSError, and HelperError for a path that cannot be looked up."""
     try:
         path.encode("utf-8")
     except UnicodeError:
@@ -78,12 +78,12 @@ def lookup(selinux: Any, handle: Any, path: str, mode: int) -> str:
 
 
 def enabled() -> bool:
-    """Tell whether the running kernel has SELinux switched on with a policy loaded."""
+    """Return whether the running kernel has SELinux enabled, with a policy loaded."""
     return bool(binding().is_selinux_enabled() > 0)
 
 
 def enforcing() -> bool:
-    """Tell whether the running kernel refuses what the policy denies."""
+    """Return whether the running kernel enforces the policy."""
     return bool(binding().security_getenforce() == 1)
 
 
@@ -96,7 +96,7 @@ def policy_loaded_at() -> Optional[float]:
 
 
 def valid(context: str) -> bool:
-    """Tell whether the loaded policy knows a context."""
+    """Return whether a context is valid in the loaded policy."""
     try:
         return bool(binding().security_check_context_raw(context) == 0)
     except OSError:
@@ -104,17 +104,17 @@ def valid(context: str) -> bool:
 
 
 def is_customizable(context: str) -> bool:
-    """Tell whether restorecon(8) would leave such a label alone (customizable_types(5))."""
+    """Return whether restorecon(8) would not change such a label (customizable_types(5))."""
     try:
         return bool(binding().is_context_customizable(context) > 0)
     except OSError:
-        return False  # this policy has no list of them
+        return False  # this policy has no list of customizable types
 
 
 def allowed(source: str, target: str, file_class: str, permission: str) -> Optional[bool]:
-    """Ask the loaded policy whether one context may do something to another; None: it does not know them.
+    """Return whether the loaded policy allows an access; None: it does not know the contexts or the permission.
 
-    What a permissive domain does is allowed.  Nothing is logged.
+    A permissive domain is allowed everything.  Nothing is logged.
     """
     selinux = binding()
     number = selinux.string_to_security_class(file_class)
@@ -130,14 +130,14 @@ def allowed(source: str, target: str, file_class: str, permission: str) -> Optio
 
 
 class Why(Value):
-    """Why the policy denies something, and the booleans of which any one would allow it if it had this value."""
+    """Why the policy denies an access, and the booleans of which any one, set to this value, would allow it."""
 
     reason: str
     booleans: Tuple[Tuple[str, bool], ...] = ()
 
 
 def why_denied(source: str, target: str, file_class: str, permission: str) -> Optional[Why]:
-    """Ask audit2why(1) why the loaded policy denies something; None where it cannot tell."""
+    """Ask audit2why(1) why the loaded policy denies an access; None if that is unknown."""
     try:
         from selinux import audit2why
     except ImportError:
@@ -146,7 +146,7 @@ def why_denied(source: str, target: str, file_class: str, permission: str) -> Op
         try:
             audit2why.init()
         except (RuntimeError, ValueError, OSError):
-            return None  # the loaded policy may be read by root alone
+            return None  # only root may read the loaded policy
         try:
             kind, data = audit2why.analyze(source, target, file_class, [permission])
         except (RuntimeError, ValueError, TypeError, OSError):
@@ -157,7 +157,7 @@ def why_denied(source: str, target: str, file_class: str, permission: str) -> Op
 
 
 def why_of(audit2why: Any, kind: int, data: Any) -> Optional[Why]:
-    """Return what an answer of audit2why's analyze() means, or None where it is no denial."""
+    """Return what an answer of audit2why's analyze() means, or None if it is not a denial."""
     reasons = {
         audit2why.TERULE: "no allow rule", audit2why.BOOLEAN: "boolean", audit2why.CONSTRAINT: "constraint",
         audit2why.RBAC: "role", audit2why.BOUNDS: "bounds", audit2why.DONTAUDIT: "no allow rule, and not audited",
@@ -169,10 +169,10 @@ def why_of(audit2why: Any, kind: int, data: Any) -> Optional[Why]:
 
 
 def created_socket_label(creator: str, executable: str) -> Optional[str]:
-    """Return the label that systemd gives a listening socket object.
+    """Return the label that systemd gives to a listening socket object.
 
-    ``creator`` is PID 1's context, ``executable`` the label of the service's program on disk:
-    the label of a process that runs it (systemd ``src/core/socket.c``,
+    ``creator`` is PID 1's context, ``executable`` the label of the service's program on disk.  The
+    socket gets the label of a process that runs the program (systemd ``src/core/socket.c``,
     socket_determine_selinux_label).
     """
     selinux = binding()

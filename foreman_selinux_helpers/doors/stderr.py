@@ -1,4 +1,4 @@
-"""Captures what libraries write to standard error by themselves."""
+"""Captures what libraries write to standard error."""
 
 import os
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from ..model.typed import Callable, Iterator
 def standard_error_kept() -> Iterator[Callable[[], str]]:
     """Capture what a library and its children print, instead of showing it to the user or in rpm's output.
 
-    Yields a function that returns what was printed so far; what exceeds the size of a pipe is lost.
+    Yields a function that returns what was printed so far.  Output that exceeds the size of a pipe is lost.
     """
     try:
         original = os.dup(2)
     except OSError:
-        original = -1  # standard error is closed: its place is taken, and must be free again afterwards
+        original = -1  # standard error is closed: use its descriptor, and close it again afterwards
         null = os.open(os.devnull, os.O_WRONLY)
         if null != 2:
             os.dup2(null, 2)
             os.close(null)
-    # Policies let programs in a domain of their own (setfiles) write to their caller's pipes, but
-    # not to its files.  Nobody reads before the end, so nobody may have to wait for that.
+    # Policies let programs in their own domain (setfiles) write to their caller's pipes, but not
+    # to its files.  The pipe is not read before the end, so writers must not block.
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     os.dup2(writer, 2)
     os.close(writer)
@@ -32,7 +32,7 @@ def standard_error_kept() -> Iterator[Callable[[], str]]:
             for piece in iter(lambda: os.read(reader, 1 << 16), b""):
                 printed.extend(piece)
         except BlockingIOError:
-            pass  # that was all
+            pass  # the pipe is empty
         return printed.decode("utf-8", "replace")
 
     try:

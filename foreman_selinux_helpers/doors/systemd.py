@@ -23,15 +23,15 @@ from .run import Runner, failure
 
 SYSTEMCTL = "/usr/bin/systemctl"
 _BUSCTL = "/usr/bin/busctl"
-# An answer of the manager that takes longer than this is not coming.
+# Seconds to wait for an answer of the manager.
 _ANSWER = 30.0
-# While PID 1 executes itself, for a second or two, it hears nothing, and forgets what it was just told.
+# While PID 1 re-executes, for a second or two, it receives nothing, and loses recent requests.
 _AWAY = "disconnected from message bus|[Cc]onnection (?:refused|reset|timed out)|endpoint is not connected"
 _POLL = 0.2
 _AWAY_FOR = 10.0
 # systemctl itself waits twice 90 s for a re-exec.
 _REEXEC = 200.0
-# Time enough to queue a job; three of them fit between the scriptlets' deadlines.
+# Enough seconds to queue a job; three of them fit between the scriptlets' deadlines.
 _SURELY = 3.0
 _STATE_DIRECTORY = "/run/systemd"
 _LONGEST_NAME = 255  # of a unit (systemd src/basic/unit-name.h, UNIT_NAME_MAX)
@@ -42,16 +42,16 @@ _CONTEXT = r'\(bs\) (?:true|false) "([^"\\]*)"\s*\Z'
 
 
 def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = None, silent: bool = False) -> str:
-    """Have something said to the manager that may be said twice: again, while it executes itself.
+    """Send an idempotent request to the manager; repeat it while the manager re-executes.
 
-    ``silent``: exit status 1 without a message is no failure.
+    ``silent``: exit status 1 without a message is not a failure.
     """
     end = time.monotonic() + _AWAY_FOR
     while True:
         done = runner.run(argv, limit=limit)
         if done.status == 0 or (silent and done.status == 1 and not done.err.strip()):
             return done.out
-        # systemctl gives up by itself after 25 s where a PID 1 that is there does not answer.
+        # systemctl itself gives up after 25 s if PID 1 is connected but does not answer.
         if not re.search(_AWAY, done.err) or time.monotonic() > end:
             break
         runner.deadline.pause(_POLL)
@@ -59,25 +59,25 @@ def _patiently(runner: Runner, argv: Sequence[str], limit: Optional[float] = Non
 
 
 class Systemd:
-    """Questions and orders to the manager of this host."""
+    """Queries and requests to the manager of this host."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._contexts: Dict[str, Optional[str]] = {}
 
-    # -- questions ---------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------
 
     def _ask(self, verb: str, *arguments: str, silent: bool = False) -> str:
-        """Ask the manager with one of systemctl's verbs; ``silent`` as in _patiently()."""
+        """Query the manager with a verb of systemctl; ``silent``: see _patiently()."""
         try:
             return _patiently(self._runner, [SYSTEMCTL, verb, *arguments], _ANSWER, silent)
         except TimedOut as error:
             raise TimedOut("PID 1 did not answer systemctl %s in time; run this again when it does" % verb) from error
 
     def socket_units(self, units: Sequence[str]) -> Dict[str, SocketUnit]:
-        """Return the state of socket units; those that are not there have load "not-found".
+        """Return the state of socket units; units that do not exist have load "not-found".
 
-        A program takes longer than the question: the services that sockets start by default are asked for as well.
+        Starting systemctl takes longer than the query: so this also queries the default services of the sockets.
         """
         usual = sorted({unit[:-len(".socket")] + ".service" for unit in units if len(unit) < _LONGEST_NAME})
         shown = self._show_both(units, usual) or self._show(units, SOCKET_PROPERTIES)
@@ -88,12 +88,12 @@ class Systemd:
 
     def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
         """Return the paths of all socket units that the manager has loaded, by unit."""
-        # A pattern is for loaded units alone (systemctl(1)); 219 knows it as well.
+        # A pattern matches only loaded units (systemctl(1)); 219 supports it as well.
         text = self._ask("show", "--property=Id,Listen", "--", "*.socket")
-        return {first(one, "Id"): listen_paths(one) for one in parse_show(text) if first(one, "Id")}
+        return {first(unit, "Id"): listen_paths(unit) for unit in parse_show(text) if first(unit, "Id")}
 
     def takes_label_from_net(self, unit: str) -> Optional[bool]:
-        """Tell whether a socket unit has SELinuxContextFromNet=, which no D-Bus property shows; None: not known."""
+        """Return whether a socket unit has SELinuxContextFromNet=, which is no D-Bus property; None: unknown."""
         done = self._runner.run([SYSTEMCTL, "cat", "--", unit], limit=_ANSWER)
         if done.status != 0:
             return None
@@ -102,10 +102,10 @@ class Systemd:
         return boolean(done.out, "Socket", "SELinuxContextFromNet")
 
     def _show_both(self, sockets: Sequence[str], services: Sequence[str]) -> Dict[str, Properties]:
-        """Return the properties of units of both types, or nothing where that cannot be asked at once.
+        """Return the properties of units of both types, or nothing if one query cannot return them.
 
-        219 fails without a word at a property that the unit's type does not have, and leaves out all units after it.
-        Whatever else fails here need not fail where each type is asked alone: a socket may start another service.
+        219 fails without a message at a property that the unit's type does not have, and omits all units after it.
+        Other failures may not occur in a query for each type: a socket may start another service.
         """
         if not services:
             return {}
@@ -119,7 +119,7 @@ class Systemd:
         return dict(zip([*sockets, *services], blocks)) if len(blocks) == len(sockets) + len(services) else {}
 
     def _show(self, units: Sequence[str], names: str) -> Dict[str, Properties]:
-        """Return these properties of units of one type."""
+        """Return these properties of units of the same type."""
         if not units:
             return {}
         blocks = parse_show(self._ask("show", "--property=" + names, "--", *units))
@@ -140,7 +140,7 @@ class Systemd:
                           listen_paths(shown), service)
 
     def _context(self, service: str, properties: Properties) -> Optional[str]:
-        """Return the SELinuxContext= of a service; None where it cannot be told."""
+        """Return SELinuxContext= of a service; None if it is unknown."""
         shown = first(properties, "SELinuxContext")
         if shown != _UNPRINTABLE:
             return shown[1:] if shown.startswith("-") else shown
@@ -154,13 +154,13 @@ class Systemd:
                                      "org.freedesktop.systemd1.Service", "SELinuxContext"], limit=_ANSWER)
         except CommandFailed:
             return None  # busctl needs the D-Bus daemon, which systemctl does not
-        found = re.match(_CONTEXT, done.out) if done.status == 0 else None
-        return found.group(1) if found else None
+        match = re.match(_CONTEXT, done.out) if done.status == 0 else None
+        return match.group(1) if match else None
 
     def manager(self) -> Manager:
-        """Return what the manager says of itself."""
+        """Return the state of the manager."""
         shown = parse_show(self._ask("show", "--property=Version,SystemState"))[0]
-        # 219 ends with 1 whether there are jobs or not; a failure has a message.
+        # 219 exits with status 1 whether there are jobs or not; a failure has a message.
         jobs = self._ask("list-jobs", "--no-legend", "--no-pager", "--full", silent=True)
         targets = []
         for line in jobs.split("\n"):
@@ -179,7 +179,7 @@ class Systemd:
         return [line.split()[0] for line in text.split("\n") if line.split()]
 
     def may_start(self, unit: str) -> bool:
-        """Tell whether another start might succeed: the unit is there, and systemd has not given it up."""
+        """Return whether another start might succeed: the unit is loaded, and not in the state "failed"."""
         shown = parse_show(self._ask("show", "--property=LoadState,ActiveState", "--", unit))[0]
         return first(shown, "LoadState") == "loaded" and first(shown, "ActiveState") != "failed"
 
@@ -189,18 +189,18 @@ class Systemd:
         return done.out.strip() or "unknown" if done.status == 0 else None
 
     def binary_version(self, binary: str) -> str:
-        """Return what the systemd binary on disk says of itself; raise CommandFailed if it does not run."""
+        """Return the version of the systemd binary on disk; raise CommandFailed if it does not run."""
         out = self._runner.check([binary, "--version"], limit=_ANSWER)
         return out.split("\n")[0].partition("systemd ")[2].strip()
 
-    # -- orders ------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------
 
     def look_a_label_up(self) -> None:
-        """Make PID 1 look a label up, so that a systemd that renews its cache lazily does it now.
+        """Make PID 1 look up a label, so that a systemd that renews its cache lazily does it now.
 
-        A transient unit does that (seen on 219 to 262); it leaves nothing behind.  It neither waits for
-        basic.target, which in early boot may wait for us, nor needs the D-Bus daemon, as --wait would.
-        219 takes the type by this option alone.  Raises CommandFailed if that fails.
+        A transient unit does that (seen on 219 to 262), and leaves nothing behind.  It does not wait for
+        basic.target, which in early boot may wait for us, and unlike --wait does not need the D-Bus daemon.
+        219 accepts the type only with this option.  Raises CommandFailed if that fails.
         """
         self._runner.check(["/usr/bin/systemd-run", "--quiet", "--collect", "--service-type=oneshot",
                             "--property=DefaultDependencies=no", "/bin/true"], limit=_ANSWER)
@@ -212,7 +212,7 @@ class Systemd:
     def daemon_reexec(self) -> None:
         """Run ``systemctl daemon-reexec`` and wait until the manager answers again.
 
-        systemctl's success only says that the request was sent (the call has no reply), and
+        systemctl's success only means that the request was sent (the call has no reply), and
         /run/systemd/private refuses connections for a while.
         """
         self._runner.check([SYSTEMCTL, "daemon-reexec"], limit=_REEXEC)
@@ -226,38 +226,38 @@ class Systemd:
     def order(self, verb: str, unit: str, surely: bool = False) -> None:
         """Start, stop or restart one unit; raise CommandFailed if that fails.
 
-        ``surely``: also when the time is used up, as what was stopped must come back. systemd keeps the
-        job when systemctl is not waited for.
+        ``surely``: even after the deadline, because a stopped unit must be started again.  systemd keeps
+        the job even if systemctl is killed.
         """
         runner = self._surely() if surely else self._runner
         if verb == "restart":
-            runner.check([SYSTEMCTL, verb, "--", unit])  # it may have been heard, and once is enough
+            runner.check([SYSTEMCTL, verb, "--", unit])  # the request may have been received; do not repeat it
         else:
             _patiently(runner, [SYSTEMCTL, verb, "--", unit])
 
     def queue(self, verb: str, unit: str) -> None:
-        """Have the manager queue a job, also when the time is used up, and do not wait until it is done."""
+        """Make the manager queue a job, even after the deadline, and do not wait for it."""
         _patiently(self._surely(), [SYSTEMCTL, "--no-block", verb, "--", unit])
 
     def _surely(self) -> Runner:
         return Runner(self._runner.deadline.at_least(_SURELY), patience=_SURELY)
 
     def check_time(self) -> None:
-        """Raise DeadlineExceeded if the time is used up."""
+        """Raise DeadlineExceeded if the deadline has passed."""
         self._runner.deadline.remaining()
 
 
 def booted() -> bool:
-    """Tell whether systemd is the init of this host (sd_booted(3))."""
+    """Return whether systemd is the init system of this host (sd_booted(3))."""
     return os.path.isdir("/run/systemd/system") and not os.path.islink("/run/systemd/system")
 
 
 def state_directory_space() -> Tuple[int, Optional[int]]:
-    """Return the free bytes and the free inodes (None: there is no limit) below /run/systemd."""
+    """Return the free bytes and the free inodes (None: no limit) below /run/systemd."""
     status = os.statvfs(_STATE_DIRECTORY)
     return status.f_bfree * status.f_bsize, status.f_ffree if status.f_files else None
 
 
 def load_policy(runner: Runner) -> None:
-    """Have the kernel load the policy on disk (load_policy(8))."""
+    """Make the kernel load the policy on disk (load_policy(8))."""
     runner.check(["/usr/sbin/load_policy"])

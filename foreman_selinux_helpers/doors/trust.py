@@ -1,4 +1,4 @@
-"""Who can change a file, judged by it and its directories; and where paths of an image lead."""
+"""Checks which users can change a file, by its own and its directories' modes; resolves paths of an image."""
 
 import errno
 import os
@@ -7,20 +7,20 @@ import stat
 from ..model.errors import OutsideImage
 from ..model.typed import List, Optional, Set
 
-# As the kernel has it (path_resolution(7)).
+# The limit of the kernel (path_resolution(7)).
 _MOST_LINKS = 40
 
 
 def roots_alone(status: os.stat_result) -> bool:
-    """Tell whether nobody but root can change a file, or what a directory holds."""
+    """Return whether only root can change a file, or the entries of a directory."""
     return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def distrust(root: str, directory: str) -> Optional[str]:
-    """Return why others than root could change what is in a directory below ``root``, or None.
+    """Return why users other than root could change the content of a directory below ``root``, or None.
 
-    Every directory on the way must be root's alone, and none a link.  A directory that does not
-    exist is trusted.
+    Only root may be able to change each directory of the path, and none may be a link.  A directory
+    that does not exist is trusted.
     """
     path = root
     try:
@@ -51,7 +51,7 @@ def distrust(root: str, directory: str) -> Optional[str]:
 
 
 def real_path(path: str) -> str:
-    """Return where a path leads, following only root's links.  Raises OSError: ELOOP for the links of others."""
+    """Resolve a path, following only root's links.  Raises OSError: ELOOP for links of other users."""
     handle = open_path(path, follow=True)
     try:
         return os.readlink("/proc/self/fd/%d" % handle)
@@ -60,7 +60,7 @@ def real_path(path: str) -> str:
 
 
 def open_regular(path: str, follow: bool = False) -> int:
-    """Open a regular file for reading, and with ``follow`` a link to one.  Raises OSError; never waits for a pipe."""
+    """Open a regular file for reading, or with ``follow`` a link to one.  Raises OSError; never blocks on a pipe."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -69,10 +69,10 @@ def open_regular(path: str, follow: bool = False) -> int:
 
 
 def open_path(path: str, follow: bool = False) -> int:
-    """Open what is at an absolute path, for labelling it, so that nobody but root can choose what that is.
+    """Open the file at an absolute path for labelling, so that only root can choose which file that is.
 
-    A link is followed only where root alone can have made it, and at the end only with ``follow``; where
-    others can make names, what has more than one is refused.  Raises OSError: ELOOP for what is refused.
+    A link is followed only if only root can have created it, and a final link only with ``follow``.  In a
+    directory that other users can change, a file with several names is refused.  Raises OSError: ELOOP if refused.
     """
     names = _names(path)
     links = 0
@@ -113,34 +113,34 @@ def _names(path: str) -> List[str]:
 
 
 def inside(root: str, path: str) -> str:
-    """Return where a path of the image below ``root`` is, with its links followed as chroot(2) would have them.
+    """Resolve a path of the image below ``root``, following its links as after chroot(2).
 
-    What is returned is below ``root`` and has no links, so that this host follows none.  For the root
-    directory / the path is returned as it is.  ``root`` itself must have no links.
+    The result is below ``root`` and has no links, so that this host follows none.  For the root
+    directory / the path is returned unchanged.  ``root`` itself must have no links.
     """
     return _resolve(root, path, False) if root != "/" else "/" + path.lstrip("/")
 
 
 def refuse_links_out(root: str, path: str) -> None:
-    """Raise OutsideImage if a link on the way to a path of an image leads out of the image.
+    """Raise OutsideImage if a link in a path of an image leads out of the image.
 
-    Libraries know no chroot: they join the two and let the kernel follow the links.
+    Libraries do not use chroot(2): they join root and path, and the kernel follows the links.
     """
     if root != "/":
         _resolve(root, path, True)
 
 
 def refuse_links_out_of_tree(root: str, directory: str) -> None:
-    """Raise OutsideImage for such a link anywhere below a directory of an image, or where its links lead."""
+    """Raise OutsideImage for such a link anywhere below a directory of an image, or below a target of its links."""
     if root == "/":
         return
-    seen: Set[str] = set()
+    visited: Set[str] = set()
     waiting = [_resolve(root, directory, True)]
     while waiting:
         place = waiting.pop()
-        if place in seen:
+        if place in visited:
             continue
-        seen.add(place)
+        visited.add(place)
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
@@ -149,11 +149,11 @@ def refuse_links_out_of_tree(root: str, directory: str) -> None:
                     elif entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
         except OSError:
-            continue  # no directory, or one that we may not read, and so nobody does for us
+            continue  # not a directory, or not readable for us, and so not for libraries either
 
 
 def _resolve(root: str, path: str, refuse: bool) -> str:
-    """Return where a path of an image is; ``refuse`` what this host would follow to another place."""
+    """Resolve a path of an image; ``refuse`` links that this host would resolve differently."""
     names = path.split("/")
     place: List[str] = []
     links = 0
@@ -171,7 +171,7 @@ def _resolve(root: str, path: str, refuse: bool) -> str:
         try:
             target = os.readlink(here)
         except OSError:
-            place.append(name)  # no link
+            place.append(name)  # not a link
             continue
         links += 1
         if links > _MOST_LINKS:

@@ -1,4 +1,4 @@
-"""The unix sockets of the host, from /proc: which listen, and which processes have them open."""
+"""The unix sockets of the host, from /proc: listening sockets, and the processes that have them open."""
 
 import os
 
@@ -16,10 +16,10 @@ class UnixSocket(Value):
 
 
 def listening_sockets(text: str) -> Dict[str, List[UnixSocket]]:
-    """Read /proc/net/unix: the sockets that listen (or receive datagrams), by path.
+    """Parse /proc/net/unix: the sockets that listen (or receive datagrams), by path.
 
-    Anybody may give a socket a name with a newline, which is printed as it is (net/unix/af_unix.c), and
-    with what looks like another's line after it.  An inode that is there twice is left out.
+    Any user can give a socket a name that contains a newline, which is printed unescaped (net/unix/af_unix.c),
+    and then text that looks like the line of another socket.  An inode that occurs twice is omitted.
     """
     lines: Dict[str, List[List[str]]] = {}
     for line in text.split("\n")[1:]:
@@ -27,22 +27,22 @@ def listening_sockets(text: str) -> Dict[str, List[UnixSocket]]:
         words = line.split(None, 7)
         if len(words) >= 7:
             lines.setdefault(words[6].lstrip("0"), []).append(words)
-    found: Dict[str, List[UnixSocket]] = {}
+    sockets: Dict[str, List[UnixSocket]] = {}
     for words in (same[0] for same in lines.values() if len(same) == 1):
         if len(words) == 8 and words[7].startswith("/"):
             try:
                 stream = int(words[4], 16) in (1, 5)
                 if not stream or int(words[3], 16) & _LISTENING:
-                    found.setdefault(words[7], []).append(UnixSocket(int(words[6]), not stream))
+                    sockets.setdefault(words[7], []).append(UnixSocket(int(words[6]), not stream))
             except ValueError:
                 continue
-    return found
+    return sockets
 
 
 def socket_descriptors(pid: int) -> Dict[int, int]:
-    """Return the sockets that a process has open: inode to descriptor; empty without permission to look."""
+    """Return the sockets that a process has open: inode to descriptor; empty without permission."""
     directory = "/proc/%d/fd" % pid
-    found = {}
+    sockets = {}
     try:
         descriptors = os.listdir(directory)
     except OSError:
@@ -53,17 +53,17 @@ def socket_descriptors(pid: int) -> Dict[int, int]:
         except OSError:
             continue
         if target.startswith("socket:["):
-            found[int(target[8:-1])] = int(descriptor)
-    return found
+            sockets[int(target[8:-1])] = int(descriptor)
+    return sockets
 
 
 class Listeners:
-    """The unix sockets that one process listens on, looked up once for many paths."""
+    """The unix sockets on which a process listens, read once for many paths."""
 
     def __init__(self, pid: int) -> None:
         self._descriptors = socket_descriptors(pid)
         try:
-            # Its table, not ours: we may be in a network namespace of our own (PrivateNetwork=).
+            # The table of that process: this one may be in another network namespace (PrivateNetwork=).
             with open("/proc/%d/net/unix" % pid, encoding="utf-8", errors="surrogateescape") as table:
                 self.sockets = listening_sockets(table.read())
         except OSError:
@@ -71,28 +71,28 @@ class Listeners:
 
     def descriptor(self, path: str) -> Optional[int]:
         """Return the descriptor under which the process listens at this path, or None."""
-        for one in self.sockets.get(path, ()):
-            if one.inode in self._descriptors:
-                return self._descriptors[one.inode]
+        for socket in self.sockets.get(path, ()):
+            if socket.inode in self._descriptors:
+                return self._descriptors[socket.inode]
         return None
 
     def anybody(self, path: str) -> bool:
-        """Tell whether any process listens at this path."""
+        """Return whether any process listens at this path."""
         return path in self.sockets
 
     def datagram(self, path: str) -> bool:
-        """Tell whether what listens at this path receives datagrams."""
-        return any(one.datagram for one in self.sockets.get(path, ()))
+        """Return whether a socket at this path receives datagrams."""
+        return any(socket.datagram for socket in self.sockets.get(path, ()))
 
 
 class Holder(Value):
-    """A process that has a socket open, and under which descriptor."""
+    """A process that has a socket open, and its descriptor."""
 
     pid: int
     descriptor: int
 
 
 def holders(inodes: Collection[int]) -> List[Holder]:
-    """Return the processes that have one of these sockets open, PID 1 first; for others than root only their own."""
+    """Return the processes that have one of these sockets open, PID 1 first; only root sees those of other users."""
     return [Holder(pid, descriptor) for pid in (procfs.pids() if inodes else ())
             for inode, descriptor in socket_descriptors(pid).items() if inode in inodes]

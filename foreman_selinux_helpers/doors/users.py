@@ -5,15 +5,15 @@ import os
 from ..model.modes import User
 from ..model.typed import Dict, Optional
 
-# Every host has these; the usual case then asks no name service.
+# Every host has these; so the usual case needs no query to the name service.
 _users: Dict[int, str] = {0: "root"}
 _groups: Dict[int, str] = {0: "root"}
 
 
 def find(name: str) -> Optional[User]:
-    """Return the credentials of a user, or None where the host does not have it.
+    """Return the credentials of a user, or None if the host does not have it.
 
-    The groups are those of the group database.  What a service adds or takes away (SupplementaryGroups=, Group=,
+    The groups are those of the group database.  What a service adds or removes (SupplementaryGroups=, Group=,
     CapabilityBoundingSet=) is not known here.
     """
     import pwd
@@ -26,7 +26,7 @@ def find(name: str) -> Optional[User]:
 
 
 def user_name(uid: int) -> str:
-    """Return the name of a user, or the number where there is no name."""
+    """Return the name of a user, or the number if there is no name."""
     if uid not in _users:
         import pwd
 
@@ -38,7 +38,7 @@ def user_name(uid: int) -> str:
 
 
 def group_name(gid: int) -> str:
-    """Return the name of a group, or the number where there is no name."""
+    """Return the name of a group, or the number if there is no name."""
     if gid not in _groups:
         import grp
 
