@@ -74,7 +74,7 @@ class _Explanation:
         file_type = kind or (inode.kind if inode else SOCKET)
         path = self.paths.followed(asked, self.contexts.equivalences)
         if path != asked:
-            self._note("there is a symbolic link on the way: it really is %s" % path)
+            self._note("a symbolic link in the path leads to %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
         facts = self.paths.facts(self.contexts, pathfacts.Place(host, path, file_type, inode), report is not None,
                                  bool(report and report.view.profile))
@@ -136,7 +136,7 @@ class _Explanation:
             return judged
         self.document["client"] = _client_of(asked)
         if not self.paths.enforcing():
-            self._note("SELinux is permissive: what the policy denies is logged, and happens all the same")
+            self._note("SELinux is permissive: denials are logged, but not enforced")
         judged = explanation.judge_client(judged, asked)
         if judged.cause is None and view.seen.exists and (view.seen.listening or view.seen.foreign):
             report = judgement.client_report(self.facts, view, asked)
@@ -296,5 +296,5 @@ VERB = Verb("show why a path has its label, and the fix", _run, [
     argument("--as", dest="kind", metavar="TYPE", choices=FILE_TYPES,
              help="treat it as this file type: %s (default: that of the existing file, or socket)"
                   % ", ".join(FILE_TYPES)),
-    argument("--client", metavar="DOMAIN", help="ask whether this domain may connect (default: the profile's)")],
+    argument("--client", metavar="DOMAIN", help="check whether this domain may connect (default: the profile's)")],
     reads_reports=True)
