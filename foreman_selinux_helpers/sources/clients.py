@@ -60,14 +60,15 @@ def read(domain: str, view: SocketView, right_label: Callable[[str], Optional[st
 
 def client_facts(domain: str, context: str, view: SocketView,
                  right_label: Callable[[str], Optional[str]]) -> ClientFacts:
-    """Check each permission that a domain needs to connect, and why it is denied even with the right labels."""
+    """Check the permissions that a domain needs to connect, and why any is denied with the right labels too."""
     checks = connecting(context, view, right_label)
     return ClientFacts(domain, context, checks, _why_denied(context, denied_for_good(checks)))
 
 
 def _why_denied(client: str, refused: Sequence[Check]) -> List[Optional[selinuxlib.Why]]:
     """Return why each of these permissions is denied to a client (a context)."""
-    return [selinuxlib.why_denied(client, check.right_label or "", check.file_class, check.permission) for check in refused]
+    return [selinuxlib.why_denied(client, check.right_label or "", check.file_class, check.permission)
+            for check in refused]
 
 
 def _check(client: str, what: Tuple[str, str, str], label: Optional[str], right: Optional[str]) -> Check:
