@@ -164,7 +164,7 @@ class SosSource(HostSource):
         return [*self.report.unseen, *([self.units.unseen] if self.units.unseen else [])]
 
     def _read_sockets(self, facts: Facts, on_disk: FileContextsOnDisk, contexts: FileContexts) -> Facts:
-        """Read the sockets as far as the report tells of them, and PID 1's label cache."""
+        """Read the facts that the report holds about the sockets, and PID 1's label cache."""
         known = sosfacts.labels(self.report.document("status"), self.report.labels_to_change())
         views = [self._view(profile, path, facts, contexts, known) for profile in self._profiles
                  for path in wants.listened_paths(profile, facts.units.get(profile.unit))]
