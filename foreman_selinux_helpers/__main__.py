@@ -1,4 +1,4 @@
-"""``python3 -m foreman_selinux_helpers``."""
+"""Run the program by ``python3 -m foreman_selinux_helpers``."""
 
 import sys
 

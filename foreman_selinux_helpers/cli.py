@@ -1,4 +1,4 @@
-"""The command line: parses it, runs the verb, prints what it returns, and gives the exit status."""
+"""Parse the command line, run the verb, print its result, and return the exit status."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from .verbs import documents
 
 # Environment variables that control colour.
 _TERMINAL = ("TERM", "NO_COLOR")
-# The flags of every verb, and what parsing calls them.
+# The flags of every verb, and the names of their parsed values.
 _FLAGS = {"--json": "json", "-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
 # The options of every verb that take the next word as their value.
 _VALUED = ("--root", "--sos", "--timeout")
@@ -25,42 +25,43 @@ OK, WRONG, USAGE, NEEDS_ROOT, REFUSED = range(5)
 def parse(argv: Sequence[str]) -> Any:
     """Parse a command line; raise UsageError for a wrong one.
 
-    Options may stand before and after the verb and its words.
+    Options may precede or follow the verb and its words.
     """
     options, words = _split(argv)
     if not words or words[0] not in verbs.NAMES:
         from . import options as full
 
-        full.parser(None, _write).parse_args(argv)  # prints help, or knows what is wrong
+        full.parser(None, _write).parse_args(argv)  # prints the help, or raises the error
         raise UsageError("no verb given (%s --help tells more)" % PROGRAM)
-    verb, rest = words[0], words[1:]
-    plain = _plain(verb, options, rest)
+    verb, operands = words[0], words[1:]
+    plain = _plain(verb, options, operands)
     if plain:
         return plain
     from . import options as full
 
-    # Last of all, an option without its value cannot take a word for it.
-    ordered = options + ["--"] + rest if any(word.startswith("-") for word in rest) else rest + options
+    # An option without its value comes last, so that it cannot take a word as its value.
+    ordered = options + ["--"] + operands if any(word.startswith("-") for word in operands) else operands + options
     return full.parser(verb, _write).parse_args(ordered, SimpleNamespace(verb=verb))
 
 
 def _plain(verb: str, options: Sequence[str], words: Sequence[str]) -> Optional[SimpleNamespace]:
-    """Return what parsing gives for a verb with nothing but names and flags, or None for any other command line.
+    """Parse the command line of a verb with only names and flags; return None for any other command line.
 
-    That is what RPM's transactions run: to import argparse and build a parser takes longer than a look at the host.
+    RPM's transactions run such command lines: importing argparse and building a parser takes longer than reading
+    the facts of the host.
     """
     declared = verbs.load(verb).arguments
-    ours = {one.names[0]: one.settings for one in declared}
+    ours = {argument.names[0]: argument.settings for argument in declared}
     flags = {name: name[2:].replace("-", "_") for name in ours if ours[name].get("action") == "store_true"}
     if ours.keys() - flags.keys() != {"names"} or any(word.startswith("-") for word in words):
         return None
     made: Dict[str, Any] = dict(dict.fromkeys([*flags.values(), *_FLAGS.values()], False), names=list(words), root="/",
                                 sos=None, timeout=DEFAULT_SECONDS, verb=verb)
     flags.update(_FLAGS)
-    rest = iter(options)
-    for option in rest:
+    remaining = iter(options)
+    for option in remaining:
         if option == "--timeout":
-            made["timeout"] = seconds_in(next(rest, ""))
+            made["timeout"] = seconds_in(next(remaining, ""))
         elif option in flags:
             made[flags[option]] = True
         else:
@@ -72,28 +73,28 @@ def _plain(verb: str, options: Sequence[str], words: Sequence[str]) -> Optional[
 def _split(argv: Sequence[str]) -> Tuple[List[str], List[str]]:
     """Return the options of a command line, with their values, and its other words.
 
-    An option may precede the verb that declares it: whether it has a value is asked of every verb that is named.
+    An option may precede the verb that declares it, so all verbs on the command line tell which options have values.
     """
     valued = {name for verb in verbs.NAMES if verb in argv
-              for one in verbs.load(verb).arguments if one.takes_next for name in one.names}
+              for argument in verbs.load(verb).arguments if argument.takes_next for name in argument.names}
     valued.update(_VALUED)
     options: List[str] = []
     words: List[str] = []
-    rest = iter(argv)
-    for word in rest:
+    remaining = iter(argv)
+    for word in remaining:
         if word == "--":
-            words.extend(rest)
+            words.extend(remaining)
         elif word.startswith("-") and word != "-":
             options.append(word)
             if word in valued:
-                options.extend(value for value in [next(rest, None)] if value is not None)
+                options.extend(value for value in [next(remaining, None)] if value is not None)
         else:
             words.append(word)
     return options, words
 
 
 class Output:
-    """What one run prints on standard output: one document or text, and nothing after it."""
+    """The standard output of one run: one document or text, and nothing after it."""
 
     def __init__(self, json: bool) -> None:
         self.json = json
@@ -111,7 +112,7 @@ class Output:
         _write(content)
 
     def failed(self, verb: Optional[str], changed: Optional[bool], source: Optional[str], message: str) -> None:
-        """Print the document of a run that was cut short, where one is wanted and none has begun."""
+        """Print the document of a failed run if JSON is requested and no output has begun."""
         if self.json and not self._begun:
             try:
                 self.document(documents.failed(verb, changed, source, one_line(message)))
@@ -120,9 +121,9 @@ class Output:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run the command; return its exit status.  Never raises.
+    """Run the command and return its exit status.  Never raises.
 
-    Without ``argv`` it is the program's own command line, and the process is all its own.
+    Without ``argv``, run the program's own command line; the process then runs nothing else.
     """
     log = Log()
     words = sys.argv[1:] if argv is None else argv
@@ -130,7 +131,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     arguments = verb = None
     try:
         options, others = _split(words)
-        output.json = "--json" in options  # a wrong command line is answered as it asks, too
+        output.json = "--json" in options  # an error in the command line is also reported as JSON
         verb = next((word for word in others[:1] if word in verbs.NAMES), None)
         arguments = parse(words)
         log = Log(1 if arguments.verbose else -1 if arguments.quiet else 0)
@@ -152,7 +153,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         message, nothing_done, status = internal_error(error), False, WRONG
     log.error(message)
     nothing_done = nothing_done or arguments is None or not _changes(arguments)
-    # How far a repair came that was cut short, only the next run can tell.
+    # Whether an interrupted repair has changed something is not known before the next run.
     output.failed(verb, False if nothing_done else None,
                   _source(arguments) if arguments else None, message)
     return status
@@ -161,18 +162,18 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 def end(status: int) -> None:
     """End the process.
 
-    All that was opened is closed: to tear the interpreter down would only take time.
+    All files are closed: finalizing the interpreter would only take time.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):
-            pass  # closed by who called us, or full: main() has said what there was to say
+            pass  # closed by the caller, or full: main() has already reported the error
     os._exit(status)
 
 
 def _source(arguments: Any) -> Optional[str]:
-    """Return what a run would read facts from; None where the root directory cannot be one."""
+    """Return the source that a run would read facts from; None if the root directory is not valid."""
     if arguments.sos is not None:
         return SOS
     root = arguments.root
@@ -187,7 +188,7 @@ def _changes(arguments: Any) -> bool:
 
 
 def internal_error(error: BaseException) -> str:
-    """Describe a bug of ours in one line, and where it is."""
+    """Describe an internal error and its place in one line."""
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
@@ -196,7 +197,7 @@ def internal_error(error: BaseException) -> str:
 
 
 def run(arguments: Any, log: Log, output: Optional[Output] = None) -> int:
-    """Run one verb; raise KeyboardInterrupt, with the number of the signal, where one asks to stop."""
+    """Run one verb; raise KeyboardInterrupt, with the number of the signal, if a signal ends the run."""
     from .doors import interrupts
 
     deadline = Deadline(arguments.timeout)
@@ -225,20 +226,20 @@ def _run(arguments: Any, log: Log, deadline: Deadline, output: Output) -> int:
 
 
 def _colour() -> bool:
-    """Tell whether the output goes to somebody who sees colours (https://no-color.org)."""
+    """Return whether the output is printed in colour (https://no-color.org)."""
     return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR") \
         and os.environ.get("TERM") != "dumb"
 
 
 def _write(content: str) -> None:
     if sys.stdout is None:
-        return  # closed by who called us: the exit status is what is left
+        return  # closed by the caller, who sees only the exit status
     try:
-        # Not through the locale: Python 3.6 knows but ASCII in the one named C.
+        # Do not encode by the locale: in the C locale Python 3.6 knows only ASCII.
         sys.stdout.buffer.write(content.encode("utf-8", "backslashreplace"))
         sys.stdout.flush()
     except OSError as error:
-        # What is still buffered would be tried again, and complained about, at exit.
+        # Python would write the buffered output again at exit and print the error.
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise

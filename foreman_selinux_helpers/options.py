@@ -1,4 +1,4 @@
-"""The command line as argparse knows it: every option, the help, and what is said of a wrong one."""
+"""The argparse parser of the command line: all options, the help, and the errors."""
 
 import argparse
 
@@ -17,7 +17,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError("%s (%s --help tells more)" % (message, PROGRAM))
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """--help and --version, whose output can fail as any other's."""
+        """Print --help and --version through the writer that handles failing output."""
         self._write(message)
 
 
@@ -29,7 +29,7 @@ def _seconds(text: str) -> float:
 
 
 def parser(verb: Optional[str], write: Callable[[str], None]) -> argparse.ArgumentParser:
-    """Return the parser of one verb's options and words, or one for the help that names all verbs.
+    """Return the parser for the options and words of one verb, or one for the help that lists all verbs.
 
     ``write`` prints the help.
     """
@@ -37,8 +37,8 @@ def parser(verb: Optional[str], write: Callable[[str], None]) -> argparse.Argume
         declared = verbs.load(verb)
         made = _Parser(write, prog="%s %s" % (PROGRAM, verb),
                        description=declared.help[0].upper() + declared.help[1:] + ".")
-        for one in declared.arguments:
-            made.add_argument(*one.names, **one.settings)
+        for argument in declared.arguments:
+            made.add_argument(*argument.names, **argument.settings)
     else:
         made = _Parser(write, prog=PROGRAM, description="Give systemd's sockets the SELinux label their policy wants.",
                        epilog="Options may precede or follow the verb. Exit status: 0 all is well or was repaired;"

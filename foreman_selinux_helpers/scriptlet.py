@@ -1,7 +1,7 @@
-"""What RPM runs: quiet, bounded in time, exit status 0 whatever happens.
+"""Run the scriptlets of RPM packages: without output, with a time limit, always with exit status 0.
 
-A child does the work; its output goes to the journal, and it is killed at the deadline.  So
-neither a library that prints, nor one that waits for ever, nor a crash reaches the transaction.
+A child does the work; its output goes to the journal, and it is killed at the deadline.  So a library that prints
+or hangs, or a crash, does not affect the transaction.
 """
 
 import fcntl
@@ -16,8 +16,8 @@ from .doors.log import Log
 from .model.typed import List, Optional, Sequence, Tuple
 from .repair import transaction
 
-# The limit for everything.  The child gets less, so that it can stop by itself, and so that a commit that it
-# has begun, and that must not be cut short, can end.
+# The limit for the whole scriptlet.  The child gets less, so that it can stop by itself and complete a commit that
+# it has begun and that must not be interrupted.
 DEADLINE = 90.0
 _CHILD_DEADLINE = 60.0
 _POLL = 0.05
@@ -28,15 +28,15 @@ _KEPT = 1 << 16
 
 
 def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
-    """Return the command line that a scriptlet stands for.
+    """Return the command line for a scriptlet.
 
     ``post NAME`` registers; ``posttrans`` and ``trigger`` repair everything at once, so that
     all packages of a transaction share one commit; ``preun NAME`` removes what was added;
-    ``postun`` removes what no profile wants any more; ``removal FILE`` removes the rules that cannot
-    stay without these files (it is no verb: see repair/removal); ``enabled`` repairs, or just registers
-    in the middle of a transaction.  An empty list means that there is nothing to do.
+    ``postun`` removes the rules that no profile wants any more; ``removal FILE`` removes the rules that
+    cannot stay without these files (it is not a verb: see repair/removal); ``enabled`` repairs, or only
+    registers during a transaction.  An empty list means that there is nothing to do.
     """
-    names = [one for one in argv if not one.startswith("-")]
+    names = [word for word in argv if not word.startswith("-")]
     if name == "post":
         return ["register"] + names
     if name in ("posttrans", "trigger"):
@@ -53,7 +53,7 @@ def arguments_for(name: str, argv: Sequence[str]) -> List[str]:
 
 
 def main(name: str, argv: Sequence[str]) -> int:
-    """Run a scriptlet; always returns 0, but for ``changed``, which a service runs and systemd supervises."""
+    """Run a scriptlet and return 0; only ``changed``, which systemd runs as a service, returns a real status."""
     if name == _CHANGED:
         from . import changed
 
@@ -64,12 +64,12 @@ def main(name: str, argv: Sequence[str]) -> int:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, signal.default_int_handler)
         arguments = arguments_for(name, argv)
-        seen = transaction.state("/") if name == "trigger" else ""
-        # The first trigger of a transaction has seen everything that was installed or erased.
-        if arguments and not (list(argv) == ["un"] and transaction.noted("/", seen)):
+        database_state = transaction.state("/") if name == "trigger" else ""
+        # The first trigger of a transaction runs after all packages are installed or erased, so one run is enough.
+        if arguments and not (list(argv) == ["un"] and transaction.noted("/", database_state)):
             _supervise(arguments, name == "trigger", Log(stderr=False))
-            if seen:
-                transaction.note("/", seen)  # even if it failed: no transaction waits for it twice
+            if database_state:
+                transaction.note("/", database_state)  # even if it failed, so that no transaction waits for it twice
     except BaseException:  # never let an exception fail the rpm transaction
         pass
     return 0
@@ -84,37 +84,37 @@ def _supervise(arguments: List[str], survey: bool, log: Log) -> None:
     os.close(writing)
     os.set_blocking(reading, False)
     try:
-        said, status = _watch(child, reading, end)
+        output, status = _watch(child, reading, end)
     except KeyboardInterrupt:
         os.kill(child, signal.SIGTERM)  # it cleans up and ends
         return
     if status is None:
-        os.killpg(child, signal.SIGKILL)  # a session of its own, with what it started
+        os.killpg(child, signal.SIGKILL)  # the child has its own session, with all that it started
         log.error("%s did not end within %.0f s and was killed; run: %s repair" % (
             " ".join(arguments), DEADLINE, PROGRAM))
         return
     if os.WIFSIGNALED(status):
         log.error("%s was killed by signal %d" % (" ".join(arguments), os.WTERMSIG(status)))
-    for line in said.decode("utf-8", "replace").split("\n"):
+    for line in output.decode("utf-8", "replace").split("\n"):
         if line.strip():
             log.info(line)
 
 
 def _watch(child: int, reading: int, end: float) -> Tuple[bytes, Optional[int]]:
     """Return the output of a child and its status, or None as the status when the time is up."""
-    said = b""
+    output = b""
     ended = 0
     while not ended:
         ready, _, _ = select.select([reading], [], [], _POLL)
         if time.monotonic() > end:
-            return said, None
+            return output, None
         # Check for its end before reading: its last output is in the pipe by then.
         ended, status = os.waitpid(child, os.WNOHANG)
         if ready or ended:
-            said = (said + _available(reading))[-_KEPT:]
+            output = (output + _available(reading))[-_KEPT:]
             if ready and not ended:
                 time.sleep(_POLL / 10)  # a closed pipe is always ready
-    return said, status
+    return output, status
 
 
 def _available(descriptor: int) -> bytes:
@@ -126,7 +126,7 @@ def _available(descriptor: int) -> bytes:
 
 
 def _work(arguments: List[str], survey: bool, output: int) -> None:
-    """Do the work in the child, and then log what is wrong with other sockets (``survey``); never returns."""
+    """Do the work in the child, and then log faults of other sockets (``survey``); never returns."""
     try:
         os.setsid()
         # If rpm has closed 0, 1 and 2, these descriptors have their numbers: move them away.

@@ -1,9 +1,9 @@
-"""Which processes hold which label databases, by lsof(8) with ``+M -n -l`` as a sos report has it.  Pure.
+"""Parse the output of lsof(8) with ``+M -n -l`` in a sos report: the label databases that processes hold.  Pure.
 
-A mapped file has ``mem`` in the FD column, and ``DEL`` once it was deleted or replaced; the inode is that of the
-file that is mapped.  The size may be missing, and with threads there are two more columns.  Where another file, or
-none, is at the path for lsof itself, ``(path inode=…)`` or ``(stat: …)`` follows: the process has another root
-directory.  A mere ``(path dev=…)`` is normal on btrfs.
+The FD column of a mapped file is ``mem``, or ``DEL`` once it was deleted or replaced; the inode is that of the
+mapped file.  The size may be missing, and with threads there are two more columns.  If lsof itself finds another
+file or none at the path, ``(path inode=…)`` or ``(stat: …)`` follows: the process has another root directory.  A
+mere ``(path dev=…)`` is normal on btrfs.
 """
 
 import re
@@ -15,17 +15,17 @@ _HEAD = "COMMAND"
 _DATABASE = "/file_contexts"
 _ROW = (r"(?P<command>\S+) +(?P<pid>\d+) +(?:(?P<thread>\d+) +\S+ +)?(?P<user>\S+) +(?P<fd>mem|DEL)[-rwuW]* +REG +"
         r"(?P<device>\S+) +(?:\S+ +)?(?P<inode>\d+) (?P<path>/.*)\Z")
-# What may follow a path.
+# The remarks that may follow a path.
 _REMARKS = (" (path ", " (stat: ")
-# Any other row that may name one: a file that is open.
+# Any other row that may name a database: an open file.
 _OTHER = r"\S+ +\d+ +(?:\d+ +\S+ +)?\S+ +(?:\d+[-\w]*|[a-z]{3}) +[A-Za-z]\w* "
 _DELETED = " (deleted)"
-# lsof writes white space and unprintable bytes of a command so.
+# lsof escapes white space and unprintable bytes of a command like this.
 _ESCAPED = r"\\x([0-9a-f]{2})"
 
 
 class Holder(Value):
-    """A process that has label databases mapped; ``user_id``: None where lsof gives a name."""
+    """A process that has label databases mapped; ``user_id``: None if lsof prints a name."""
 
     pid: int
     comm: str
@@ -34,7 +34,7 @@ class Holder(Value):
 
 
 class Listing(Value):
-    """What lsof tells: the holders by PID, and the inodes of the databases that were on disk when it ran.
+    """The parsed output: the holders by PID, and the inodes of the databases that were on disk when lsof ran.
 
     ``elsewhere``: the processes that hold databases of another root directory, as in a container;
     ``incomplete``: why there may be more holders, or None.
@@ -47,7 +47,7 @@ class Listing(Value):
 
 
 class _Row(Value):
-    """A file that is mapped; ``other``: what is at its path is not that file."""
+    """A mapped file; ``other``: another file is at its path."""
 
     holder: Holder
     device: str
@@ -56,24 +56,24 @@ class _Row(Value):
 
 
 def parse(lines: Iterable[str], ended: bool = True) -> Listing:
-    """Read the line of headings and those that name a label database; ``ended``: the last line has an end.
+    """Parse the heading and the lines that name a label database; ``ended``: the last line is complete.
 
-    A child that systemd has forked and that has not executed its own program is left out: its name is in parentheses.
+    A child of systemd that has not executed its own program yet is left out: its name is in parentheses.
     """
     rows: List[_Row] = []
     on_disk: Dict[str, int] = {}
     headed = unread = False
     for line in lines:
         headed = headed or line.startswith(_HEAD)
-        found = re.match(_ROW, line)
-        if found and not found.group("thread") and _DATABASE in found.group("path") \
-                and not found.group("command").startswith("("):
-            row, inode = _row(found)
+        match = re.match(_ROW, line)
+        if match and not match.group("thread") and _DATABASE in match.group("path") \
+                and not match.group("command").startswith("("):
+            row, inode = _row(match)
             rows.append(row)
             if inode is not None:
                 on_disk.setdefault(row.held.path, inode)
-        # sos puts errors between: they may stand in the middle of a row.
-        unread = unread or (found is None and _DATABASE in line and not re.match(_OTHER, line))
+        # sos mixes errors into the output: they may be in the middle of a row.
+        unread = unread or (match is None and _DATABASE in line and not re.match(_OTHER, line))
     here = {row.device for row in rows if row.holder.pid == 1} \
         or {row.device for row in rows if not row.other and not row.held.deleted}
     holders: Dict[int, Holder] = {}
@@ -92,19 +92,19 @@ def parse(lines: Iterable[str], ended: bool = True) -> Listing:
     return Listing(holders, on_disk, elsewhere, incomplete)
 
 
-def _row(found: "re.Match[str]") -> Tuple[_Row, Optional[int]]:
-    """Return what a row tells, and the inode at the path where that is another file's."""
-    path, deleted, remark = found.group("path"), found.group("fd") == "DEL", ""
+def _row(match: "re.Match[str]") -> Tuple[_Row, Optional[int]]:
+    """Return a parsed row, and the inode at the path if another file is there."""
+    path, deleted, remark = match.group("path"), match.group("fd") == "DEL", ""
     for start in _REMARKS:
         place = path.rfind(start)
         if place > 0 and path.endswith(")"):
             path, remark = path[:place], path[place:]
     if path.endswith(_DELETED):
         path, deleted = path[:-len(_DELETED)], True
-    command = re.sub(_ESCAPED, lambda escaped: chr(int(escaped.group(1), 16)), found.group("command"))
-    user = found.group("user")
-    holder = Holder(int(found.group("pid")), command, int(user) if user.isdigit() else None, [])
+    command = re.sub(_ESCAPED, lambda escaped: chr(int(escaped.group(1), 16)), match.group("command"))
+    user = match.group("user")
+    holder = Holder(int(match.group("pid")), command, int(user) if user.isdigit() else None, [])
     inode = re.search(r"\binode=(\d+)", remark)
     other = not deleted and (inode is not None or remark.startswith(_REMARKS[1]))
-    held = HeldFile(path, int(found.group("inode")), deleted)
-    return _Row(holder, found.group("device"), held, other), int(inode.group(1)) if inode else None
+    held = HeldFile(path, int(match.group("inode")), deleted)
+    return _Row(holder, match.group("device"), held, other), int(inode.group(1)) if inode else None

@@ -1,6 +1,6 @@
-"""The files of a sos report that were asked for, found by their names in the report.  Pure.
+"""The wanted files of a sos report, by their names in the report.  Pure.
 
-Links are names as well: they are followed among the files of the report alone, as chroot(2) would have them.
+Links are followed only among the files of the report, as after a chroot(2) into it.
 """
 
 
@@ -8,37 +8,37 @@ Links are names as well: they are followed among the files of the report alone, 
 from .errors import UsageError
 from .typed import Callable, Dict, List, Optional, Tuple, Value
 
-# What sos writes, and nobody else.
+# Directories that only sos writes.
 MARKS = ("sos_commands", "sos_reports")
 BLOCK = 1 << 20
-# Of all that is wanted: a report has some 20 MiB of it.
+# The limit for all wanted content; a report has about 20 MiB of it.
 MOST_KEPT = 256 << 20
 MOST_NAMES = 500000
-# As the kernel has it (path_resolution(7)).
+# The limit of the kernel (path_resolution(7)).
 _MOST_LINKS = 40
-# The start of a file without line breaks is no line.
+# Longer content without a line break is not a line.
 _LONGEST_LINE = 1 << 16
 
 
 class Want(Value):
-    """How much of a file is kept: so many bytes at most, and with ``lines_with`` only lines that hold one of these.
+    """How much of a file is kept: ``most`` bytes, and with ``lines_with`` only lines that contain one of these.
 
-    Of such lines the last are kept, and always the first line of the file; otherwise the beginning of the file.
+    With ``lines_with`` the last such lines and the first line of the file are kept, otherwise its beginning.
     """
 
     most: int
     lines_with: Tuple[bytes, ...] = ()
 
 
-# Says of a name whether its file is wanted.
+# Returns for a name how much of its file is wanted, or None.
 Wanted = Callable[[str], Optional[Want]]
 
 
 class File(Value):
-    """What was kept of a file.
+    """The content that was kept of a file.
 
     ``modified``: seconds since the epoch; ``whole``: nothing was left out for its size; ``ended``: its last line
-    has an end.
+    is complete.
     """
 
     content: bytes
@@ -48,14 +48,14 @@ class File(Value):
 
     @property
     def text(self) -> str:
-        """The content; bytes that are no UTF-8 become lone surrogates."""
+        """The content; bytes that are not UTF-8 become lone surrogates."""
         return self.content.decode("utf-8", "surrogateescape")
 
 
 class Report:
-    """A report: where it is, its own name, the files that were wanted, and every symbolic and hard link.
+    """A report: its location, its name, the wanted files, and all symbolic and hard links.
 
-    ``present``: the names of what was wanted and is there, but cannot be read, with the reason; ``ignored``: names
+    ``unreadable``: the names of the wanted files that exist but cannot be read, with the reason; ``ignored``: names
     in an archive that lead out of it.
     """
 
@@ -68,7 +68,7 @@ class Report:
         self.ignored: List[str] = []
 
     def resolve(self, path: str) -> str:
-        """Return the name that a path has once its links are followed; a loop ends where it was entered."""
+        """Return the name of a path after its links are followed; a loop of links ends at the kernel's limit."""
         names, place, links = path.split("/"), [], 0  # type: Tuple[List[str], List[str], int]
         while names:
             name = names.pop(0)
@@ -90,22 +90,22 @@ class Report:
         return self.files.get(self.resolve(path))
 
     def text(self, *paths: str) -> Optional[str]:
-        """Return the text of the first of these that is there and not empty, or None."""
-        found = (self.file(path) for path in paths)
-        return next((one.text for one in found if one and one.content), None)
+        """Return the text of the first of these files that exists and is not empty, or None."""
+        files = (self.file(path) for path in paths)
+        return next((file.text for file in files if file and file.content), None)
 
     def below(self, directory: str) -> Dict[str, File]:
-        """Return the files below a directory, in the order of their names, by what follows it in the name."""
+        """Return the files below a directory, sorted by name, by their names relative to it."""
         start = self.resolve(directory) + "/"
         return {name[len(start):]: self.files[name] for name in sorted(self.files) if name.startswith(start)}
 
     def cut(self, path: str) -> bool:
-        """Tell whether sos kept the end of a file alone: it is then a link into sos_strings."""
+        """Return whether sos kept only the end of a file: the file is then a link into sos_strings."""
         return self.resolve(path).startswith("sos_strings/")
 
 
 class Keeper:
-    """Takes a file in blocks, and keeps what is wanted of it."""
+    """Read a file in blocks, and keep the wanted part of it."""
 
     def __init__(self, want: Want) -> None:
         self._want = want
@@ -116,7 +116,7 @@ class Keeper:
         self._last = b"\n"
 
     def add(self, block: bytes) -> None:
-        """Take the next block."""
+        """Add the next block."""
         self._last = block[-1:] or self._last
         if self._want.lines_with:
             self._add_lines(block)
@@ -133,22 +133,22 @@ class Keeper:
             self._started, self._whole = b"", False
         if self._first is None and end:
             self._first = text[:text.index(b"\n") + 1][:_LONGEST_LINE]
-        if any(one in text for one in self._want.lines_with):
+        if any(wanted in text for wanted in self._want.lines_with):
             self._keep(text[:end].splitlines(True))
 
     def _keep(self, lines: List[bytes]) -> None:
-        self._kept += b"".join(line for line in lines if any(one in line for one in self._want.lines_with))
+        self._kept += b"".join(line for line in lines if any(wanted in line for wanted in self._want.lines_with))
         if len(self._kept) > self._want.most:
             del self._kept[:self._kept.find(b"\n", len(self._kept) - self._want.most) + 1]
             self._whole = False
 
     @property
     def size(self) -> int:
-        """How much is kept so far."""
+        """The number of bytes that are kept so far."""
         return len(self._kept)
 
     def file(self, modified: float) -> File:
-        """Return what was kept, after the last block."""
+        """Return the kept content, after the last block."""
         if self._started:
             self._keep([self._started])
             self._first = self._started if self._first is None else self._first
@@ -160,7 +160,7 @@ class Keeper:
 
 
 class Budget:
-    """Limits how many names a report may have, and how much of it is kept."""
+    """The limits for the number of names in a report and for the content that is kept."""
 
     def __init__(self, location: str) -> None:
         self._location = location
@@ -174,7 +174,7 @@ class Budget:
             raise UsageError("%s is not read: it has more than %d files" % (self._location, MOST_NAMES))
 
     def kept(self, file: File) -> File:
-        """Count what is kept of a file."""
+        """Count the content that is kept of a file."""
         self._kept += len(file.content)
         if self._kept > MOST_KEPT:
             raise UsageError("%s is not read: what is needed of it is more than %d MiB"
@@ -183,5 +183,5 @@ class Budget:
 
 
 def no_report(location: str) -> UsageError:
-    """Return the error for what has nothing that sos writes."""
+    """Return the error for a location without the directories that sos writes."""
     return UsageError("%s is no sos report: there is neither %s in it" % (location, " nor ".join(MARKS)))

@@ -1,6 +1,6 @@
-"""Units by what a sos report has of them: ``systemd-analyze dump``, ``systemctl status``, and unit files.  Pure.
+"""Parse the units in a sos report: ``systemd-analyze dump``, ``systemctl status``, and unit files.  Pure.
 
-What is read becomes properties as ``systemctl show`` has them (``shownunits``).
+The result is properties as ``systemctl show`` prints them (``shownunits``).
 """
 
 import re
@@ -14,10 +14,10 @@ _DUMPED = {
     "SocketMode": "SocketMode", "SocketUser": "SocketUser", "SocketGroup": "SocketGroup", "Triggers": "Triggers",
     "Requires": "Requires", "BindsTo": "BindsTo",
 }
-# Several of these are one line in ``systemctl show``.
+# ``systemctl show`` prints several of these in one line.
 _LISTS = ("DropInPaths", "Triggers", "Requires", "BindsTo")
 _LISTEN = ("ListenStream", "ListenDatagram", "ListenSequentialPacket")
-# Where unit files are, the first before the others (systemd.unit(5)); /lib is where it is no link to /usr/lib.
+# The directories of unit files in order of precedence (systemd.unit(5)); /lib if it is not a link to /usr/lib.
 UNIT_DIRECTORIES = (
     "etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient", "run/systemd/generator.early",
     "etc/systemd/system", "run/systemd/system", "run/systemd/generator", "usr/local/lib/systemd/system",
@@ -26,7 +26,7 @@ UNIT_DIRECTORIES = (
 
 
 def parse_dump(text: str) -> List[Properties]:
-    """Read the units of ``systemd-analyze dump``: those of systemd 219 to 262 have the same names of fields."""
+    """Read the units of ``systemd-analyze dump``: systemd 219 to 262 use the same names of fields."""
     units: List[Properties] = []
     current: Properties = {}
     starts = False
@@ -38,7 +38,7 @@ def parse_dump(text: str) -> List[Properties]:
             continue
         name_of_field, _, value = line.strip().partition(": ")
         if line.startswith("\t\t"):
-            # What is in a block of its own belongs to a job or a command.
+            # The fields of a nested block belong to a job or a command.
             if starts and name_of_field == "Command Line":
                 current["ExecStart"] = ["{ path=%s ; }" % value.split(" ")[0]]
             continue
@@ -50,49 +50,49 @@ def parse_dump(text: str) -> List[Properties]:
 def _add_dumped(unit: Properties, field: str, value: str) -> None:
     known = _DUMPED.get(field)
     if known in _LISTS:
-        # What follows in parentheses says where the dependency comes from.
+        # The origin of the dependency follows in parentheses.
         unit.setdefault(known or "", [""])[0] += (value if known == "DropInPaths" else value.split(" ")[0]) + " "
     elif known:
         unit[known] = ["" if value == "n/a" else value]
     elif field in _LISTEN:
         unit.setdefault("Listen", []).append("%s (%s)" % (value, field[len("Listen"):]))
     elif field == "Accepted":
-        unit["Accept"] = ["yes"]  # printed of such sockets alone
+        unit["Accept"] = ["yes"]  # printed only for such sockets
 
 
 def parse_status(text: str) -> List[Properties]:
     """Read the units of ``systemctl status --all``.
 
-    sos puts errors between: one may stand in the middle of a unit's name, and that unit is left out.
+    sos mixes errors into the output: a unit with an error in the middle of its name is left out.
     """
     units: List[Properties] = []
     current: Properties = {}
     earlier = before = field = ""
     for line in text.split("\n"):
-        found = re.match(r" +([A-Z][A-Za-z -]*): (.*)\Z", line)
+        match = re.match(r" +([A-Z][A-Za-z -]*): (.*)\Z", line)
         head = re.match(r"(?:\S )?([^\s/]+\.[a-z]+)(?: - .*)?\Z", before)
-        if found and found.group(1) == "Loaded" and head and not earlier:
-            current = {"Id": [head.group(1)], "LoadState": [found.group(2).split(" ")[0]]}
+        if match and match.group(1) == "Loaded" and head and not earlier:
+            current = {"Id": [head.group(1)], "LoadState": [match.group(2).split(" ")[0]]}
             units.append(current)
         elif not line:
-            current = {}  # what follows is of the journal
-        field = found.group(1) if found else field
-        value = found.group(2) if found else line.strip()
+            current = {}  # the lines of the journal follow
+        field = match.group(1) if match else field
+        value = match.group(2) if match else line.strip()
         state = re.match(r"(\S+)(?: \(([^)]*)\))?", value)
         if field == "Listen":
             current.setdefault("Listen", []).append(value)
-        elif field == "Active" and found and state:
+        elif field == "Active" and match and state:
             current["ActiveState"], current["SubState"] = [state.group(1)], [state.group(2) or ""]
-        elif field == "Triggers" and found:
+        elif field == "Triggers" and match:
             current["Triggers"] = [value.split(" ")[-1]]
-        elif field == "Main PID" and found and "code=" not in value:
+        elif field == "Main PID" and match and "code=" not in value:
             current["MainPID"] = [value.split(" ")[0]]
         earlier, before = before, line
     return units
 
 
 class UnitFiles:
-    """Unit files: texts by path, and the paths that are links to /dev/null."""
+    """Unit files: their texts by path, and the paths that are links to /dev/null."""
 
     def __init__(self, texts: Mapping[str, str], masked: Collection[str]) -> None:
         self._texts = texts
@@ -103,17 +103,17 @@ class UnitFiles:
 
     def names(self, suffix: str) -> List[str]:
         """Return the names of the units of one type, such as ``.socket``, that have a file or only drop-ins."""
-        found: Set[str] = set()
+        units: Set[str] = set()
         for place, paths in self._in.items():
             directory, _, last = place.rpartition("/")
             if place in UNIT_DIRECTORIES:
-                found.update(path[len(place) + 1:] for path in paths)
+                units.update(path[len(place) + 1:] for path in paths)
             elif directory in UNIT_DIRECTORIES and last.endswith(".d"):
-                found.add(last[:-len(".d")])
-        return sorted(unit for unit in found if unit.endswith(suffix) and not ("-" + unit).endswith("-" + suffix))
+                units.add(last[:-len(".d")])
+        return sorted(unit for unit in units if unit.endswith(suffix) and not ("-" + unit).endswith("-" + suffix))
 
     def fragment(self, unit: str) -> Tuple[Optional[str], Optional[str]]:
-        """Return the path and the text of the file that counts for a unit; the text is None where that masks it."""
+        """Return the path and the text of the unit file with the highest precedence; a masked unit has no text."""
         template = re.sub(r"@[^@]*(\.[a-z]+)\Z", r"@\1", unit)
         for name in dict.fromkeys((unit, template)):
             for directory in UNIT_DIRECTORIES:
@@ -125,23 +125,23 @@ class UnitFiles:
         return None, None
 
     def texts(self, unit: str) -> List[str]:
-        """Return the texts of a unit in their order: its file and its drop-ins; nothing for one that is masked."""
+        """Return the texts of a unit in their order: its file and its drop-ins; nothing for a masked unit."""
         path, text = self.fragment(unit)
         if path and text is None:
             return []
-        return ([text] if text is not None else []) + [self._texts[one] for one in self.drop_ins(unit)]
+        return ([text] if text is not None else []) + [self._texts[drop_in] for drop_in in self.drop_ins(unit)]
 
     def drop_ins(self, unit: str) -> List[str]:
         """Return the paths of a unit's drop-ins, in the order of their file names."""
-        found: Dict[str, str] = {}
+        paths: Dict[str, str] = {}
         for place in _drop_in_directories(unit):
             for directory in reversed(UNIT_DIRECTORIES):
-                found.update((path.rpartition("/")[2], path) for path in self._in.get("%s/%s" % (directory, place), ()))
-        return [found[name] for name in sorted(found) if self._texts.get(found[name])]
+                paths.update((path.rpartition("/")[2], path) for path in self._in.get("%s/%s" % (directory, place), ()))
+        return [paths[name] for name in sorted(paths) if self._texts.get(paths[name])]
 
 
 def _drop_in_directories(unit: str) -> Sequence[str]:
-    """Return the names of the directories of a unit's drop-ins, those that count for less first."""
+    """Return the names of the directories of a unit's drop-ins, in order of increasing precedence."""
     prefix, dot, suffix = unit.rpartition(".")
     places = [suffix + ".d"]
     at = prefix.find("@")

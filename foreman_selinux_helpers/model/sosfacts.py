@@ -1,4 +1,4 @@
-"""What a sos report tells of sockets, put into the values that a judgement stands on.  Pure."""
+"""Convert the facts about sockets in a sos report to the values for the judgement.  Pure."""
 
 from .labelcache import FRESH, STALE, LabelCache
 from .sockets import Seen
@@ -8,14 +8,14 @@ from .winner import Order
 
 
 class Labels(Value):
-    """The labels that were seen, by path: those of inodes, and those of socket objects."""
+    """The known labels by path: those of inodes, and those of socket objects."""
 
     paths: Mapping[str, str]
     objects: Mapping[str, str]
 
 
 def labels(status: Optional[Dict[str, Any]], to_change: Mapping[str, Tuple[str, str]]) -> Labels:
-    """Return the labels that the host's own ``status --json`` tells, or else ``foreman-selinux-relabel -nv``."""
+    """Return the labels from ``status --json`` on the host, or else from ``foreman-selinux-relabel -nv``."""
     paths = {path: label for path, (label, _) in to_change.items()}
     objects = {}
     for socket in _sockets(status):
@@ -27,15 +27,15 @@ def labels(status: Optional[Dict[str, Any]], to_change: Mapping[str, Tuple[str, 
 
 
 def _sockets(status: Optional[Dict[str, Any]]) -> Sequence[Dict[str, Any]]:
-    found = status.get("sockets") if status else None
-    return [socket for socket in found if isinstance(socket, dict) and isinstance(socket.get("path"), str)] \
-        if isinstance(found, list) else []
+    sockets = status.get("sockets") if status else None
+    return [socket for socket in sockets if isinstance(socket, dict) and isinstance(socket.get("path"), str)] \
+        if isinstance(sockets, list) else []
 
 
 def seen(path: str, unit: Optional[SocketUnit], known: Labels, denials: Sequence[Any]) -> Seen:
-    """Return what is known of a socket; ``denials``: those about its path, the oldest first.
+    """Return the known facts about a socket; ``denials``: those for its path, the oldest first.
 
-    A denial tells the label of what was denied, at its time.
+    A denial holds the label of its target at that time.
     """
     in_use = bool(unit and unit.load == "loaded" and path in unit.paths)
     denied = {denial.file_class: denial.target for denial in denials}
@@ -47,13 +47,13 @@ def seen(path: str, unit: Optional[SocketUnit], known: Labels, denials: Sequence
 
 
 def label_cache(status: Dict[str, Any]) -> Optional[LabelCache]:
-    """Return PID 1's label cache as the host's own ``status --json`` tells, or None where it does not."""
-    told = status.get("label_cache")
-    state = told.get("state") if isinstance(told, dict) else None
-    if not isinstance(told, dict) or state not in (FRESH, STALE):
+    """Return PID 1's label cache from ``status --json`` on the host, or None if it is not known."""
+    printed = status.get("label_cache")
+    state = printed.get("state") if isinstance(printed, dict) else None
+    if not isinstance(printed, dict) or state not in (FRESH, STALE):
         return None
-    evidence = [str(line) for line in told.get("evidence") or ()]
-    return LabelCache(str(state), evidence, wrong=[] if told.get("harmless") is True and state == STALE else None)
+    evidence = [str(line) for line in printed.get("evidence") or ()]
+    return LabelCache(str(state), evidence, wrong=[] if printed.get("harmless") is True and state == STALE else None)
 
 
 def order(libselinux: str) -> Order:

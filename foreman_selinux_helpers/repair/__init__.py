@@ -1,1 +1,1 @@
-"""What changes a host: the policy store, PID 1, sockets, and the flow that calls them."""
+"""Change a host: its policy store, PID 1 and sockets, and the sequence of a repair."""

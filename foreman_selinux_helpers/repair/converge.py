@@ -1,4 +1,4 @@
-"""Read the facts, judge, plan, apply, verify: the whole flow.  Doing it again does nothing."""
+"""The sequence of a repair: read the facts, judge, plan, apply, verify.  A second run changes nothing."""
 
 
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Converge:
-    """One run of the flow on one host, for the sockets of some profiles."""
+    """One repair of one host, for the sockets of some profiles."""
 
     def __init__(self, source: HostSource, runner: Runner, log: Log) -> None:
         self._source = source
@@ -28,11 +28,11 @@ class Converge:
         self._log = log
         self._pid1: "Optional[Pid1]" = None
 
-    # What changes something is loaded only when there is something to change.
+    # Modules that change something are loaded only if there is something to change.
 
     @property
     def pid1(self) -> "Pid1":
-        """The remedies for PID 1's label cache; one value for all of a run."""
+        """The remedies for PID 1's label cache; one object for the whole run."""
         if self._pid1 is None:
             from .pid1 import Pid1
 
@@ -61,7 +61,7 @@ class Converge:
             return _outcome(facts, steps, [], by_hand)
         results = self._registration.register(facts)
         if any(result.outcome == FAILED for result in results):
-            # With the old rules a refreshed PID 1 or a new socket would be as wrong as before.
+            # With the old rules, a refreshed PID 1 or a new socket would have the same wrong labels.
             results += [Result(step.step, step.target, NOT_NEEDED, None, "nothing was registered")
                         for step in steps if step.step not in (plan.REGISTER, plan.UNREGISTER, plan.START)]
             results += self._sockets.start(starts)
@@ -72,7 +72,7 @@ class Converge:
         return self._verified(facts, steps, results)
 
     def repair_everything(self, dry_run: bool) -> Outcome:
-        """Repair the sockets of profiles, and relabel in place those of units without one."""
+        """Repair the sockets of profiles, and relabel in place the sockets of units without a profile."""
         from .socketunits import Sockets
 
         profiled = self.repair(dry_run)
@@ -85,7 +85,7 @@ class Converge:
                         by_hand)._replace(error=profiled.error)
 
     def register(self, dry_run: bool) -> Outcome:
-        """Register the rules alone."""
+        """Only register the rules."""
         facts = self._source.read_rules()
         steps = plan.rule_steps(facts.rules.decisions)
         results = [] if dry_run else self._registration.register(facts)
@@ -113,13 +113,13 @@ class Converge:
         return _outcome(facts._replace(sockets=()), [step], results)
 
     def restart(self) -> Outcome:
-        """Take the socket step alone."""
+        """Only restart or relabel the sockets."""
         starts = plan.start_steps(self._source.read_stopped())
         results = self._sockets.start(starts)
         facts = self._source.read()
         actions, by_hand = plan.socket_actions(facts)
         if actions and facts.cache.state == STALE:
-            self.pid1.nudge(facts)  # it renews its cache now, if it does so by itself
+            self.pid1.nudge(facts)  # some versions of systemd renew their label cache now
         steps = starts + plan.socket_steps(actions)
         if not actions:
             return _outcome(facts, steps, results, by_hand)
@@ -127,7 +127,7 @@ class Converge:
         return self._verified(facts, steps, results)
 
     def _verified(self, before: Facts, steps: Sequence[Step], results: List[Result]) -> Outcome:
-        """Read the facts again.  A manager that does not answer now does not keep the report away."""
+        """Read the facts again.  If the manager does not answer, report the facts from before the repair."""
         try:
             after = self._source.read()
         except HelperError as error:

@@ -29,19 +29,19 @@ class Pid1:
         self._runner = runner
         self._log = log
         self._reexecuted = False
-        self.others: Dict[str, str] = {}  # what else PID 1 should label, where that is asked for
+        self.others: Dict[str, str] = {}  # the contexts of other sockets that PID 1 should label, by path
 
     def read_cache(self, facts: Facts) -> Facts:
         """Return the facts with PID 1's label cache as it is now."""
         return self._source.read_cache(facts, self.others)
 
     def other_sockets(self) -> Dict[str, str]:
-        """Return what libselinux answers for the paths of all sockets, with a profile or without."""
+        """Return libselinux's answers for the paths of all sockets, with a profile or without."""
         return {} if self._host.offline else self._source.read_expected(
             [path for paths in self.systemd.listening_paths().values() for path in paths])
 
     def refresh(self, facts: Facts, steps: Sequence[Step]) -> List[Result]:
-        """Take the planned remedies until PID 1 gives every wanted socket the right label, looking after each."""
+        """Take the planned remedies until PID 1 gives every wanted socket the right label; check after each remedy."""
         results: List[Result] = []
         facts = self.read_cache(facts) if steps else facts
         for step in steps:
@@ -65,7 +65,7 @@ class Pid1:
         return results + self.once_more(facts)
 
     def _remember(self, directory: str, tried: Sequence[str]) -> None:
-        """Record milder remedies that have not helped, so that the next run leaves them out."""
+        """Record milder remedies that did not help, so that the next run skips them."""
         recorded = attempts.load(procfs.mapped_at(1))
         former = recorded.done_for(labelfiles.generation(directory))
         record = former._replace(tried=tuple(dict.fromkeys([*former.tried, *tried])))
@@ -76,7 +76,7 @@ class Pid1:
                 self._log.warning("remedies that were tried cannot be recorded: %s" % error.strerror)
 
     def take(self, step: Step, facts: Facts) -> Result:
-        """Take a remedy that is milder than a re-exec, and give systemd the occasion to renew its cache after it."""
+        """Take a remedy that is milder than a re-exec, and then make systemd renew its cache if it can."""
         act: Dict[str, Callable[[], None]] = {
             remedies.LOOK_A_LABEL_UP: self.systemd.look_a_label_up,
             remedies.LOAD_POLICY: lambda: systemd.load_policy(self._runner),
@@ -91,7 +91,7 @@ class Pid1:
         return Result(step.step, step.target, DONE, None, step.reason)
 
     def nudge(self, facts: Facts) -> None:
-        """Make PID 1 look a label up, if that may make it renew its cache; what it holds afterwards tells."""
+        """Make PID 1 look up a label if that may renew its cache; read the cache afterwards to see the effect."""
         if evidence.refresh(facts) == NEVER:
             return
         try:
@@ -102,7 +102,7 @@ class Pid1:
     def reexec(self, facts: Facts, milder: Optional[str], helped: bool = False, dry_run: bool = False) -> Result:
         """Re-execute PID 1 unless a guard refuses, and compare the active units before and after.
 
-        ``milder`` is a remedy that is still to be tried; ``helped``: one was taken in this run.
+        ``milder``: a milder remedy that is still to be tried; ``helped``: a milder remedy was taken in this run.
         """
         try:
             refusal = self._refusal(facts, milder, helped)
@@ -110,8 +110,8 @@ class Pid1:
                 return self._refused(refusal)
             if dry_run:
                 return Result(remedies.DAEMON_REEXEC, plan.INIT, DONE)
-            # Of several runs at once the first does it, and the others find that it is done.  They may have
-            # waited long: everything is asked again.
+            # If several runs wait for the lock, the first re-executes PID 1.  Each run checks everything again once
+            # it has the lock: it may have waited long.
             with ownership.locked(self._host.root, self._runner.deadline):
                 refusal = self._refusal(self.read_cache(facts), milder, helped)
                 return self._refused(refusal) if refusal else self._reexec_alone(facts)
@@ -119,12 +119,12 @@ class Pid1:
             return Result(remedies.DAEMON_REEXEC, plan.INIT, FAILED, None, str(error))
 
     def once_more(self, facts: Facts) -> List[Result]:
-        """Have the guard say so where a re-exec has not helped."""
+        """Report the refusal of the guard if a re-exec did not help."""
         stale_still = self._reexecuted and facts.cache.state == STALE and not facts.cache.harmless
         return [tell(self._log, self.reexec(facts, None))] if stale_still else []
 
     def _refusal(self, facts: Facts, milder: Optional[str], helped: bool) -> Optional[guards.Refusal]:
-        """Ask the guards.  What only matters where a re-exec is needed is asked last: it takes programs."""
+        """Check the guards.  Conditions that matter only if a re-exec is needed are read last: they run programs."""
         if self._host.offline:
             return guards.Refusal(self._host.offline, self._host.why_offline)
         need = guards.Need(facts.cache, evidence.why_current(facts), milder or evidence.proof(facts), helped)
@@ -141,7 +141,7 @@ class Pid1:
         before = set(self.systemd.active_units())
         former = attempts.load(procfs.mapped_at(1))
         intended = Attempts(labelfiles.generation(directory), True, procfs.mapped_at(1), facts.wanted_contexts)
-        self._record(intended)  # before it: who is killed meanwhile must not do it again
+        self._record(intended)  # before the re-exec: after a kill, the next run must not repeat it
         self._reexecuted = True
         try:
             self.systemd.daemon_reexec()

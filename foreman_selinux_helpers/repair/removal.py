@@ -1,7 +1,7 @@
-"""Give rules back in time: before a package takes a profile or a policy module away.
+"""Remove our rules before a package removes a profile or a policy module.
 
-A rule with a type of the module would keep ``semodule -r`` from removing it.  What is given back is not
-forgotten by the administrator's will: the next repair registers it again where its type is still there.
+A rule with a type of the module would keep ``semodule -r`` from removing it.  Such a removal is not a decision of
+the administrator: the next repair registers the rule again if its type still exists.
 """
 
 import glob
@@ -20,18 +20,18 @@ from ..model.record import Owned
 from ..model.typed import Dict, List, Optional, Sequence, Tuple, Value
 from ..sources import hostkind
 
-# This package's own profile: where that goes, every profile and module on the host is named, and none of them goes.
+# This package's own profile: when it is removed, the arguments name all profiles and modules, and all of them stay.
 _OURS = "/" + profilefiles.VENDOR_DIR + "/foreman.conf"
 _MODULES = "usr/share/selinux"
-# foreman-selinux-enable runs the hooks that are meant for foreman-selinux-disable as well.
+# foreman-selinux-enable also runs the hooks that are meant for foreman-selinux-disable.
 _ENABLES = "-selinux-enable"
 _CALLER = "--caller"
-# From the hook to find(1) to the script.
+# From the hook to find(1), and from find(1) to the script.
 _GENERATIONS = 2
 
 
 class Going(Value):
-    """What is taken away: profiles by name, modules by name or file; ``replaced``: modules that come again."""
+    """What is removed: profiles by name, modules by name or file; ``replaced``: the modules are installed again."""
 
     profiles: Sequence[str] = ()
     modules: Sequence[str] = ()
@@ -39,22 +39,22 @@ class Going(Value):
 
 
 def going(arguments: Sequence[str]) -> Going:
-    """Return what the scriptlet's arguments stand for: files that a package takes away, or a hook's modules."""
+    """Return what the scriptlet's arguments name: files that a package removes, or the modules of a hook."""
     if arguments[:1] == [_CALLER]:
         caller = int(arguments[1]) if arguments[1:] and arguments[1].isdigit() else 0
-        named = [one for one in arguments[2:] if modules.is_name(one)]
+        named = [word for word in arguments[2:] if modules.is_name(word)]
         return Going((), named, _is_replaced_by(caller))
     if _OURS in arguments:
         return Going()
     directory = "/" + profilefiles.VENDOR_DIR + "/"
-    names = [one[len(directory):-len(".conf")] for one in arguments
-             if one.startswith(directory) and one.endswith(".conf") and not one.startswith(directory + "-")]
-    files = [one for one in arguments if one.startswith("/" + _MODULES + "/") and modules.name_of(one)]
+    names = [word[len(directory):-len(".conf")] for word in arguments
+             if word.startswith(directory) and word.endswith(".conf") and not word.startswith(directory + "-")]
+    files = [word for word in arguments if word.startswith("/" + _MODULES + "/") and modules.name_of(word)]
     return Going(names, files)
 
 
 def _is_replaced_by(pid: int) -> bool:
-    """Tell whether a process, or the one that started it, is a script that enables a policy."""
+    """Return whether a process or its parent is a script that enables a policy."""
     for _ in range(_GENERATIONS):
         if any(os.path.basename(word).endswith(_ENABLES) for word in procfs.command_line(pid)):
             return True
@@ -63,7 +63,7 @@ def _is_replaced_by(pid: int) -> bool:
 
 
 def run(arguments: Sequence[str], log: Log, deadline: Deadline, root: str = "/") -> None:
-    """Give back the rules of ours that cannot stay."""
+    """Remove those of our rules that cannot stay."""
     what = going(arguments)
     if not (what.profiles or what.modules) or not ownership.policies(root):
         return
@@ -80,7 +80,7 @@ def run(arguments: Sequence[str], log: Log, deadline: Deadline, root: str = "/")
 
 
 class Choice:
-    """Which of our rules are given back, in each policy."""
+    """The choice of our rules that are removed, in each policy."""
 
     def __init__(self, what: Going, root: str, runner: Runner, log: Log) -> None:
         self._what = what
@@ -91,39 +91,39 @@ class Choice:
         self._coming: Dict[Tuple[str, str], Optional[Declared]] = {}
         installed = profilefiles.load(root).sockets if what.profiles else ()
         chosen, unknown = profiles.select(installed, what.profiles) if what.profiles else ((), set())
-        self._units = {one.unit for one in chosen} | set(unknown)
+        self._units = {profile.unit for profile in chosen} | set(unknown)
 
     def __call__(self, store: Store, owned: Owned, present: bool) -> bool:
-        """Tell whether a rule is given back; one that the administrator removed is forgotten only with its profile."""
+        """Return whether a rule is removed; one that the administrator removed is forgotten only with its profile."""
         return owned.unit in self._units or (present and self._loses(store, type_of(owned.rule.context)))
 
     def has_any(self) -> bool:
-        """Tell whether there is a rule to give back."""
+        """Return whether there is a rule to remove."""
         stores = [Store(self._root, policy) for policy in ownership.policies(self._root)]
         return any(self(store, owned, True) for store in stores if store.exists
                    for owned in ownership.load(store.root, store.policy).ours(store.local_rules()).values())
 
     def _loses(self, store: Store, name: str) -> bool:
-        """Tell whether a policy loses a type."""
+        """Return whether a policy loses a type."""
         if store.policy not in self._declared:
-            self._declared[store.policy] = [self._look(store, one) for one in self._what.modules]
+            self._declared[store.policy] = [self._read_declared(store, module) for module in self._what.modules]
         return any(declared.has(name) and not (self._what.replaced and self._comes_again(store, module, name))
                    for module, declared in zip(self._what.modules, self._declared[store.policy]))
 
-    def _look(self, store: Store, module: str) -> Declared:
-        """Return what a module declares: as it is installed, or else as it is in its file."""
+    def _read_declared(self, store: Store, module: str) -> Declared:
+        """Return the types of a module: of the installed one, or else of the one in its file."""
         try:
-            found = modules.from_store(store.directory, modules.name_of(module) or module, self._runner)
-            if found is None and module.startswith("/"):
-                found = modules.read(os.path.join(self._root, module.lstrip("/")), self._runner)
-            return found or Declared()
+            declared = modules.from_store(store.directory, modules.name_of(module) or module, self._runner)
+            if declared is None and module.startswith("/"):
+                declared = modules.read(os.path.join(self._root, module.lstrip("/")), self._runner)
+            return declared or Declared()
         except HelperError as error:
             self._log.warning("it is not known which types a policy module declares that goes away; if it stays, run"
                               " foreman-selinux-helpers unregister: %s" % error)
             return Declared()
 
     def _comes_again(self, store: Store, module: str, name: str) -> bool:
-        """Tell whether the module that is about to be installed has a type, too; what cannot be read is taken to."""
+        """Return whether the module that will be installed declares a type; assume so if it cannot be read."""
         key = (store.policy, module)
         if key not in self._coming:
             self._coming[key] = None
@@ -136,9 +136,9 @@ class Choice:
         return coming is None or coming.has(name)
 
     def _file_of(self, policy: str, module: str) -> Optional[str]:
-        """Return the file that a module is going to be installed from, that for this policy first."""
-        found = [file for depth in ("*", "*/*")
+        """Return the file that a module will be installed from; a file for this policy is preferred."""
+        files = [file for depth in ("*", "*/*")
                  for file in sorted(glob.glob(os.path.join(self._root, _MODULES, depth, module + ".*")))
                  if modules.name_of(file) == module]
-        mine = [file for file in found if os.path.basename(os.path.dirname(file)) == policy]
-        return next(iter(mine + found), None)
+        of_policy = [file for file in files if os.path.basename(os.path.dirname(file)) == policy]
+        return next(iter(of_policy + files), None)

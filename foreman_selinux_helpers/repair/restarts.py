@@ -1,8 +1,8 @@
-"""Stop and start a socket and its service so that neither stays down.
+"""Stop and start a socket and its service so that neither stays stopped.
 
-Signals and the alarm at the end of the time are held back from before the first stop until after the
-last start, so they raise nothing in between.  They do not wait for long all the same: each order has a
-time limit, which is a few seconds once a signal is pending.  Then they are heard.
+Signals and the alarm of the deadline are blocked from before the first stop until after the last start, so
+they raise nothing in between.  The delay is short: each order has a time limit, which is a few seconds once a
+signal is pending.
 """
 
 from ..doors import interrupts
@@ -14,14 +14,14 @@ from ..model.units import SocketUnit
 
 
 class Started(Value):
-    """A unit that was to be started, and why that failed, or None."""
+    """A unit that was to be started, and the reason if that failed, or None."""
 
     unit: str
     failure: Optional[str]
 
 
 class Restarts:
-    """The restarts of one run, which has the lock of the journal."""
+    """The restarts of one run, which holds the lock of the journal."""
 
     def __init__(self, systemd: Systemd, journal: Journal) -> None:
         self._systemd = systemd
@@ -30,16 +30,16 @@ class Restarts:
         self._stopping: Set[str] = set()
 
     def restart(self, unit: SocketUnit) -> None:
-        """Restart a socket unit so that it comes back whoever connects meanwhile.
+        """Restart a socket unit so that it starts again even if clients connect meanwhile.
 
-        A service that requires its socket is restarted along.  Another one would be started
-        again by a connecting client and then hold the socket's place, so it is stopped between
-        (systemd's socket_start() refuses while the service is active).
+        systemd also restarts a service that requires its socket.  Any other service is stopped before the
+        socket is started: a connecting client could start it again, and systemd's socket_start() refuses
+        while the service is active.
         """
         service = unit.service
         if service is None or service.requires_socket:
-            # No signal needs to be held back: either systemd has the one job, and finishes it
-            # without systemctl, or nothing was stopped.
+            # No signal needs to be blocked: either systemd has the one job and finishes it without
+            # systemctl, or nothing was stopped.
             self._systemd.order("restart", unit.unit)
             return
         self._systemd.check_time()
@@ -49,7 +49,7 @@ class Restarts:
                 self._stop(unit.unit)
                 self._stop(service.unit)
             finally:
-                # Whatever failed: neither stays down for the other's sake.
+                # Start both even if a step failed.
                 try:
                     self._start(unit.unit)
                 finally:
@@ -57,34 +57,34 @@ class Restarts:
                         self._start(service.unit)
 
     def start(self, units: Sequence[str]) -> List[Started]:
-        """Start units, sockets before services, that a killed run has left down.
+        """Start units that a killed run has left stopped, sockets before services.
 
-        systemd refuses to start a socket beside its active service, so that is stopped before,
-        and started afterwards.
+        systemd refuses to start a socket while its service is active, so the service is stopped before and
+        started afterwards.
         """
-        blocking = self._blocking_services([one for one in units if one.endswith(".socket")])
+        blocking = self._blocking_services([unit for unit in units if unit.endswith(".socket")])
         with interrupts.held():
-            results = [Started(one, self._try_to_start(one, blocking.get(one)))
-                       for one in dict.fromkeys([*units, *blocking.values()])]
-        for one in results:
+            results = [Started(unit, self._try_to_start(unit, blocking.get(unit)))
+                       for unit in dict.fromkeys([*units, *blocking.values()])]
+        for unit in results:
             try:
-                if one.failure and not self._systemd.may_start(one.unit):
-                    self._journal.forget(one.unit)  # systemd tells who looks; to try for ever helps nobody
+                if unit.failure and not self._systemd.may_start(unit.unit):
+                    self._journal.forget(unit.unit)  # systemd reports the failure; another try would not help
             except CommandFailed:
                 pass  # the next run tries again
         return results
 
     def _blocking_services(self, units: Sequence[str]) -> Dict[str, str]:
-        """Return the active service of each of these sockets that it keeps from starting."""
+        """Return the active service that keeps each of these sockets from starting."""
         try:
             sockets = self._systemd.socket_units(units)
         except CommandFailed:
-            return {}  # then each is started as if there was none
-        return {name: found.service.unit for name, found in sockets.items()
-                if found.service and found.service.active and not found.service.requires_socket and not found.listening}
+            return {}  # then the sockets are started as if there were none
+        return {name: unit.service.unit for name, unit in sockets.items()
+                if unit.service and unit.service.active and not unit.service.requires_socket and not unit.listening}
 
     def _try_to_start(self, unit: str, blocking: Optional[str]) -> Optional[str]:
-        """Start one unit; return why it failed, or None.  It must not raise: other units are to be started after it."""
+        """Start one unit; return why it failed, or None.  Do not raise: other units are started afterwards."""
         try:
             if blocking:
                 self._journal.note([blocking])
@@ -101,11 +101,11 @@ class Restarts:
             self._stopping.add(unit)  # systemd keeps the job
 
     def _start(self, unit: str) -> None:
-        """Start a unit, or have systemd do it once all that is stopping has stopped.
+        """Start a unit, or have systemd start it once the stopping units have stopped.
 
         systemd runs a socket's start job after the stop job of its service.  A start job for the service
-        would replace that stop job, and the socket's job would then fail beside the service, which is still
-        there.  A restart job replaces it as well, and counts as a stop job until the service has stopped.
+        would replace that stop job, and the socket's job would then fail because the service is still active.
+        A restart job replaces it too, but counts as a stop job until the service has stopped.
         """
         if not self._stopping:
             self._systemd.order("start", unit, surely=True)

@@ -1,4 +1,4 @@
-"""Sockets: relabelled in place or restarted, and looked at again."""
+"""Relabel sockets in place or restart them, and verify the result."""
 
 
 
@@ -33,30 +33,30 @@ class Sockets:
         self._runner = runner
 
     def mend(self, actions: Sequence[sockets.Action], before: Sequence[Result]) -> List[Result]:
-        """Relabel or restart, as planned, what still is wrong once no other run is doing it."""
+        """Relabel or restart the sockets that are still wrong when no other run is repairing them."""
         if not actions:
             return []
         try:
             with restartjournal.alone(self._runner.deadline) as journal:
-                return self._mend_alone(actions, {one.step for one in before if one.outcome == DONE}, journal)
+                return self._mend_alone(actions, {result.step for result in before if result.outcome == DONE}, journal)
         except HelperError as error:
-            return [tell(self._log, Result(one.step, one.target, FAILED, None, str(error))) for one in actions]
+            return [tell(self._log, Result(action.step, action.target, FAILED, None, str(error))) for action in actions]
 
     def _mend_alone(self, actions: Sequence[sockets.Action], taken: Set[str], journal: Journal) -> List[Result]:
         facts = self._source.read()
         stale = not facts.cache.harmless and (facts.cache.state == STALE or evidence.outdated(facts) is True)
         due = plan.socket_actions(facts, stale)[0]
-        targets = [(one.step, one.target) for one in due]
-        results = [Result(one.step, one.target, NOT_NEEDED, None, _RELABELLED if stale else "not needed by now")
-                   for one in actions if (one.step, one.target) not in targets]
+        targets = [(action.step, action.target) for action in due]
+        results = [Result(action.step, action.target, NOT_NEEDED, None, _RELABELLED if stale else "not needed by now")
+                   for action in actions if (action.step, action.target) not in targets]
         mended = [self._take(action, facts, journal) for action in due]
-        restarted = {one.target for one in mended if one.step == sockets.RESTART and one.outcome == DONE}
+        restarted = {result.target for result in mended if result.step == sockets.RESTART and result.outcome == DONE}
         results += mended
         if restarted:
             try:
                 results += self._verify(restarted, taken, journal)
             except HelperError as error:
-                self._log.error("what was restarted cannot be looked at: %s" % error)  # as the report says, too
+                self._log.error("what was restarted cannot be looked at: %s" % error)  # the report says so too
         return results
 
     def _take(self, action: sockets.Action, facts: Facts, journal: Journal) -> Result:
@@ -66,10 +66,10 @@ class Sockets:
             if action.step == sockets.RESTART:
                 Restarts(self._systemd, journal).restart(facts.units[action.target])
             elif action.step == sockets.RELABEL:
-                view = next(one for one in facts.sockets if one.path == action.target)
+                view = next(socket for socket in facts.sockets if socket.path == action.target)
                 labels.relabel(action.target, sockets.new_label(view), stat.S_IFSOCK)
             else:
-                executable = next(one for one in facts.executables.values() if one.path == action.target)
+                executable = next(program for program in facts.executables.values() if program.path == action.target)
                 labels.relabel(action.target, executable.expected or "", stat.S_IFREG)
         except OSError as error:
             return tell(self._log, Result(action.step, action.target, FAILED, None, str(error.strerror)))
@@ -78,7 +78,7 @@ class Sockets:
         return tell(self._log, Result(action.step, action.target, DONE, None, action.reason))
 
     def start(self, steps: Sequence[Step]) -> List[Result]:
-        """Start what a run that was killed in the middle of a restart has left down."""
+        """Start the units that a run left stopped when it was killed during a restart."""
         if not steps:
             return []
         try:
@@ -91,10 +91,10 @@ class Sockets:
                 for unit, failure in started]
 
     def _verify(self, restarted: Set[str], taken: Set[str], journal: Journal) -> List[Result]:
-        """Look at the paths of sockets that were just restarted, and relabel in place those that are wrong still.
+        """Check the paths of sockets that were just restarted, and relabel in place those that are still wrong.
 
-        systemd up to 234 binds a socket over a file that was left behind without labelling it.  Of a later one
-        whose label cache cannot be seen, a wrong label shows that it is outdated.
+        systemd up to 234 binds a socket over an existing file without labelling it.  With a later systemd whose
+        label cache cannot be read, a wrong label shows that the cache is outdated.
         """
         facts = self._source.read()
         results: List[Result] = []
@@ -107,13 +107,13 @@ class Sockets:
         return results
 
     def _renew_unseen(self, facts: Facts, restarted: Set[str], taken: Set[str], journal: Journal) -> List[Result]:
-        """Renew a label cache that cannot be seen, since PID 1 has just labelled a new socket wrong.
+        """Renew a label cache that cannot be read, because PID 1 has just given a new socket a wrong label.
 
-        A daemon-reload is tried first where this systemd is not known; it takes another restart to see its effect.
+        If this systemd is not known, a daemon-reload is tried first; only another restart shows its effect.
         """
         results: List[Result] = []
         if evidence.why_current(facts) == evidence.RENEWED:
-            return results  # a re-exec has not helped
+            return results  # a re-exec did not help
         known = evidence.refresh(facts) != UNKNOWN
         for remedy in (remedies.DAEMON_REEXEC,) if known or remedies.DAEMON_RELOAD in taken else (
                 remedies.DAEMON_RELOAD, remedies.DAEMON_REEXEC):

@@ -1,4 +1,4 @@
-"""What is wrong with sockets that have no profile: said in the journal after a transaction, once per state."""
+"""Log faults of sockets without a profile after a transaction, once per state of the host."""
 
 import os
 
@@ -11,15 +11,15 @@ from ..model.typed import Optional
 from ..sources import hostkind
 from ..sources.host import HostSource
 
-# Beside the units that are noted there, and no name of a unit.
+# A file beside those of the recorded units; it is not the name of a unit.
 _NAME = "surveyed"
 _UNITS = ("/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system")
 
 
 def tell(log: Log, deadline: Deadline) -> None:
-    """Log each such socket with its cause and remedy, unless that was logged for this state since the host booted.
+    """Log each such socket with its cause and remedy, unless that was logged for this state since boot.
 
-    Nothing is read where neither the rules nor the units on disk have changed since the last time.
+    Nothing is read if neither the rules nor the units on disk have changed since the last run.
     """
     host = hostkind.read("/")
     if host.offline or host.policy_type is None:
@@ -30,13 +30,13 @@ def tell(log: Log, deadline: Deadline) -> None:
     if recorded[0] == state:
         return
     source = HostSource(host, profilefiles.load("/").sockets, None, Runner(deadline))
-    found = ["%s %s: %s; to mend it: %s" % (report.view.unit, report.view.path, report.problem, report.remedy)
+    faults = ["%s %s: %s; to mend it: %s" % (report.view.unit, report.view.path, report.problem, report.remedy)
              for report in judgement.reports(source.others().read()) if report.problem]
-    if found != recorded[1:]:
-        for line in found:
+    if faults != recorded[1:]:
+        for line in faults:
             log.warning(line)
     try:
-        runfiles.write(_NAME, "\0".join([state, *found]).encode("utf-8", "replace"))
+        runfiles.write(_NAME, "\0".join([state, *faults]).encode("utf-8", "replace"))
     except OSError as error:
         log.warning("what was logged of other sockets cannot be recorded: %s" % error.strerror)
 

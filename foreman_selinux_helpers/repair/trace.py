@@ -1,4 +1,4 @@
-"""What was done leaves a trace in the journal."""
+"""Log the results of the steps to the journal."""
 
 from ..doors.log import Log
 from ..model.plan import DONE, FAILED, REFUSED, Result

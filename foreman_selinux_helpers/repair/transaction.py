@@ -1,8 +1,8 @@
-"""What the files of rpm's database say about the transaction that called us; the database itself is not opened.
+"""Identify the calling transaction by the files of rpm's database; the database itself is not opened.
 
-At the end of a transaction rpm runs the triggers of what it installed, and those of what it erased.  It writes
-to its database before the first of them and not again until the next transaction: where it is as it was when
-one of these triggers had its work done, the others have none.
+At the end of a transaction rpm runs the triggers of the packages that it installed and erased.  It writes to its
+database before the first of them and not again until the next transaction: if the database is unchanged since one
+of these triggers did its work, the others have nothing to do.
 """
 
 import os
@@ -13,10 +13,10 @@ from ..doors.ownership import STATE_DIR
 from ..model.typed import Optional
 
 NOTE = STATE_DIR + "/transaction"
-# Of rpm before 4.17, of rpm since on Fedora and EL 10, and of Debian's.
+# The directories of rpm before 4.17, of later rpm on Fedora and EL 10, and of Debian's rpm.
 _DIRECTORIES = ("var/lib/rpm", "usr/lib/sysimage/rpm", "root/.rpmdb")
-# Of each of rpm's back ends (sqlite, ndb), the files that a reader leaves alone.  Berkeley DB's, of EL 8, may be
-# written later than the transaction: there each trigger looks.
+# The files of rpm's back ends sqlite and ndb that a reader does not write to.  Those of Berkeley DB (EL 8) may be
+# written after the transaction: there each trigger does the work.
 _DATABASES = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db")
 _LOCK = ".rpm.lock"
 # struct flock of 64-bit Linux: type, whence, start, length, pid.
@@ -25,20 +25,20 @@ _LONGEST = 4096
 
 
 def state(root: str) -> str:
-    """Return what changes with each transaction, or nothing where there is no database."""
-    found = []
+    """Return a state that changes with each transaction; it is empty if there is no database."""
+    files = []
     for directory in _DIRECTORIES:
         for name in _DATABASES:
             try:
                 status = os.stat(os.path.join(root, directory, name))
             except OSError:
                 continue
-            found.append("%s/%s %d %d %d" % (directory, name, status.st_ino, status.st_size, status.st_mtime_ns))
-    return "\n".join(found)
+            files.append("%s/%s %d %d %d" % (directory, name, status.st_ino, status.st_size, status.st_mtime_ns))
+    return "\n".join(files)
 
 
 def note(root: str, seen: str) -> None:
-    """Note that the transaction was served that left the database in this state."""
+    """Record that the work is done for the transaction that left the database in this state."""
     if trust.distrust(root, STATE_DIR):
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -46,11 +46,11 @@ def note(root: str, seen: str) -> None:
         with os.fdopen(os.open(os.path.join(root, NOTE), flags, 0o644), "w") as stream:
             stream.write(seen)
     except OSError:
-        pass  # then it is looked at once more
+        pass  # then the next trigger does the work again
 
 
 def noted(root: str, seen: str) -> bool:
-    """Tell whether that was noted for this state of the database."""
+    """Return whether the work was recorded as done for this state of the database."""
     if not seen or trust.distrust(root, STATE_DIR):
         return False
     try:
@@ -61,7 +61,7 @@ def noted(root: str, seen: str) -> bool:
 
 
 def under_way(root: str) -> Optional[bool]:
-    """Tell whether an rpm transaction is going on, which holds rpm's lock; None where that cannot be told."""
+    """Return whether an rpm transaction is running, which holds rpm's lock; None if this cannot be read."""
     answers = {_is_locked(os.path.join(root, directory, _LOCK)) for directory in _DIRECTORIES}
     return True if True in answers else None if None in answers else False
 

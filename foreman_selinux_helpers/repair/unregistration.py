@@ -1,4 +1,4 @@
-"""Rules of ours are taken back, in every policy that has some."""
+"""Remove our rules from every policy that has some."""
 
 
 
@@ -16,15 +16,15 @@ from ..sources import hostkind
 from .registration import CHANCES, finish
 from .trace import tell
 
-# Which rules of ours are meant, of those in a policy's record and (True) in its store as well.
+# Returns whether one of our rules in a policy's record is chosen; True: the rule is also in its store.
 Choice = Callable[[policystore.Store, Owned, bool], bool]
 
 
 def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
                dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
-    """Remove the chosen rules of ours (None: all of them), in every policy that has some.
+    """Remove the chosen rules of ours (None: all of them) from every policy that has some.
 
-    One policy's trouble keeps no rule in another; the first is raised at the end, unless it is in the results.
+    A failure in one policy does not stop the others; the first one is raised at the end if it is not in the results.
     """
     decisions: List[rules.Decision] = []
     results: List[Result] = []
@@ -35,16 +35,17 @@ def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
         store = policystore.Store(host.root, policy, apart=len(policies) > 1)
         load = policy == host.policy_type and host.offline is None
         try:
-            some, done = _unregister(store, chosen, load, runner, dry_run)
+            removals, removed = _unregister(store, chosen, load, runner, dry_run)
         except HelperError as error:
             failures.append(error)
             continue
         if policy != host.policy_type:
-            some = [one._replace(reason="%s, in the policy %s" % (one.reason, policy)) for one in some]
-        decisions += some
-        results += [tell(log, one) for one in done]
-    for one in failures[1:]:
-        log.error(str(one))
+            removals = [removal._replace(reason="%s, in the policy %s" % (removal.reason, policy))
+                        for removal in removals]
+        decisions += removals
+        results += [tell(log, result) for result in removed]
+    for failure in failures[1:]:
+        log.error(str(failure))
     if failures:
         raise failures[0]
     return decisions, results
@@ -52,7 +53,7 @@ def unregister(host: Host, chosen: Optional[Choice], runner: Runner, log: Log,
 
 def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, runner: Runner,
                 dry_run: bool) -> Tuple[List[rules.Decision], List[Result]]:
-    """Remove the rules of ours in one policy."""
+    """Remove the chosen rules of ours from one policy."""
     record = ownership.load(store.root, store.policy)
     decisions = _removals(store, record, store.local_rules(), chosen) if store.exists else []
     if dry_run or record == NOTHING:
@@ -61,7 +62,7 @@ def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, 
     with ownership.locked(store.root, runner.deadline):
         if not store.exists:
             if chosen is None:
-                ownership.save(store.root, store.policy, NOTHING)  # the policy is gone, its rules with it
+                ownership.save(store.root, store.policy, NOTHING)  # the policy and its rules no longer exist
             return [], []
         for _ in range(CHANCES):
             try:
@@ -76,8 +77,8 @@ def _unregister(store: policystore.Store, chosen: Optional[Choice], load: bool, 
                 break
     if failure and not decisions:
         raise failure
-    return decisions, [Result(plan.UNREGISTER, str(one.rule), FAILED if failure else DONE, None,
-                              str(failure or one.reason)) for one in decisions]
+    return decisions, [Result(plan.UNREGISTER, str(decision.rule), FAILED if failure else DONE, None,
+                              str(failure or decision.reason)) for decision in decisions]
 
 
 def _removals(store: policystore.Store, record: Record, local: Sequence[Rule],
@@ -88,19 +89,19 @@ def _removals(store: policystore.Store, record: Record, local: Sequence[Rule],
 
 def _remove(store: policystore.Store, chosen: Optional[Choice], load: bool,
             runner: Runner) -> List[rules.Decision]:
-    """Take the chosen rules out of the store and of the record."""
+    """Remove the chosen rules from the store and from the record."""
     record = ownership.load(store.root, store.policy)
     local = store.local_rules()
     ours = record.ours(local)
     removals = _removals(store, record, local, chosen)
-    # What was given up is forgotten with the rest of a unit.
+    # Rules that the administrator changed or removed are forgotten with the other rules of a unit.
     kept = {key: owned for key, owned in record.settled(local).items()
             if chosen is not None and not chosen(store, owned, key in ours)}
     if removals:
-        pending = {one.rule.key: ours[one.rule.key] for one in removals}
+        pending = {removal.rule.key: ours[removal.rule.key] for removal in removals}
         ownership.save(store.root, store.policy, Record(kept, pending))
         try:
-            store.apply([rules.Change(rules.REMOVE, one.rule) for one in removals], load, runner, local)
+            store.apply([rules.Change(rules.REMOVE, removal.rule) for removal in removals], load, runner, local)
         except CommitFailed:
             raise
         except HelperError:

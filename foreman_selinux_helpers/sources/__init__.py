@@ -1,1 +1,1 @@
-"""Where facts come from: the host that this runs on, or an image of one."""
+"""Sources of facts: the host that this program runs on, an image of a host, or a sos report."""

@@ -1,7 +1,7 @@
-"""May a domain connect to a socket?  The loaded policy is asked, for the labels as they are and as they should be.
+"""Check whether the loaded policy lets a domain connect to a socket, with the present labels and the right ones.
 
-Connecting takes: searching each directory on the way, writing the socket's inode, and connecting
-to the socket object that listens (Linux ``security/selinux/hooks.c``,
+A client must be allowed to search each directory on the way, to write to the socket's inode, and to connect
+to the listening socket object (Linux ``security/selinux/hooks.c``,
 selinux_socket_unix_stream_connect and selinux_socket_unix_may_send).
 """
 
@@ -16,7 +16,7 @@ from ..model.typed import Callable, List, Optional, Sequence, Tuple
 def context_of(domain: str) -> Optional[str]:
     """Return the context of a service in this domain, or None if the loaded policy has no such domain.
 
-    It is PID 1's with another type, at its lowest level: a service without a level of its own.
+    It is PID 1's context with another type, at its lowest level, as for a service without its own level.
     """
     parts = (procfs.context(1) or "").split(":", 3)
     if len(parts) < 3:
@@ -26,9 +26,9 @@ def context_of(domain: str) -> Optional[str]:
 
 
 def connecting(client: str, view: SocketView, right_label: Callable[[str], Optional[str]]) -> List[Check]:
-    """Return what connecting to a socket takes of a client (a context), from the outermost directory on.
+    """Return the checks for a client (a context) that connects to a socket, beginning with the outermost directory.
 
-    ``right_label`` gives the label that a directory should have, or None for any.
+    ``right_label`` returns the label that a directory should have, or None if any label will do.
     """
     checks = []
     for directory in _directories(view.path):
@@ -46,9 +46,9 @@ def connecting(client: str, view: SocketView, right_label: Callable[[str], Optio
 
 
 def read(domain: str, view: SocketView, right_label: Callable[[str], Optional[str]]) -> Optional[ClientFacts]:
-    """Ask whether a domain may connect; None: the loaded policy has no such domain, so nobody is kept out.
+    """Check whether a domain may connect; return None if the loaded policy has no such domain: nothing is denied to it.
 
-    What each directory should be labelled, and why something is denied, is asked only where it matters.
+    The right labels of directories and the reasons for denials are read only if something is denied.
     """
     context = context_of(domain)
     if context is None:
@@ -60,18 +60,19 @@ def read(domain: str, view: SocketView, right_label: Callable[[str], Optional[st
 
 def client_facts(domain: str, context: str, view: SocketView,
                  right_label: Callable[[str], Optional[str]]) -> ClientFacts:
-    """Ask what connecting to a socket takes of a domain, and why the policy denies what no label can cure."""
+    """Check the permissions that a domain needs to connect, and why any is denied with the right labels too."""
     checks = connecting(context, view, right_label)
     return ClientFacts(domain, context, checks, _why_denied(context, denied_for_good(checks)))
 
 
 def _why_denied(client: str, refused: Sequence[Check]) -> List[Optional[selinuxlib.Why]]:
-    """Ask why each of these is denied to a client (a context)."""
-    return [selinuxlib.why_denied(client, one.right_label or "", one.file_class, one.permission) for one in refused]
+    """Return why each of these permissions is denied to a client (a context)."""
+    return [selinuxlib.why_denied(client, check.right_label or "", check.file_class, check.permission)
+            for check in refused]
 
 
 def _check(client: str, what: Tuple[str, str, str], label: Optional[str], right: Optional[str]) -> Check:
-    """Ask the policy about a target, its class and a permission, for the label that it has and the right one."""
+    """Check a permission on a target of a class, with the label that the target has and with the right one."""
     target, file_class, permission = what
     now = selinuxlib.allowed(client, label, file_class, permission) if label else None
     then = now if right == label else selinuxlib.allowed(client, right, file_class, permission) if right else None
@@ -79,8 +80,8 @@ def _check(client: str, what: Tuple[str, str, str], label: Optional[str], right:
 
 
 def _directories(path: str) -> List[str]:
-    """Return the directories on the way to a path, links followed, from / on."""
-    found = [os.path.realpath(os.path.dirname(path))]
-    while found[-1] != "/":
-        found.append(os.path.dirname(found[-1]))
-    return found[::-1]
+    """Return the directories on the way to a path, beginning with /; symbolic links are followed."""
+    directories = [os.path.realpath(os.path.dirname(path))]
+    while directories[-1] != "/":
+        directories.append(os.path.dirname(directories[-1]))
+    return directories[::-1]

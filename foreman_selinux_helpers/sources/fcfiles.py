@@ -1,4 +1,4 @@
-"""The files that ``lint`` reads: sources of policy modules, socket units, and what a root directory's policy says."""
+"""Read the files for ``lint``: sources of policy modules, socket units, and the policy below a root directory."""
 
 import os
 import re
@@ -10,17 +10,17 @@ from ..model.equivalence import Equivalences
 from ..model.errors import Refused, UsageError
 from ..model.typed import Callable, Dict, List, Set, Tuple, Value
 
-# Three times what the whole of Fedora's policy has.
+# Three times the size of Fedora's whole policy.
 MAX_SIZE = 2 * 1024 * 1024
-# It copies rules for /var/run to /run (selinux-policy of Fedora and EL 10).
+# This script copies rules for /var/run to /run (selinux-policy of Fedora and EL 10).
 _VAR_RUN_CONVERTER = "usr/libexec/selinux/varrun-convert.sh"
-# The names of types: checkmodule takes hyphens and dots in them as well.
+# The names of types: checkmodule also accepts hyphens and dots in them.
 _NAMES = re.compile(r"\w+(?:[.-]+\w+)*")
 _NO_TEXT = re.compile(b"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 class BrokenFile(Value):
-    """A file that could not be read, or not to its end; ``line`` is 0 where none can be named."""
+    """A file that cannot be read completely; ``line`` is 0 if the line is not known."""
 
     file: str
     line: int
@@ -31,7 +31,7 @@ class BrokenFile(Value):
 
 
 def read(file: str) -> str:
-    """Return the text of a file; odd bytes are kept."""
+    """Return the text of a file; bytes that are not UTF-8 become lone surrogates."""
     try:
         with os.fdopen(trust.open_regular(file, follow=True), "rb") as stream:
             content = stream.read(MAX_SIZE + 1)
@@ -49,18 +49,18 @@ def read(file: str) -> str:
 
 
 def equivalences(root: str, policy: str) -> Equivalences:
-    """Return the substitutions that are on disk below a root directory."""
+    """Return the substitutions on disk below a root directory."""
     base = os.path.join(root, "etc/selinux", policy, "contexts/files/file_contexts")
     return Equivalences(labelfiles.substitutions(base + ".subs"), labelfiles.substitutions(base + ".subs_dist"))
 
 
 def converts_var_run(root: str) -> bool:
-    """Tell whether rules for /var/run are copied to /run below a root directory."""
+    """Return whether rules for /var/run are copied to /run below a root directory."""
     return os.path.lexists(os.path.join(root, _VAR_RUN_CONVERTER))
 
 
 def has_type_of(policy: CompiledPolicy, file: str, broken: List[BrokenFile]) -> Callable[[str], bool]:
-    """Return what tells whether a type may exist: in the policy, or by the module's own source beside the file."""
+    """Return a check whether a type may exist: in the policy, or in the module's source beside the file."""
     own: Set[str] = set()
     made: List[str] = []
     source = os.path.splitext(file)[0] + ".te"
@@ -68,19 +68,19 @@ def has_type_of(policy: CompiledPolicy, file: str, broken: List[BrokenFile]) -> 
         try:
             text = read(source)
             own = set(_NAMES.findall(text))
-            # Templates make types whose names hold their first argument.
+            # Templates declare types whose names contain their first argument.
             made = re.findall(r"\w_template\(\s*`?([\w-]+)", text)
         except Refused as refused:
             broken.append(BrokenFile(source, refused.line, refused.reason))
 
     def has_type(name: str) -> bool:
-        return name in own or any(one in name for one in made) or policy.primary(name) is not None
+        return name in own or any(part in name for part in made) or policy.primary(name) is not None
     return has_type
 
 
 def listening(directory: str, broken: List[BrokenFile]) -> List[Tuple[str, str]]:
-    """Return the paths that the socket units of a directory listen on, with the unit of each."""
-    found = []
+    """Return the paths that the socket units of a directory listen on, each with its unit."""
+    listened = []
     for unit, files in _units(directory, broken).items():
         texts = []
         for file in files:
@@ -90,12 +90,12 @@ def listening(directory: str, broken: List[BrokenFile]) -> List[Tuple[str, str]]
                 texts.append(read(file))
             except Refused as refused:
                 broken.append(BrokenFile(file, refused.line, refused.reason))
-        found += [(path, unit) for path in unitfiles.listen_paths(unit, texts)]
-    return found
+        listened += [(path, unit) for path in unitfiles.listen_paths(unit, texts)]
+    return listened
 
 
 def _units(directory: str, broken: List[BrokenFile]) -> Dict[str, List[str]]:
-    """Return the files of each socket unit of a directory: its own, and its drop-ins."""
+    """Return the files of each socket unit of a directory: its unit file and its drop-ins."""
     try:
         names = os.listdir(directory)
     except OSError as error:
@@ -105,9 +105,9 @@ def _units(directory: str, broken: List[BrokenFile]) -> Dict[str, List[str]]:
     for name in sorted(names):
         if name.endswith(".socket.d"):
             try:
-                drop_ins = sorted(one for one in os.listdir(os.path.join(directory, name)) if one.endswith(".conf"))
+                drop_ins = sorted(file for file in os.listdir(os.path.join(directory, name)) if file.endswith(".conf"))
             except OSError as error:
                 broken.append(BrokenFile(os.path.join(directory, name), 0, "cannot be read: %s" % error.strerror))
                 continue
-            units.setdefault(name[:-len(".d")], []).extend(os.path.join(directory, name, one) for one in drop_ins)
+            units.setdefault(name[:-len(".d")], []).extend(os.path.join(directory, name, file) for file in drop_ins)
     return units

@@ -12,7 +12,7 @@ from ..model.typed import Callable, Collection, Dict, List, Optional, Sequence, 
 
 
 class FileContextsOnDisk:
-    """The file contexts on disk of one host, opened at first use."""
+    """The file contexts on disk of one host; they are opened at first use."""
 
     def __init__(self, host: Host, open_database: Callable[..., labeldatabase.LabelDatabase] =
                  labeldatabase.LabelDatabase) -> None:
@@ -26,29 +26,29 @@ class FileContextsOnDisk:
         self._rules: Dict[str, List[Rule]] = {}
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the databases that are open."""
         self.database.close()
         if self._without is not None:
             self._without.close()
 
     def contexts(self, local: Sequence[Rule], ours: Collection[Key] = ()) -> FileContexts:
-        """Return the file contexts as the pure code sees them; ``ours``: the keys of our local rules."""
+        """Return the file contexts for the pure code; ``ours``: the keys of our local rules."""
         return FileContexts(self.lookup, self.compiled.primary, self.compiled.same,
                             lambda name: self.rules_for(name, local), local, self.database.equivalences(),
                             self.compiled.mls, lambda path: self.lookup_without(ours, path), self.effective)
 
     def lookup(self, path: str) -> Optional[str]:
-        """Return what libselinux answers for a socket; it is asked once."""
+        """Return libselinux's answer for a socket; each answer is cached."""
         if path not in self._labels:
             self._labels[path] = self.database.lookup(path)
         return self._labels[path]
 
     def lookup_as(self, path: str, file_type: str) -> Optional[str]:
-        """Return what libselinux answers for a path as one file type."""
+        """Return libselinux's answer for a path of one file type."""
         return self.database.lookup(path, labeldatabase.MODES[file_type])
 
     def lookup_without(self, gone: Collection[Key], path: str) -> Optional[str]:
-        """Return what libselinux would answer for a socket if these local rules were not there."""
+        """Return libselinux's answer for a socket without these local rules."""
         if not gone:
             return self.lookup(path)
         if self._without is None:
@@ -62,7 +62,7 @@ class FileContextsOnDisk:
         try:
             order = behaviour.label_order()
         except HelperError:
-            return ALL_FILES, None  # whether it wins is asked again once it is committed
+            return ALL_FILES, None  # whether it wins is checked again after the commit
         if order.local_wins:
             return ALL_FILES, None
         from ..model.winner import Library, local_file_type
@@ -71,9 +71,9 @@ class FileContextsOnDisk:
                                Library(behaviour.regex_matches, behaviour.label_order))
 
     def rules_for(self, type_name: str, local: Sequence[Rule]) -> List[Rule]:
-        """Return the policy's own rules, and the local ones, that give a type."""
+        """Return the rules of the policy and the local rules that give a type."""
         if type_name not in self._rules:
             names = {type_name, *self.compiled.names(type_name)}
             self._rules[type_name] = self.database.rules(labeldatabase.POLICY_RULES, names) \
-                + [one for one in local if type_of(one.context) in names]
+                + [rule for rule in local if type_of(rule.context) in names]
         return self._rules[type_name]

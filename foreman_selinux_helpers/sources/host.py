@@ -1,4 +1,4 @@
-"""Where the facts come from that this host, or an image of one, shows.  Nothing is changed."""
+"""Read the facts from this host or from an image of a host.  Nothing is changed."""
 
 import os
 from contextlib import closing
@@ -28,10 +28,10 @@ _NOT_LOOKED_AT = LabelCache(labelcache.UNKNOWN, ["not looked at: PID 1 is not ou
 
 
 class HostSource:
-    """One host, and the profiles that are asked about.
+    """One host, and the profiles that facts are read for.
 
-    ``known_units`` are the units of all profiles of the host, so that rules for others are known to be abandoned;
-    None where a profile is broken and that cannot be told.
+    ``known_units``: the units of all profiles of the host; rules for other units are abandoned.  None if a profile is
+    broken, so that this is not known.
     """
 
     def __init__(self, host: Host, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]],
@@ -58,15 +58,15 @@ class HostSource:
                 if paths and unit not in profiled]
 
     def read_everything(self) -> Facts:
-        """Read the sockets of these units, and those in /run that no unit makes."""
+        """Read the sockets of these units, and those in /run that no unit creates."""
         facts = self.read()
         if self.host.offline:
             return facts._replace(hidden=["socket units without a profile: systemd is not asked here"])
         from . import foreign
 
         with closing(self.on_disk()) as on_disk:
-            found, unread = foreign.read(on_disk.contexts(facts.rules.local), {view.path for view in facts.sockets})
-        return facts._replace(foreign=found, hidden=[unread] if unread else [])
+            wrong, unread = foreign.read(on_disk.contexts(facts.rules.local), {view.path for view in facts.sockets})
+        return facts._replace(foreign=wrong, hidden=[unread] if unread else [])
 
     def on_disk(self) -> FileContextsOnDisk:
         """Open the file contexts; the caller closes them."""
@@ -78,7 +78,7 @@ class HostSource:
 
     @property
     def detection(self) -> "Detection":
-        """What tells which systemd runs and is installed; loaded only where that matters."""
+        """The detection of the running and installed systemd; loaded at first use."""
         if self._detection is None:
             from .systemdbuild import Detection
 
@@ -94,7 +94,7 @@ class HostSource:
             return self._read_build(self._read_sockets(facts, on_disk, contexts))
 
     def read_rules(self) -> Facts:
-        """Read only what concerns the rules."""
+        """Read only the facts about the rules."""
         if self.host.policy_type is None:
             return self._nothing()
         with closing(self.on_disk()) as on_disk:
@@ -113,7 +113,7 @@ class HostSource:
         return self._read_build(facts._replace(init=facts.init._replace(cache=cache, dates=_dates(directory))))
 
     def read_expected(self, paths: Sequence[str]) -> Dict[str, str]:
-        """Return what libselinux answers for sockets at these paths; those without a label are left out."""
+        """Return libselinux's answers for sockets at these paths; paths without a label are left out."""
         if self.host.policy_type is None or not paths:
             return {}
         with closing(self.on_disk()) as on_disk:
@@ -121,7 +121,7 @@ class HostSource:
         return {path: context for path, context in answers.items() if context}
 
     def read_build(self, facts: Facts) -> Facts:
-        """Return the facts with the running systemd, and with what was tried for its label cache before."""
+        """Return the facts with the running systemd, and the remedies that were tried for its label cache."""
         from ..doors import attempts
 
         directory = facts.init.directory
@@ -130,7 +130,7 @@ class HostSource:
             attempts=attempts.load(procfs.mapped_at(1))))
 
     def read_systemd(self, facts: Facts) -> Facts:
-        """Return the facts with the systemd that runs, and the one that is installed."""
+        """Return the facts with the running and the installed systemd."""
         return facts._replace(systemd=self.detection.facts(self.host.offline))
 
     def read_processes(self) -> Facts:
@@ -141,19 +141,19 @@ class HostSource:
         from . import processes
 
         directory = selinuxlib.label_directory(self.host.root, self.host.policy_type)
-        found = processes.read(directory, processes.Sockets(self.host.root, self.host.policy_type, self._all_paths))
-        if found.outdated:
-            found = found._replace(policy_load_due=_dates(directory).policy_load_due)
-        if any(holder.program.systemd for holder in found.outdated):
-            found = found._replace(build=self.running())
-        return facts._replace(processes=found)
+        held = processes.read(directory, processes.Sockets(self.host.root, self.host.policy_type, self._all_paths))
+        if held.outdated:
+            held = held._replace(policy_load_due=_dates(directory).policy_load_due)
+        if any(holder.program.systemd for holder in held.outdated):
+            held = held._replace(build=self.running())
+        return facts._replace(processes=held)
 
     def _all_paths(self) -> List[str]:
         listened = [path for paths in self.listening_paths().values() for path in paths]
         return list(dict.fromkeys(listened + [path for profile in self._profiles for path in profile.paths]))
 
     def listening_paths(self) -> Mapping[str, Sequence[str]]:
-        """Return the paths of all loaded socket units, by unit; empty where the manager is not ours."""
+        """Return the paths of all loaded socket units, by unit; empty if the manager is not that of this host."""
         return self.systemd.listening_paths() if self.host.own_root and self.host.booted else {}
 
     def running(self) -> Build:
@@ -161,13 +161,13 @@ class HostSource:
         return self.detection.running(self.host.offline)
 
     def paths(self, on_disk: FileContextsOnDisk) -> "HostPaths":
-        """Return what tells of one path on this host."""
+        """Return the source of facts about one path on this host."""
         from .pathfacts import HostPaths
 
         return HostPaths(self.host, on_disk, self._runner)
 
     def _read_build(self, facts: Facts) -> Facts:
-        """Read about systemd only where a remedy may be needed: it takes another program, and the package database."""
+        """Read systemd's facts if a remedy may be needed: this runs a program and opens the package database."""
         needed = self.host.offline is None and (not facts.cache.harmless or plan.rule_steps(facts.rules.decisions))
         return self.read_build(facts) if needed else facts
 
@@ -176,11 +176,11 @@ class HostSource:
                      stopped=self.read_stopped())
 
     def read_stopped(self) -> List[str]:
-        """Return the units that an interrupted restart has left down."""
+        """Return the units that an interrupted restart has left stopped."""
         return [] if self.host.offline else restartjournal.units()
 
     def _read_rules(self, on_disk: FileContextsOnDisk) -> Tuple[Facts, FileContexts]:
-        """Read the units, and the rules for their sockets."""
+        """Read the units and the rules for their sockets."""
         host = self.host
         record = ownership.load(host.root, host.policy_type or "")
         local = on_disk.store.local_rules()
@@ -198,14 +198,14 @@ class HostSource:
             init=InitFacts(_NOT_LOOKED_AT, on_disk.database.directory)), contexts
 
     def _read_sockets(self, facts: Facts, on_disk: FileContextsOnDisk, contexts: FileContexts) -> Facts:
-        """Read the sockets, and PID 1's label cache."""
-        live = self.host.offline is None  # elsewhere labels mean nothing
+        """Read the sockets and PID 1's label cache."""
+        live = self.host.offline is None  # the labels of an image or a chroot mean nothing
         units, directory = facts.units, facts.init.directory
         listeners = unixsockets.Listeners(1) if units and live else None
         by_context = {name: sockets.labelled_by_context(unit, self.systemd) for name, unit in units.items()}
         programs = {name: sockets.program_of(unit, on_disk) for name, unit in units.items()
                     if by_context[name] is False}
-        executables = {name: found for name, found in programs.items() if found}
+        executables = {name: program for name, program in programs.items() if program}
         labels = {name: sockets.expected_socket_label(unit, by_context[name], executables.get(name))
                   for name, unit in units.items()}
         dates = _dates(directory) if live else Dates()
@@ -220,21 +220,21 @@ class HostSource:
                               init=facts.init._replace(cache=cache, dates=dates))
 
     def _read_clients(self, facts: Facts, on_disk: FileContextsOnDisk) -> "Dict[str, ClientFacts]":
-        """Ask the policy whether the clients that profiles name may connect."""
+        """Check whether the policy lets the clients that profiles name connect."""
         domains = {profile.unit: profile.client for profile in self._profiles if profile.client}
-        found = {}
+        clients_by_path = {}
         for view in facts.sockets:
             if view.unit in domains and view.seen.exists and view.present:
                 from . import clients
 
-                found[view.path] = clients.read(domains[view.unit], view, on_disk.database.directory_label)
-        return {path: client for path, client in found.items() if client}
+                clients_by_path[view.path] = clients.read(domains[view.unit], view, on_disk.database.directory_label)
+        return {path: client for path, client in clients_by_path.items() if client}
 
 
 def read_cache(directory: str, wanted: Mapping[str, str], same_type: SameType) -> LabelCache:
-    """Compare PID 1's label cache with the disk; where it is not fresh, ask it about sockets.
+    """Compare PID 1's label cache with the files on disk; if it is not fresh, look up sockets in it.
 
-    ``wanted``: the contexts that they should have, by path.
+    ``wanted``: the contexts that the sockets should have, by path.
     """
     mapped = procfs.held_label_files(1)
     cache = labelfiles.read(1, directory, mapped)

@@ -1,4 +1,4 @@
-"""What kind of host this is, and what may be done on it."""
+"""Read the kind of this host, and what may be changed on it."""
 
 import os
 
@@ -8,16 +8,16 @@ from ..model.facts import Host
 from ..model.typed import List, Optional
 
 CONFIG = "etc/foreman-selinux-helpers/foreman-selinux-helpers.conf"
-# Set to forbid the re-exec for one run; a configuration file forbids it for good.
+# Set to forbid the re-exec for one run; the configuration file forbids it permanently.
 NO_REEXEC = "FOREMAN_SELINUX_HELPERS_NO_REEXEC"
 _SYSTEMD_OFFLINE = "SYSTEMD_OFFLINE"
-# The only variables of the caller's environment that count.
+# The only variables that are taken from the caller's environment.
 HEEDED = (NO_REEXEC, _SYSTEMD_OFFLINE)
 _TRUE = ("1", "yes", "true", "on", "y", "t")
 
 
 def read(root: str) -> Host:
-    """Return what kind of host is below ``root`` (an absolute path)."""
+    """Return the kind of the host below ``root`` (an absolute path)."""
     elsewhere = _elsewhere(root)
     host = Host(root, selinuxlib.policy_type(root), elsewhere is None and selinuxlib.enabled(),
                 elsewhere is None and systemd.booted(), elsewhere)
@@ -25,25 +25,25 @@ def read(root: str) -> Host:
 
 
 def store(host: Host) -> Optional[Store]:
-    """Return the policy store, or None where there is none to change."""
-    found = Store(host.root, host.policy_type) if host.policy_type else None
-    return found if found and found.exists else None
+    """Return the policy store, or None if there is none to change."""
+    policy_store = Store(host.root, host.policy_type) if host.policy_type else None
+    return policy_store if policy_store and policy_store.exists else None
 
 
 def _notes(host: Host) -> List[str]:
-    """Return what is not done on this host, and why, in words."""
-    found = []
+    """Return what is not done on this host, and why, as messages."""
+    notes = []
     if host.policy_type is None:
-        found.append("no SELinux policy is installed (%s names none that is there)"
+        notes.append("no SELinux policy is installed (%s names none that is there)"
                      % os.path.join(host.root, selinuxlib.CONFIG))
     elif store(host) is None:
         directory = Store(host.root, host.policy_type).directory
         if os.access(directory if os.path.isdir(directory) else os.path.dirname(directory), os.X_OK):
-            found.append("there is no policy store %s" % directory)
+            notes.append("there is no policy store %s" % directory)
     if host.offline:
-        found.append("%s (%s): only rules are registered; PID 1 and sockets are left alone"
+        notes.append("%s (%s): only rules are registered; PID 1 and sockets are left alone"
                      % (host.why_offline, host.offline))
-    return found
+    return notes
 
 
 def _elsewhere(root: str) -> Optional[str]:
@@ -57,9 +57,9 @@ def _elsewhere(root: str) -> Optional[str]:
 
 
 def reexec_switched_off(root: str) -> Optional[str]:
-    """Say what forbids a re-exec of PID 1 here, or None.
+    """Return what forbids a re-exec of PID 1 here, or None.
 
-    A configuration that cannot be read forbids it too: who wrote one meant to be careful.
+    A configuration file that cannot be read also forbids it: its author meant to be careful.
     """
     if os.environ.get(NO_REEXEC, "").lower() in _TRUE:
         return "%s is set" % NO_REEXEC

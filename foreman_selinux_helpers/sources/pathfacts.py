@@ -1,4 +1,4 @@
-"""What there is to see of one path: what is there, which rule wins, who listens."""
+"""Read the facts about one path: its inode, the rule that wins, and the listening processes."""
 
 import os
 import stat
@@ -22,7 +22,7 @@ _KINDS = {mode: name for name, mode in labeldatabase.MODES.items()}
 
 
 class Place(Value):
-    """A path, the file type that it is looked at as, and what is there."""
+    """A path, the file type that it is looked up with, and its inode."""
 
     host: Host
     path: str
@@ -41,19 +41,19 @@ class HostPaths:
         self._runner = runner
 
     def inode(self, path: str) -> Optional[Inode]:
-        """Return what is at a path, or None if nothing is."""
+        """Return the inode at a path, or None if there is none."""
         return read_inode(self.host.root, path, self.host.offline is None)
 
     def followed(self, path: str, equivalences: Equivalences) -> str:
-        """Return a path with the links on the way followed; see followed()."""
+        """Return a path with the symbolic links on the way followed; see followed()."""
         return followed(self.host.root, path, equivalences)
 
     def facts(self, contexts: FileContexts, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
-        """Return all that a judgement of the path takes; see read()."""
+        """Return the facts that the path is judged by; see read()."""
         return read(self.on_disk, contexts, place, of_unit, profiled)
 
     def client(self, domain: str, view: SocketView) -> Optional[ClientFacts]:
-        """Return what connecting takes of a domain, or None if the policy has no such domain."""
+        """Return the checks for a domain that connects, or None if the policy has no such domain."""
         context = clients.context_of(domain)
         return clients.client_facts(domain, context, view, self.on_disk.database.directory_label) if context else None
 
@@ -62,21 +62,21 @@ class HostPaths:
         return selinuxlib.enforcing()
 
     def denials(self, path: str) -> Tuple[List[Denial], List[str]]:
-        """Return the recent denials that are about a socket, and what could not be seen of it, and why."""
-        found, unseen = denials.recent(path, self._runner)
+        """Return the recent denials for a socket, and which facts about it cannot be read, with the reasons."""
+        recent, unseen = denials.recent(path, self._runner)
         hidden = [unseen] if unseen else []
         if os.geteuid() != 0:
             hidden.append("who listens, the socket label and PID 1's label cache may only be seen by root")
-        return found, hidden
+        return recent, hidden
 
 
 def read_inode(root: str, path: str, live: bool) -> Optional[Inode]:
-    """Return what is at a path, without following a link at its end, or None if nothing is."""
+    """Return the inode at a path, or None; a symbolic link at the end of the path is not followed."""
     directory, name = os.path.split(path)
     place = os.path.join(trust.inside(root, directory), name)
     try:
         mode = os.lstat(place).st_mode
-        label = labels.path_label(place) if live else None  # elsewhere labels mean nothing
+        label = labels.path_label(place) if live else None  # the labels of an image or a chroot mean nothing
         return Inode(_KINDS[stat.S_IFMT(mode)], label, os.readlink(place) if stat.S_ISLNK(mode) else None,
                      filemodes.permissions(place) if live else None)
     except OSError:
@@ -84,7 +84,7 @@ def read_inode(root: str, path: str, live: bool) -> Optional[Inode]:
 
 
 def followed(root: str, path: str, equivalences: Equivalences) -> str:
-    """Follow links on the way where they lead to what the substitutions do not, as restorecon(8) does."""
+    """Follow the links on the way, as restorecon(8) does, unless the substitutions lead to the same path."""
     if path == "/":
         return path
     directory, name = os.path.split(path)
@@ -94,19 +94,19 @@ def followed(root: str, path: str, equivalences: Equivalences) -> str:
 
 
 def contexts_of(host: Host, on_disk: FileContextsOnDisk) -> FileContexts:
-    """Return the file contexts as the pure code sees them, with our own rules marked."""
+    """Return the file contexts for the pure code, with our own rules marked."""
     local = on_disk.store.local_rules()
     return on_disk.contexts(local, ownership.load(host.root, host.policy_type or "").ours(local))
 
 
 def read(on_disk: FileContextsOnDisk, contexts: FileContexts, place: Place, unit: bool, profile: bool) -> PathFacts:
-    """Return all that a judgement of the path takes.
+    """Return the facts that the path is judged by.
 
-    ``unit``: it is a socket of a unit that can be read; ``profile``: and of a profile.
+    ``unit``: it is a socket of a unit that can be read; ``profile``: it is also a socket of a profile.
     """
     host, path, file_type, inode = place
     verdict = on_disk.database.verdict(path, file_type)
-    # libselinux has no answer at all where it fails at a regex.
+    # libselinux gives no answer at all if it fails at a regex.
     expected = None if verdict.broken else on_disk.lookup_as(path, file_type)
     facts = PathFacts(host, path, file_type, inode, verdict, expected, ())
     if file_type == SOCKET and facts.own and facts.live:
@@ -121,20 +121,20 @@ def read(on_disk: FileContextsOnDisk, contexts: FileContexts, place: Place, unit
 
 
 def _listeners(path: str) -> List[Listener]:
-    """Return who listens at the path, under whichever of its spellings."""
+    """Return the processes that listen at the path, under any of its spellings."""
     name, directory = os.path.basename(path), os.path.realpath(os.path.dirname(path))
-    inodes = {one.inode for spelling, found in unixsockets.Listeners(1).sockets.items()
+    inodes = {socket.inode for spelling, at_spelling in unixsockets.Listeners(1).sockets.items()
               if os.path.basename(spelling) == name and os.path.realpath(os.path.dirname(spelling)) == directory
-              for one in found}
-    return [Listener(one.pid, procfs.comm(one.pid), procfs.unit_of(one.pid),
-                     labels.socket_label(one.pid, one.descriptor)) for one in unixsockets.holders(inodes)]
+              for socket in at_spelling}
+    return [Listener(socket.pid, procfs.comm(socket.pid), procfs.unit_of(socket.pid),
+                     labels.socket_label(socket.pid, socket.descriptor)) for socket in unixsockets.holders(inodes)]
 
 
 def meant(on_disk: FileContextsOnDisk, contexts: FileContexts, verdict: Verdict) -> Optional[Rule]:
-    """Find a rule that names exactly this path, but for another file type, or in a spelling that cannot match."""
-    meant = next((one for one in verdict.mismatched if literal(one.regex) == verdict.path), None)
-    others = contexts.equivalences.spellings(verdict.path) if meant is None else []
-    found = [one for one in on_disk.database.rules() if (one.covers(SOCKET) or one.file_type == "file")
-             and literal(one.regex) in others] if others else []
-    found.sort(key=lambda one: not one.covers(SOCKET))
-    return meant or next(iter(found), None)
+    """Find a rule for exactly this path that does not match: for another file type, or in another spelling."""
+    mismatched = next((rule for rule in verdict.mismatched if literal(rule.regex) == verdict.path), None)
+    others = contexts.equivalences.spellings(verdict.path) if mismatched is None else []
+    respelt = [rule for rule in on_disk.database.rules() if (rule.covers(SOCKET) or rule.file_type == "file")
+             and literal(rule.regex) in others] if others else []
+    respelt.sort(key=lambda rule: not rule.covers(SOCKET))
+    return mismatched or next(iter(respelt), None)

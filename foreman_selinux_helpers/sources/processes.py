@@ -1,4 +1,4 @@
-"""The processes of this host that label by outdated rules."""
+"""Read the processes of this host that label by outdated rules."""
 
 import os
 import time
@@ -10,19 +10,19 @@ from ..model.errors import HelperError
 from ..model.processfacts import Holder, ProcessFacts, Program
 from ..model.typed import Callable, Dict, List, Optional, Sequence
 
-# Programs that look labels up with systemd's own code, as PID 1 does.
+# Programs that look up labels with systemd's own code, as PID 1 does.
 _SYSTEMD = ("/usr/lib/systemd/", "/lib/systemd/")
-_UDEVD = ("/usr/bin/udevadm", "/bin/udevadm")  # since 247 it is a link to this
-# A manager's child that waits for the end of a PAM session, and labels nothing (setup_pam() in systemd's
-# src/core/execute.c); what it holds it was born with.
+_UDEVD = ("/usr/bin/udevadm", "/bin/udevadm")  # since systemd 247 systemd-udevd is a link to it
+# A manager's child that waits for the end of a PAM session and labels nothing (setup_pam() in systemd's
+# src/core/execute.c); it inherited the databases that it holds.
 _PAM = "(sd-pam)"
-# How many outdated processes are asked, and for how long in all: each takes some hundredths of a second.
+# The limits for asking outdated processes, in number and in seconds; each takes some hundredths of a second.
 _MOST_ASKED = 100
 _ASKING = 20.0
 
 
 class Sockets:
-    """The sockets of this host, and the labels that the rules on disk give them; read when first asked for."""
+    """The sockets of this host, and their labels by the rules on disk; read at first use."""
 
     def __init__(self, root: str, policy: str, paths: Callable[[], Sequence[str]]) -> None:
         self._root, self._policy, self._paths = root, policy, paths
@@ -32,7 +32,7 @@ class Sockets:
         self._end: Optional[float] = None
 
     def ask(self, holder: Holder, directory: str) -> Holder:
-        """Ask an outdated process's own copy for each of the sockets."""
+        """Look up each of the sockets in an outdated process's own copy of the rules."""
         from ..doors import heldcopy
 
         if self._end is None:
@@ -40,11 +40,11 @@ class Sockets:
             self._read()
         if self._fault is not None:
             return holder._replace(unasked=self._fault)
-        left = self._end - time.monotonic()
-        if self._asked >= _MOST_ASKED or left <= 0:
+        remaining = self._end - time.monotonic()
+        if self._asked >= _MOST_ASKED or remaining <= 0:
             return holder._replace(unasked="not asked: that many processes are outdated")
         self._asked += 1
-        held = heldcopy.ask(holder.program.pid, list(self.expected), directory, left)
+        held = heldcopy.ask(holder.program.pid, list(self.expected), directory, remaining)
         if held.unseen:
             return holder._replace(unasked=held.unseen)
         return holder._replace(answers=held.answers, assumed=held.assumed)
@@ -61,7 +61,7 @@ class Sockets:
 
 
 def read(directory: str, sockets: Optional[Sockets] = None) -> ProcessFacts:
-    """Return who holds outdated databases of a directory; with ``sockets`` they are asked for these."""
+    """Return the processes that hold outdated databases of a directory, with their answers for ``sockets``."""
     outdated: List[Holder] = []
     unknown: List[str] = []
     fresh = unseen = 0
@@ -83,7 +83,7 @@ def read(directory: str, sockets: Optional[Sockets] = None) -> ProcessFacts:
 
 
 def _labels_here(pid: int) -> bool:
-    """Tell whether a process labels anything by the rules of this host: one in a container has its own."""
+    """Return whether a process labels by the rules of this host; a process in a container has its own rules."""
     return procfs.shares_root(pid) and not (procfs.comm(pid) == _PAM and _is_manager(procfs.executable(pid)))
 
 
@@ -92,7 +92,7 @@ def _is_manager(program: Optional[str]) -> bool:
 
 
 def _read_process(pid: int) -> Optional[Program]:
-    """Return who a process is; None: it has ended meanwhile."""
+    """Return a process's unit, owner and program, or None if it has ended."""
     owner = procfs.owner(pid)
     if owner is None:
         return None

@@ -1,4 +1,4 @@
-"""Facts from a sos report.  What a report does not hold is in ``unseen``, with the reason, and never guessed."""
+"""Read the facts from a sos report.  A fact that it does not hold is never guessed: ``unseen`` gives the reason."""
 
 import json
 import os
@@ -17,20 +17,20 @@ from ..model.typed import Any, Dict, Iterator, List, Optional, Value
 from .reportwants import wanted
 
 _PROCESS = "sos_commands/process/"
-# Newest name first: without -b since sos 4.1.
+# The newest name first: sos does not pass -b since 4.1.
 _LSOF = ("lsof_M_-n_-l_-c", "lsof_-b_M_-n_-l_-c", "lsof_M_-n_-l", "lsof_-b_M_-n_-l")
 _SELINUX = "sos_commands/selinux/"
 _PLUGIN = "sos_commands/foreman_selinux_helpers/"
-# sos clean gives users such names, in whatever text they are: in the rules for /run/USER.pid as well.
+# sos clean replaces the names of users by this in any text, also in the rules for /run/USER.pid.
 _OBFUSCATED = b"obfuscateduser"
 _PACKAGES = ("systemd", "libselinux", "libselinux1", "selinux-policy", "selinux-policy-targeted",
              "selinux-policy-default", "foreman-selinux", "pulpcore-selinux", "foreman-selinux-helpers")
 
 
 class Machine(Value):
-    """The host that a report is of; times are in seconds since the epoch.
+    """The host of a report; times are in seconds since the epoch.
 
-    ``family``: of its distribution.
+    ``family``: the family of its distribution.
     """
 
     hostname: Optional[str]
@@ -40,9 +40,9 @@ class Machine(Value):
 
 
 class ReportSource:
-    """One report, read once; what is asked for is parsed when it is asked for.
+    """One report, read once; each method parses what it needs.
 
-    ``unseen`` grows with what is asked for; ``obfuscated``: sos clean has replaced names.
+    ``unseen``: the facts that were needed and are missing, with reasons; ``obfuscated``: sos clean has replaced names.
     """
 
     def __init__(self, found: Report) -> None:
@@ -61,7 +61,7 @@ class ReportSource:
 
     @classmethod
     def open(cls, location: str) -> "ReportSource":
-        """Read the report in a directory or an archive; raise UsageError if it is none."""
+        """Read the report in a directory or an archive; raise UsageError if it is not a report."""
         return cls(report.read(location, wanted))
 
     def _miss(self, what: str) -> None:
@@ -69,20 +69,20 @@ class ReportSource:
             self.unseen.append(what)
 
     def _text(self, what: str, *paths: str) -> Optional[str]:
-        """Return the text of the first of these files; note what cannot be seen without them."""
-        found = self.report.text(*paths)
-        if found is None:
+        """Return the text of the first of these files that exists; if none does, record what is missing."""
+        text = self.report.text(*paths)
+        if text is None:
             self._miss("%s: the report has no %s" % (what, paths[0]))
-        return found
+        return text
 
     # -- the host ----------------------------------------------------------------------------
 
     def machine(self) -> Machine:
-        """Return which host the report is of, and when it was made."""
+        """Return the host of the report, and when the report was made."""
         text = self.report.text
         clock = text("sos_commands/systemd/timedatectl", "sos_commands/date/timedatectl") or ""
-        # The time of the call of lsof is that of what it shows.
-        made = [one.modified for name, one in self.report.files.items() if name.startswith("sos_commands/")]
+        # The output of lsof shows the state at the time of the call.
+        made = [file.modified for name, file in self.report.files.items() if name.startswith("sos_commands/")]
         hostname = text("hostname", "sos_commands/host/hostname", "sos_commands/general/hostname")
         return Machine((hostname or "").strip() or None, reporttexts.os_family(text("etc/os-release",
                                                                                   "usr/lib/os-release") or ""),
@@ -90,7 +90,7 @@ class ReportSource:
                        reporttexts.boot_time(text("proc/stat") or ""))
 
     def selinux(self) -> SELinuxState:
-        """Return the mode and the policy type; without sestatus, what the configuration says of the type."""
+        """Return the mode and the policy type; without sestatus, the type is that of the configuration file."""
         config = reporttexts.selinux_config(self.report.text("etc/selinux/config") or "")
         now = reporttexts.sestatus(self.report.text(*self._of_selinux("sestatus", "sestatus_-b", "sestatus_-v")) or "")
         if now.mode is None:
@@ -108,7 +108,7 @@ class ReportSource:
         return reporttexts.contexts_of_processes(text or "")
 
     def labels_to_change(self) -> Dict[str, Any]:
-        """Return (label, right label) of paths that foreman-selinux-relabel would relabel."""
+        """Return (label, right label) of the paths that foreman-selinux-relabel would relabel."""
         return reporttexts.relabels(self.report.text("sos_commands/foreman/foreman-selinux-relabel_-nv") or "")
 
     @staticmethod
@@ -118,22 +118,23 @@ class ReportSource:
     # -- label databases -----------------------------------------------------------------------
 
     def label_directory(self) -> Optional[str]:
-        """Return the path of the file contexts on the host, or None where the policy type is not known.
+        """Return the path of the file contexts on the host, or None if the policy type is not known.
 
-        Where no program tells the type, it is that of the databases that processes hold, if there is but one.
+        If no program reports the type, it is that of the databases that processes hold, if there is only one.
         """
         policy = self.selinux().policy
         if policy:
             return "/etc/selinux/%s/contexts/files" % policy
         listing = self.label_caches()
-        found = {os.path.dirname(one.path) for holder in listing.holders.values() for one in holder.held} \
+        directories = {os.path.dirname(file.path) for holder in listing.holders.values() for file in holder.held} \
             if listing else set()
-        # Somebody may look into the databases of an image.
-        found = {one for one in found if re.match(r"/etc/selinux/[^/]+/contexts/files\Z", one)}
-        return found.pop() if len(found) == 1 else None
+        # A process may hold the databases of an image.
+        directories = {directory for directory in directories
+                       if re.match(r"/etc/selinux/[^/]+/contexts/files\Z", directory)}
+        return directories.pop() if len(directories) == 1 else None
 
     def label_caches(self) -> Optional[lsof.Listing]:
-        """Return which processes hold which label databases, or None where that was not seen."""
+        """Return which processes hold which label databases, or None if the report does not show it."""
         path = next((_PROCESS + name for name in _LSOF if self.report.file(_PROCESS + name)), None)
         file = self.report.file(path) if path else None
         if path is None or file is None:
@@ -147,25 +148,25 @@ class ReportSource:
         return listing._replace(incomplete=incomplete)
 
     def _timed_out(self) -> Optional[str]:
-        """Say that lsof was ended by sos before it had told all, or None: by the manifest (4.0 on), or the log."""
+        """Return a message if lsof timed out under sos, or None: by the manifest (since sos 4.0) or the log."""
         manifest = self._json("sos_reports/manifest.json")
-        for one in _members(manifest, "components", "report", "plugins", "process", "commands"):
-            if isinstance(one, dict) and one.get("command") == "lsof" and one.get("return_code") == 124:
+        for command in _members(manifest, "components", "report", "plugins", "process", "commands"):
+            if isinstance(command, dict) and command.get("command") == "lsof" and command.get("return_code") == 124:
                 return "it timed out"
         log = (self.report.text("sos_logs/sos.log") or "").split("\n")
         return "it timed out" if any("lsof " in line and "timed out" in line for line in log) else None
 
     def written(self, path: str) -> Optional[Written]:
-        """Return when a file of the host was written, as labelcache.Texts asks: the change of an inode is not kept."""
+        """Return when a file of the host was written, for labelcache.Texts; a report does not keep the ctime."""
         file = self.report.file(path)
         return Written(file.modified, file.modified) if file else None
 
     @contextmanager
     def root(self) -> Iterator[Optional[str]]:
-        """Give a temporary root directory with the policy and its rules, or None where the report has no whole rules.
+        """Provide a temporary root directory with the policy and its rules, or None if the rules are not complete.
 
-        The compiled databases are left out, so that libselinux reads the text: what it would make of compiled ones
-        depends on its own version, and its reader is not made for files of somebody else.
+        The compiled databases are left out, so that libselinux reads the text: how it reads compiled ones depends on
+        its version, and its reader is not made for files that are not trusted.
         """
         place = (self.label_directory() or "").lstrip("/")
         names = {name: self.report.file("%s/%s" % (place, name)) for name in TEXTS} if place else {}
@@ -181,32 +182,32 @@ class ReportSource:
             yield root
 
     def policy(self) -> Optional[str]:
-        """Return the path in the report of the newest compiled policy, or None if there is none."""
+        """Return the path of the newest compiled policy in the report, or None if there is none."""
         directory = self.label_directory() or "/etc/selinux/*/contexts/files"
         place = directory[1:-len("contexts/files")] + "policy"
-        found = [name for name, file in self.report.below(place).items() if _whole(file)]
-        if not found:
+        policies = [name for name, file in self.report.below(place).items() if _whole(file)]
+        if not policies:
             self._miss("what the policy allows, and its types: the report has no whole %s/policy.*" % place)
             return None
-        return "%s/%s" % (place, max(found, key=lambda name: int(name.rpartition(".")[2])))
+        return "%s/%s" % (place, max(policies, key=lambda name: int(name.rpartition(".")[2])))
 
     def profiles(self) -> Profiles:
-        """Return the profiles that were installed; one that cannot be read is left out, and noted."""
+        """Return the profiles that were installed; one that cannot be read is left out and recorded as unseen."""
         texts: Dict[str, str] = {}
         for place in (VENDOR_DIR, ADMIN_DIR):
             texts.update((name, file.text) for name, file in self.report.below(place).items() if name.endswith(".conf"))
-        found: Dict[str, SocketProfile] = {}
+        by_unit: Dict[str, SocketProfile] = {}
         for name, text in sorted(texts.items()):
             try:
-                found.update((profile.unit, profile) for profile in parse(text, name[:-len(".conf")]))
+                by_unit.update((profile.unit, profile) for profile in parse(text, name[:-len(".conf")]))
             except Refused as refused:
                 self._miss("the profile %s of the report: %s" % (name, refused.reason))
-        return Profiles(list(found.values()), [])
+        return Profiles(list(by_unit.values()), [])
 
     # -- versions and denials ------------------------------------------------------------------
 
     def packages(self) -> Dict[str, str]:
-        """Return the versions of the packages that matter, by name; those of RPMs have no epoch."""
+        """Return the versions of the relevant packages, by name; those of RPMs have no epoch."""
         rpms = self.report.text("installed-rpms", *(name for name in sorted(self.report.files) if re.match(
             r"sos_commands/rpm/(?:sh_-c_rpm_.*|package-data)\Z", name)))
         debs = self.report.text("installed-debs", "sos_commands/dpkg/dpkg_-l")
@@ -215,7 +216,7 @@ class ReportSource:
         return dict(reporttexts.rpm_evrs(rpms or "", _PACKAGES), **reporttexts.deb_versions(debs or "", _PACKAGES))
 
     def denials(self, path: str) -> List[denials.Denial]:
-        """Return the last denials about a socket, the oldest first."""
+        """Return the last denials for a socket, the oldest first."""
         clock = self.report.text("sos_commands/systemd/timedatectl", "sos_commands/date/timedatectl") or ""
         taken = self.machine().taken
         sources = ["var/log/audit/audit.log"] + [
@@ -226,19 +227,19 @@ class ReportSource:
             self._miss("denials: the report has no audit log, no output of ausearch, and no journal")
         for file in there:
             lines = reportdenials.records(file.text.split("\n") if file else (), reporttexts.utc_offset(clock), taken)
-            found = denials.select(lines, path, 0)
-            if found:
-                return found
+            denied = denials.select(lines, path, 0)
+            if denied:
+                return denied
         return []
 
-    # -- what our own plugin collected ---------------------------------------------------------
+    # -- the output of our own plugin ----------------------------------------------------------
 
     def document(self, verb: str) -> Optional[Dict[str, Any]]:
-        """Return the document that a verb (status, stale, detect) printed on the host, if it did."""
-        found = self._json(_PLUGIN + verb + ".json")
-        if not isinstance(found, dict) or "error" in found:
+        """Return the document that a verb (status, stale, detect) printed on the host, or None."""
+        document = self._json(_PLUGIN + verb + ".json")
+        if not isinstance(document, dict) or "error" in document:
             return None
-        return found if (found.get("schema"), found.get("command")) == (1, verb) else None
+        return document if (document.get("schema"), document.get("command")) == (1, verb) else None
 
     def _json(self, path: str) -> Any:
         try:
@@ -253,7 +254,7 @@ def _whole(file: Any) -> bool:
 
 
 def _members(value: Any, *names: str) -> List[Any]:
-    """Return the list at the end of these names, or nothing where there is something else."""
+    """Return the list that these nested names lead to; it is empty if there is no list."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, list) else []

@@ -1,4 +1,4 @@
-"""Units from a sos report: as the manager had them loaded, and as their files say."""
+"""Read units from a sos report: those that the manager had loaded, and their files."""
 
 import re
 
@@ -11,13 +11,13 @@ from ..model.units import Service, SocketUnit
 
 _SYSTEMD = "sos_commands/systemd/"
 _UNPRINTABLE = "[unprintable]"
-# No unit has longer lines, and what reads them need not be quick for others.
+# No unit has longer lines; the parsers may be slow for lines that are longer.
 _LONGEST_LINE = 1 << 14
 _RUNNING = ("active", "activating", "reloading")
 
 
 class Access(Value):
-    """Owner, group and mode that a unit gives its sockets (systemd.socket(5)); None: root's."""
+    """The owner, group and mode that a unit gives its sockets (systemd.socket(5)); None: root."""
 
     user: Optional[str]
     group: Optional[str]
@@ -27,15 +27,15 @@ class Access(Value):
 class ReportUnits:
     """The units of one report.
 
-    ``unseen``: why units may be missing, or None.  ``loaded``: the properties of what the manager had loaded, by name;
-    ``files``: the unit files, which tell what it would load.
+    ``unseen``: why units may be missing, or None.  ``loaded``: the properties of the units that the manager had
+    loaded, by name; ``files``: the unit files that it would load.
     """
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self.files = _unit_files(report)
         self.loaded: Dict[str, Properties] = {}
-        # What comes later is more exact.
+        # The later sources are more exact.
         for name, parse in (("systemctl_status_--all", reportunits.parse_status),
                             ("systemd-analyze_dump", reportunits.parse_dump),
                             ("systemctl_show_service_--all", parse_show),
@@ -53,9 +53,9 @@ class ReportUnits:
         return "\n".join(line for line in text.split("\n") if len(line) < _LONGEST_LINE)
 
     def manager_version(self) -> Optional[str]:
-        """Return the version of the running manager as it says itself, or None."""
+        """Return the version that the running manager reports, or None."""
         shown = parse_show(self._text("systemctl_show_--all"))
-        version = next((first(one, "Version") for one in shown if "Version" in one), "")
+        version = next((first(properties, "Version") for properties in shown if "Version" in properties), "")
         dumped = re.match(r"Manager: systemd (.+)", self._text("systemd-analyze_dump"))
         return version or (dumped.group(1) if dumped else None)
 
@@ -76,12 +76,12 @@ class ReportUnits:
                           listen_paths(shown), service)
 
     def listened_by_files(self) -> Dict[str, Tuple[str, ...]]:
-        """Return the paths that socket units listen on by their files: whether they are loaded is not known."""
+        """Return the paths that socket units listen on according to their files; they may not be loaded."""
         return {unit: tuple(unitfiles.listen_paths(unit, self.files.texts(unit)))
                 for unit in self.files.names(".socket")}
 
     def access(self, unit: str) -> Access:
-        """Return who may use the sockets of a unit, as the manager has it, or else as the files say."""
+        """Return the access to the sockets of a unit from the manager's properties, or else from the unit files."""
         shown = self.loaded.get(unit, {})
         if "SocketMode" not in shown:
             texts = self.files.texts(unit)
@@ -91,22 +91,22 @@ class ReportUnits:
                       int(mode, 8) if re.match(r"[0-7]{1,5}\Z", mode) else 0o666)
 
     def process_units(self) -> Dict[int, str]:
-        """Return the units of services by the PID of their main process."""
-        found = {}
+        """Return the units of services, by the PID of their main process."""
+        by_pid = {}
         for unit, properties in self.loaded.items():
             pid = first(properties, "MainPID")
             if pid.isdigit() and int(pid):
-                found[int(pid)] = unit
-        return found
+                by_pid[int(pid)] = unit
+        return by_pid
 
 
 def _unit_files(report: Report) -> UnitFiles:
     texts: Dict[str, str] = {}
     masked: List[str] = []
     for path in list(report.files) + list(report.links):
-        if not path.startswith(tuple(one + "/" for one in reportunits.UNIT_DIRECTORIES)):
+        if not path.startswith(tuple(directory + "/" for directory in reportunits.UNIT_DIRECTORIES)):
             continue
-        # sos makes an absolute link to /dev/null a relative one.
+        # sos turns an absolute link to /dev/null into a relative one.
         if report.resolve(path) == "dev/null":
             masked.append(path)
         file = report.file(path)
@@ -116,7 +116,7 @@ def _unit_files(report: Report) -> UnitFiles:
 
 
 def _context(properties: Properties) -> Optional[str]:
-    """Return the SELinuxContext= of a service; None where it is not told: systemd before 244 does not print it."""
+    """Return the SELinuxContext= of a service, or None if it is not known: systemd before 244 does not print it."""
     shown = first(properties, "SELinuxContext", _UNPRINTABLE)
     if shown == _UNPRINTABLE:
         return None
@@ -124,6 +124,6 @@ def _context(properties: Properties) -> Optional[str]:
 
 
 def _setting(texts: List[str], name: str) -> str:
-    found = [value.strip() for text in texts
+    values = [value.strip() for text in texts
              for value in re.findall(r"^[ \t]*%s[ \t]*=(.*)$" % name, text, re.M)]
-    return found[-1] if found else ""
+    return values[-1] if values else ""

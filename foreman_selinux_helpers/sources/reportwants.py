@@ -1,6 +1,6 @@
-"""Which files of a sos report are read, and how much of each.
+"""The files of a sos report that are read, and how much of each.
 
-Names are as sos makes them from its commands (3.9 and 4.0 to 4.12); what it has cut for its size is below sos_strings.
+sos makes the names from its commands (3.9 and 4.0 to 4.12); files that it cut for their size are below sos_strings.
 """
 
 import re
@@ -11,7 +11,7 @@ from ..model.typed import Optional
 _MIB = 1 << 20
 _DENIALS = Want(16 * _MIB, (b"avc:",))
 _LIMIT = Want(8 * _MIB)
-# The first that matches counts.
+# The first pattern that matches counts.
 _WANTED = (
     (r"sos_(?:commands|strings)/process/lsof_.*", Want(64 * _MIB, (b"/file_contexts", b"COMMAND "))),
     (r"sos_(?:commands|strings)/auditd/.*|var/log/audit/audit\.log", _DENIALS),
@@ -25,7 +25,7 @@ _WANTED = (
     (r"sos_commands/(?:rpm/(?:sh_-c_rpm_.*|package-data)|dpkg/dpkg_-l)|installed-(?:rpms|debs)", _LIMIT),
     (r"(?:sos_commands/(?:host|general)/)?hostname", _LIMIT),
     (r"sos_commands/foreman/foreman-selinux-relabel_-nv", _LIMIT),
-    # Of what is compiled, its time alone: libselinux reads the text of a report (see RULES).
+    # Only the time of the compiled files is needed: libselinux reads the texts (see ReportSource.root).
     (r"etc/selinux/[^/]+/contexts/files/file_contexts(?:\.homedirs|\.local)?\.bin", Want(0)),
     (r"etc/selinux/[^/]+/contexts/files/file_contexts(?:\.homedirs|\.local|\.subs|\.subs_dist)?", Want(32 * _MIB)),
     (r"etc/selinux/(?:config|semanage\.conf)|etc/selinux/[^/]+/contexts/customizable_types", _LIMIT),
@@ -38,5 +38,5 @@ _WANTED = (
 
 
 def wanted(name: str) -> Optional[Want]:
-    """Return how much of a file of a report is read, or None if it is not."""
+    """Return how much of a file of a report is read, or None if it is not read."""
     return next((want for pattern, want in _WANTED if re.match(r"(?:%s)\Z" % pattern, name, re.S)), None)

@@ -1,4 +1,4 @@
-"""Read the sockets of units: their inodes, who listens there, and the labels that they have."""
+"""Read the sockets of units: their inodes, the listening processes, and their labels."""
 
 import os
 import stat
@@ -15,15 +15,15 @@ from ..model.typed import List, Optional, Sequence, Value
 from ..model.units import SocketUnit
 from .filecontexts import FileContextsOnDisk
 
-# How long it may take, in seconds, from binding a socket to giving it its owner and mode.
+# The longest time, in seconds, from binding a socket to setting its owner and mode.
 _MAKING = 10.0
 
 
 class Context(Value):
-    """What the sockets of a host are read with.
+    """The facts that reading the sockets of a host needs.
 
-    ``listeners``: the sockets of PID 1, or None where it is not asked; ``rules_in_force_since``: since when it must
-    have had the rules on disk; ``live``: labels on this host mean something.
+    ``listeners``: the sockets of PID 1, or None if they are not read; ``rules_in_force_since``: the time since which
+    PID 1 must have had the rules on disk; ``live``: the labels on this host mean something.
     """
 
     file_contexts: FileContexts
@@ -35,7 +35,7 @@ class Context(Value):
 
 def read(profile: SocketProfile, unit: Optional[SocketUnit], socket_label: Optional[str],
          context: Context) -> List[SocketView]:
-    """Return the sockets of one profile; ``socket_label``: what a new socket object would get."""
+    """Return the sockets of one profile; ``socket_label``: the label that a new socket object would get."""
     return [_read(profile, path, unit, socket_label, context) for path in wants.listened_paths(profile, unit)]
 
 
@@ -48,7 +48,7 @@ def _read(profile: SocketProfile, path: str, unit: Optional[SocketUnit], socket_
     inode = _read_inode(path) if context.live else _Inode(False)
     since, label = context.rules_in_force_since, inode.label
     if not profile.type and label and selinuxlib.is_customizable(label):
-        wanted = wanted._replace(context=None)  # restorecon(8) leaves such a label alone as well
+        wanted = wanted._replace(context=None)  # restorecon(8) leaves such a label alone too
     keeps = not label or not wanted.context or label == wanted.context or procfs.keeps_labels(os.path.realpath(path))
     seen = Seen(
         listener.listening, inode.exists, listener.held, label, listener.label,
@@ -61,13 +61,13 @@ def _read(profile: SocketProfile, path: str, unit: Optional[SocketUnit], socket_
 
 
 def _read_reach(profile: SocketProfile, path: str, exists: bool) -> Reach:
-    """Return what file modes ask of who connects to a socket, and the credentials of the profile's user."""
+    """Return the file modes that restrict who connects to a socket, and the credentials of the profile's user."""
     reach = filemodes.reach(path) if exists else Reach()
     return reach._replace(user=users.find(profile.user)) if profile.user else reach
 
 
 class _Listener(Value):
-    """Who listens at a path: the unit, whose socket PID 1 holds (None: we may not look) and its label, or another."""
+    """The listener at a path: the unit, whether PID 1 holds its socket (None: not permitted to read), or another."""
 
     listening: bool
     held: Optional[bool] = None
@@ -77,7 +77,7 @@ class _Listener(Value):
 
 
 def _read_listener(path: str, expected: bool, listeners: Optional[unixsockets.Listeners]) -> _Listener:
-    """Return who listens at a path; ``expected``: systemd says that the unit does."""
+    """Return the listener at a path; ``expected``: according to systemd it is the unit."""
     if not listeners:
         return _Listener(False)
     descriptor, datagram = listeners.descriptor(path), listeners.datagram(path)
@@ -89,9 +89,9 @@ def _read_listener(path: str, expected: bool, listeners: Optional[unixsockets.Li
 
 
 class _Inode(Value):
-    """The socket at a path: is there one (None: we may not look), its label, and since when it is as it was made.
+    """The socket at a path: whether it exists (None: not permitted to read), when it was created, and its label.
 
-    ``made_at`` is None where somebody has changed its label or mode since.
+    ``made_at`` is None if its label or mode was changed after it was created.
     """
 
     exists: Optional[bool]
@@ -104,8 +104,8 @@ def _read_inode(path: str) -> _Inode:
         status = os.lstat(path)
         if not stat.S_ISSOCK(status.st_mode):
             return _Inode(False)
-        # Nobody writes to a socket's inode: it was last modified when it was bound.  Who changes its label later, or
-        # its mode, changes its ctime: what it says then is not what it was made with.
+        # A socket's inode is never written to, so its mtime is the time of the bind.  A later change of its label or
+        # mode changes its ctime: its label is then not the one that it was created with.
         untouched = status.st_ctime - status.st_mtime < _MAKING
         return _Inode(True, status.st_mtime if untouched else None, labels.path_label(path))
     except PermissionError:
@@ -121,18 +121,18 @@ def program_of(unit: SocketUnit, on_disk: FileContextsOnDisk) -> Optional[Execut
         return None
     try:
         path = trust.real_path(service.executable)
-        path.encode("utf-8")  # libselinux's Python binding takes no other
+        path.encode("utf-8")  # libselinux's Python binding accepts only UTF-8
         label = labels.path_label(path)
     except (OSError, UnicodeError):
         return None
     expected = on_disk.database.lookup(path, stat.S_IFREG)
     if label and selinuxlib.is_customizable(label):
-        expected = label  # restorecon(8) leaves such a label alone as well
+        expected = label  # restorecon(8) leaves such a label alone too
     return Executable(path, label, expected)
 
 
 def labelled_by_context(unit: SocketUnit, systemd: Systemd) -> Optional[bool]:
-    """Tell whether SELinuxContext= of the service labels the socket object, and not its program; None: not known."""
+    """Return whether SELinuxContext= of the service, not its program, labels the socket object; None: not known."""
     context = unit.service.context if unit.service else ""
     if context == "":
         return False
@@ -145,7 +145,7 @@ def labelled_by_context(unit: SocketUnit, systemd: Systemd) -> Optional[bool]:
 
 def expected_socket_label(unit: SocketUnit, by_context: Optional[bool],
                            executable: Optional[Executable]) -> Optional[str]:
-    """Return the label that systemd would give a new socket object of this unit, or None where that is not known."""
+    """Return the label that systemd would give a new socket object of this unit, or None if it is not known."""
     if by_context:
         return unit.service.context if unit.service else None
     label = executable.expected or executable.label if executable else None
@@ -154,7 +154,7 @@ def expected_socket_label(unit: SocketUnit, by_context: Optional[bool],
 
 
 def unless_from_net(view: SocketView, systemd: Systemd) -> SocketView:
-    """Return the view of a socket whose unit may have SELinuxContextFromNet=: its object has PID 1's own label then."""
+    """Return the view of a socket; if its unit may have SELinuxContextFromNet=, PID 1's own label is right."""
     own = procfs.context(1) if view.socket_wrong(str.__eq__) else None
     if own is None or type_of(own) != type_of(view.seen.socket_label or ""):
         return view

@@ -1,4 +1,4 @@
-"""A sos report as a source of facts: what status, explain, stale and detect stand on, without the host itself."""
+"""A sos report as the source of facts for status, explain, stale and detect, without access to the host."""
 
 from contextlib import contextmanager
 
@@ -28,7 +28,7 @@ OURS = "foreman-selinux-helpers"
 
 @contextmanager
 def opened(location: str) -> "Iterator[Tuple[Host, ReportSource]]":
-    """Open a report; its policy and rules are files for as long as it is open.  Raises UsageError if it is none."""
+    """Open a report, and unpack its policy and rules while it is open; raise UsageError if it is not a report."""
     report = ReportSource.open(location)
     with report.root() as root:
         state = report.selinux()
@@ -55,25 +55,25 @@ def _binding() -> bool:
 
 
 class _Units:
-    """The units of a report, asked as the manager is."""
+    """The units of a report, with the methods of the manager."""
 
     def __init__(self, units: ReportUnits) -> None:
         self._units = units
         self._loaded = units.socket_units()
 
     def socket_units(self, names: Sequence[str]) -> Dict[str, SocketUnit]:
-        """Return socket units by name; of those that are not loaded it is not known whether they are there."""
+        """Return socket units by name; those that are not loaded may or may not exist."""
         return {name: self._loaded.get(name, SocketUnit(name, "not-found", "", (), None)) for name in names}
 
     def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
-        """Return the paths of all loaded socket units; where it is not known what is loaded, of all unit files."""
+        """Return the paths of all loaded socket units, or of all unit files if the loaded units are not known."""
         if self._loaded:
             return {name: unit.paths for name, unit in self._loaded.items()}
         return self._units.listened_by_files()
 
 
 class SosSource(HostSource):
-    """One report, and the profiles that are asked about."""
+    """One report, and the profiles that facts are read for."""
 
     def __init__(self, host: Host, report: ReportSource, profiles: Sequence[SocketProfile], runner: Runner) -> None:
         super().__init__(host, profiles, None, runner)
@@ -87,7 +87,7 @@ class SosSource(HostSource):
         return SosSource(self.host, self.report, profiles, self._runner)
 
     def read(self) -> Facts:
-        """Read what the report tells of the sockets; without rules, of PID 1's label cache alone."""
+        """Read the facts about the sockets; without rules, read only PID 1's label cache."""
         if self.host.policy_type is not None:
             return super().read()
         facts = self._nothing()
@@ -102,24 +102,25 @@ class SosSource(HostSource):
         return RuleTexts(root, policy, self._order, without)
 
     def _order(self) -> Order:
-        """Return how that host's libselinux orders rules: from 3.8 on by a tree of directories (winner.Order)."""
+        """Return how that host's libselinux orders rules: since 3.8 by a tree of directories (winner.Order)."""
         return sosfacts.order(self._packages.get("libselinux") or self._packages.get("libselinux1") or "")
 
     def paths(self, on_disk: FileContextsOnDisk) -> SosPaths:
-        """Return what tells of one path in this report."""
+        """Return the source of facts about one path in this report."""
         return SosPaths(self.host, on_disk, self._runner, self.report)
 
     def read_everything(self) -> Facts:
-        """Read the sockets of all loaded units; others only where the host has listed them itself."""
+        """Read the sockets of all loaded units, and other sockets if status on the host listed them."""
         facts = self.read()
         document = self.report.document("status")
         if document and isinstance(document.get("foreign"), list):
-            return facts._replace(foreign=[ForeignSocket(*map(str, (one["path"], one["path_label"], one["expected"])))
-                                           for one in document["foreign"]])
+            return facts._replace(foreign=[
+                ForeignSocket(*map(str, (socket["path"], socket["path_label"], socket["expected"])))
+                for socket in document["foreign"]])
         return facts._replace(foreign=[], hidden=[*facts.hidden, "sockets that no unit makes: the report has no list"])
 
     def running(self) -> Build:
-        """Return the systemd that ran."""
+        """Return the systemd that was running."""
         version = self.units.manager_version() or self._packages.get("systemd")
         return self._build(version, RUNNING) if version else Build(None, None, UNKNOWN, ["the report does not tell"])
 
@@ -135,7 +136,7 @@ class SosSource(HostSource):
                      prediction.refresh, prediction.evidence)
 
     def read_systemd(self, facts: Facts) -> Facts:
-        """Return the facts with the systemd that ran, and the one that was installed."""
+        """Return the facts with the systemd that was running, and the one that was installed."""
         evr = self._packages.get("systemd")
         installed = self._build(evr, INSTALLED) if evr else Build(None, None, UNKNOWN, ["the report does not tell"])
         return facts._replace(systemd=SystemdFacts(
@@ -143,7 +144,7 @@ class SosSource(HostSource):
             True))
 
     def read_stopped(self) -> List[str]:
-        """Return nothing: what an interrupted restart left down is not in a report."""
+        """Return nothing: a report does not hold the units that an interrupted restart left stopped."""
         return []
 
     def read_build(self, facts: Facts) -> Facts:
@@ -161,9 +162,9 @@ class SosSource(HostSource):
         return [*self.report.unseen, *([self.units.unseen] if self.units.unseen else [])]
 
     def _read_sockets(self, facts: Facts, on_disk: FileContextsOnDisk, contexts: FileContexts) -> Facts:
-        """Read the sockets as far as the report tells of them, and PID 1's label cache."""
-        seen = sosfacts.labels(self.report.document("status"), self.report.labels_to_change())
-        views = [self._view(profile, path, facts, contexts, seen) for profile in self._profiles
+        """Read the facts that the report holds about the sockets, and PID 1's label cache."""
+        known = sosfacts.labels(self.report.document("status"), self.report.labels_to_change())
+        views = [self._view(profile, path, facts, contexts, known) for profile in self._profiles
                  for path in wants.listened_paths(profile, facts.units.get(profile.unit))]
         facts = facts._replace(sockets=views, init=facts.init._replace(cache=self._cache(), dates=Dates()))
         domains = {profile.unit: profile.client for profile in self._profiles if profile.client}
@@ -180,7 +181,7 @@ class SosSource(HostSource):
                           sosfacts.seen(path, unit, known, self.report.denials(path)), wanted)
 
     def _cache(self) -> LabelCache:
-        """Return PID 1's label cache: as the host itself told, or by what lsof tells."""
+        """Return PID 1's label cache: from the output of status on the host, or else from lsof."""
         document = self.report.document("status")
         told = sosfacts.label_cache(document) if document else None
         if told:
@@ -195,7 +196,7 @@ class SosSource(HostSource):
         return labelcache.compare(holder.held if holder else [], listing.on_disk.get, directory)
 
     def read_processes(self) -> Facts:
-        """Return facts about the processes that label by rules, by lsof, and nothing else."""
+        """Return facts only about the processes that label by rules, from lsof."""
         facts = self._nothing()
         listing, directory = self.report.label_caches(), self.report.label_directory()
         if listing is None or directory is None:
@@ -212,8 +213,8 @@ class SosSource(HostSource):
                 unknown.append("; ".join(cache.evidence))
             if cache.state == labelcache.STALE:
                 systemd = pid == 1 or holder.comm.startswith("systemd")
-                who = Program(pid, units.get(pid), "root", holder.user_id or 0, systemd, pid == 1)
-                outdated.append(Holder(who, holder.comm, cache, [file.path for file in holder.held], None,
+                program = Program(pid, units.get(pid), "root", holder.user_id or 0, systemd, pid == 1)
+                outdated.append(Holder(program, holder.comm, cache, [file.path for file in holder.held], None,
                                        unasked="a report does not hold its copy"))
-        found = ProcessFacts(outdated, fresh, 0, unknown, build=self.running() if outdated else None)
-        return facts._replace(processes=found, hidden=self._hidden())
+        process_facts = ProcessFacts(outdated, fresh, 0, unknown, build=self.running() if outdated else None)
+        return facts._replace(processes=process_facts, hidden=self._hidden())

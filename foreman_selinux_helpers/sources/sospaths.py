@@ -1,4 +1,4 @@
-"""What a sos report tells of one path: its rules, denials, and whether the policy lets a client connect."""
+"""Read the facts about one path from a sos report: its rules and denials, and whether a client may connect."""
 
 import json
 import os
@@ -28,25 +28,25 @@ _LIMITS = apart.Limits(60.0, 2 << 30, 1 << 10, 1 << 22)
 
 
 class SosPaths(HostPaths):
-    """What a report tells of one path."""
+    """The source of facts about one path in a report."""
 
     def __init__(self, host: Host, on_disk: FileContextsOnDisk, runner: Runner, report: ReportSource) -> None:
         super().__init__(host, on_disk, runner)
         self._report = report
 
     def inode(self, path: str) -> Optional[Inode]:
-        """Return the socket at a path, if its label is known: nothing else tells what is there."""
+        """Return the socket at a path if its label is known: a report holds no other fact about the inode."""
         label = labels(self._report.document("status"), self._report.labels_to_change()).paths.get(path)
         told = label or next((denial.target for denial in reversed(self._report.denials(path))
                               if denial.file_class == "sock_file"), None)
         return Inode(SOCKET, told, None) if told else None
 
     def followed(self, path: str, equivalences: Equivalences) -> str:
-        """Return the path: which links there are is not known."""
+        """Return the path itself: a report does not hold the symbolic links on the way."""
         return path
 
     def facts(self, contexts: FileContexts, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
-        """Return the rules for a path; who listens there is not known."""
+        """Return the rules for a path; the processes that listen there are not known."""
         host, path, file_type, inode = place
         verdict = self.on_disk.database.verdict(path, file_type)
         facts = PathFacts(host, path, file_type, inode, _as_on(host, verdict),
@@ -61,25 +61,25 @@ class SosPaths(HostPaths):
         return answers.get(view.path)
 
     def enforcing(self) -> bool:
-        """Return whether the kernel enforced its policy, as far as the report tells."""
+        """Return whether the kernel enforced its policy; this is assumed if the report does not hold the mode."""
         return self._report.selinux().mode != "permissive"
 
     def denials(self, path: str) -> Tuple[List[Denial], List[str]]:
-        """Return the last denials that are about a socket, and what could not be seen of it, and why."""
+        """Return the last denials for a socket, and which facts about it are missing, with the reasons."""
         hidden = [] if self._report.document("status") else [
             "who listens, and the labels of sockets: only the plugin of this program puts them into a report"]
         return self._report.denials(path), hidden + self._report.unseen
 
 
 def _as_on(host: Host, verdict: Verdict) -> Verdict:
-    """Return a verdict with the paths of files as they are on the host, not where they were unpacked."""
+    """Return a verdict with the paths of files on the host instead of those of the unpacked files."""
     def moved(rule: Rule) -> Rule:
         return rule._replace(file=host.shown(rule.file))
 
     return verdict._replace(
         rule=moved(verdict.rule) if verdict.rule else None, beaten=[moved(rule) for rule in verdict.beaten],
         mismatched=[moved(rule) for rule in verdict.mismatched],
-        substitutions=[one._replace(file=host.shown(one.file)) for one in verdict.substitutions],
+        substitutions=[line._replace(file=host.shown(line.file)) for line in verdict.substitutions],
         broken=moved(verdict.broken) if verdict.broken else None)
 
 
@@ -109,9 +109,9 @@ def ask_policy(asked: Sequence[Tuple[str, SocketView]], host: Host, report: Repo
 
 def client(domain: str, view: SocketView, answers: PolicyFile, report: ReportSource,
            on_disk: FileContextsOnDisk) -> Optional[ClientFacts]:
-    """Ask what connecting takes of a domain; None: the policy has no such domain, or cannot be asked.
+    """Check whether a domain may connect; return None if the policy has no such domain or cannot be read.
 
-    Labels of directories are not in a report: those that they should have are taken.
+    A report does not hold the labels of directories: the right labels are used instead.
     """
     context = next((context for context in report.contexts_of_processes().values() if type_of(context) == domain),
                    "system_u:system_r:%s:s0" % domain)
@@ -137,5 +137,6 @@ def client(domain: str, view: SocketView, answers: PolicyFile, report: ReportSou
 def _check(answers: PolicyFile, context: str, what: Tuple[str, str, str], label: Optional[str],
            right: Optional[str]) -> Check:
     target, file_class, permission = what
-    now, then = (answers.allowed(context, one, file_class, permission) if one else None for one in (label, right))
+    now, then = (answers.allowed(context, target_label, file_class, permission) if target_label else None
+                 for target_label in (label, right))
     return Check(target, file_class, permission, label, now, right, then)

@@ -1,4 +1,4 @@
-"""Which systemd runs, which is installed, and when each renews its label cache."""
+"""Detect the running and the installed systemd, and when each renews its label cache."""
 
 
 
@@ -26,7 +26,7 @@ _BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
 
 class Detection:
-    """Answers about the systemd of this host; each is asked for once."""
+    """The facts about the systemd of this host; each is read once."""
 
     def __init__(self, root: str, systemd: Systemd, runner: Runner) -> None:
         self._root = root
@@ -39,17 +39,17 @@ class Detection:
     @staticmethod
     def binary() -> str:
         """Return the path of the systemd that PID 1 would execute."""
-        found = procfs.executable(1)
-        return found if found and found.endswith("/systemd") else _BINARIES[0]
+        program = procfs.executable(1)
+        return program if program and program.endswith("/systemd") else _BINARIES[0]
 
     def family(self) -> str:
-        """Return the distribution's family, whose backports apply."""
+        """Return the family of the distribution, which decides the backports."""
         if self._family is None:
             self._family = packages.family(self._root)
         return self._family
 
     def running(self, offline: Optional[str]) -> Build:
-        """Return the running manager; ``offline`` names the guard that says it is not ours."""
+        """Return the running manager; ``offline``: the guard that applies if it is not the manager of this host."""
         if offline:
             return Build(None, None, UNKNOWN, ["not looked at: %s" % offline])
         if self._running is None:
@@ -63,7 +63,7 @@ class Detection:
 
     def installed(self) -> Build:
         """Return the systemd on disk."""
-        # What is in an image may not run here.
+        # The programs of an image may not run here.
         for path in dict.fromkeys((self.binary(),) + _BINARIES) if self._root == "/" else ():
             try:
                 version = self._systemd.binary_version(path)
@@ -79,13 +79,13 @@ class Detection:
         prediction = self._predict(version, which)
         parsed = parse_version(version)
         package = parsed.package if parsed else None
-        # 219 does not tell its release, and the package on disk need not be the one that runs.
+        # systemd 219 does not print its release, and the package on disk may differ from the running one.
         evr = package if which == RUNNING else self._installed_evr("systemd") or package
         return Build(version, evr, prediction.refresh, prediction.evidence)
 
     def _predict(self, version: str, which: str) -> Prediction:
         parsed = parse_version(version)
-        # The databases of packages are asked for the few versions alone that depend on their answers.
+        # The package databases are read only for the few versions whose prediction depends on them.
         libselinux = packages.upstream(self.libselinux()) if depends_on_libselinux(parsed) else None
         if parsed is None or parsed.major != 239:
             return predict(version, Known(libselinux=libselinux), which)
@@ -100,7 +100,7 @@ class Detection:
         return self._installed_evr("libselinux1" if self.family() == "debian" else "libselinux")
 
     def facts(self, offline: Optional[str]) -> SystemdFacts:
-        """Return both, and what belongs to them."""
+        """Return the running and the installed systemd, with the related facts."""
         return SystemdFacts(self.running(offline), self.installed(), self.libselinux(), procfs.program_replaced(1),
                             offline is None)
 
