@@ -233,7 +233,7 @@ def _colour() -> bool:
 
 def _write(content: str) -> None:
     if sys.stdout is None:
-        return  # closed by the caller, who sees only the exit status
+        return  # closed by the caller, which gets only the exit status
     try:
         # Do not encode by the locale: in the C locale Python 3.6 knows only ASCII.
         sys.stdout.buffer.write(content.encode("utf-8", "backslashreplace"))

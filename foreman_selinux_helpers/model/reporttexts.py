@@ -119,7 +119,7 @@ def relabels(text: str) -> Dict[str, Tuple[str, str]]:
     from A to B``.
     """
     rows = re.findall(r"^(?:\S*restorecon reset (/.*) context (\S+)->(\S+)|Would relabel (/.*) from (\S+) to (\S+))$",
-                       text, re.M)
+                      text, re.M)
     return {row[0] or row[3]: (row[1] or row[4], row[2] or row[5]) for row in rows}
 
 

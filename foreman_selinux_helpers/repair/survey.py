@@ -31,7 +31,7 @@ def tell(log: Log, deadline: Deadline) -> None:
         return
     source = HostSource(host, profilefiles.load("/").sockets, None, Runner(deadline))
     faults = ["%s %s: %s; to mend it: %s" % (report.view.unit, report.view.path, report.problem, report.remedy)
-             for report in judgement.reports(source.others().read()) if report.problem]
+              for report in judgement.reports(source.others().read()) if report.problem]
     if faults != recorded[1:]:
         for line in faults:
             log.warning(line)

@@ -135,6 +135,6 @@ def meant(on_disk: FileContextsOnDisk, contexts: FileContexts, verdict: Verdict)
     mismatched = next((rule for rule in verdict.mismatched if literal(rule.regex) == verdict.path), None)
     others = contexts.equivalences.spellings(verdict.path) if mismatched is None else []
     respelt = [rule for rule in on_disk.database.rules() if (rule.covers(SOCKET) or rule.file_type == "file")
-             and literal(rule.regex) in others] if others else []
+               and literal(rule.regex) in others] if others else []
     respelt.sort(key=lambda rule: not rule.covers(SOCKET))
     return mismatched or next(iter(respelt), None)

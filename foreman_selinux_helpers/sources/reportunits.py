@@ -125,5 +125,5 @@ def _context(properties: Properties) -> Optional[str]:
 
 def _setting(texts: List[str], name: str) -> str:
     values = [value.strip() for text in texts
-             for value in re.findall(r"^[ \t]*%s[ \t]*=(.*)$" % name, text, re.M)]
+              for value in re.findall(r"^[ \t]*%s[ \t]*=(.*)$" % name, text, re.M)]
     return values[-1] if values else ""
