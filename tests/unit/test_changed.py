@@ -139,6 +139,6 @@ def test_what_is_watched_is_compared_as_well():
 def test_when_the_service_runs_and_fails():
     service = unit("service")
     assert ("After", "multi-user.target") in service["Unit"]
-    assert ("SuccessExitStatus", "%d %d" % (cli.WRONG, cli.REFUSED)) in service["Service"]
+    assert ("SuccessExitStatus", "%d %d 143 SIGTERM" % (cli.WRONG, cli.REFUSED)) in service["Service"]
     assert not [name for name, _ in service["Service"] if name.startswith("Restart")]
     assert "Install" not in service
