@@ -112,8 +112,8 @@ class InitFacts(Value):
     """PID 1 and its label cache.
 
     ``directory``: the label database on disk.  ``generation``: a text that changes whenever the database does.
-    ``attempts``: the remedies that were tried before.  ``build``: the running systemd.  The last three are read only
-    if the cache may be wrong.
+    ``attempts``: the remedies that were tried before.  ``build``: the running systemd.  The last three, and
+    when the host was booted, are read only if the cache may be wrong.
     """
 
     cache: LabelCache

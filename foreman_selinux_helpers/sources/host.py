@@ -66,7 +66,7 @@ class HostSource:
 
         with closing(self.on_disk()) as on_disk:
             wrong, unread = foreign.read(on_disk.contexts(facts.rules.local), {view.path for view in facts.sockets})
-        return facts._replace(foreign=wrong, hidden=[unread] if unread else [])
+        return facts._replace(foreign=wrong, hidden=[*facts.hidden, *([unread] if unread else [])])
 
     def on_disk(self) -> FileContextsOnDisk:
         """Open the file contexts; the caller closes them."""
@@ -87,11 +87,12 @@ class HostSource:
 
     def read(self) -> Facts:
         """Read everything about the sockets of the profiles."""
-        if self.host.policy_type is None:
-            return self._nothing()
-        with closing(self.on_disk()) as on_disk:
-            facts, contexts = self._read_rules(on_disk)
-            return self._read_build(self._read_sockets(facts, on_disk, contexts))
+        facts = self._nothing()
+        if self.host.policy_type is not None:
+            with closing(self.on_disk()) as on_disk:
+                facts, contexts = self._read_rules(on_disk)
+                facts = self._read_build(self._read_sockets(facts, on_disk, contexts))
+        return facts._replace(stopped=self.read_stopped())
 
     def read_rules(self) -> Facts:
         """Read only the facts about the rules."""
@@ -124,10 +125,10 @@ class HostSource:
         """Return the facts with the running systemd, and the remedies that were tried for its label cache."""
         from ..doors import attempts
 
-        directory = facts.init.directory
-        return facts._replace(init=facts.init._replace(
-            build=self.running(), generation=labelfiles.generation(directory),
-            attempts=attempts.load(procfs.mapped_at(1))))
+        init = facts.init
+        return facts._replace(init=init._replace(
+            build=self.running(), generation=labelfiles.generation(init.directory),
+            attempts=attempts.load(procfs.mapped_at(1)), dates=init.dates._replace(booted=procfs.booted_at())))
 
     def read_systemd(self, facts: Facts) -> Facts:
         """Return the facts with the running and the installed systemd."""
@@ -172,8 +173,7 @@ class HostSource:
         return self.read_build(facts) if needed else facts
 
     def _nothing(self) -> Facts:
-        return Facts(self.host, RuleFacts(), InitFacts(_NOT_LOOKED_AT), self.same_type, os.geteuid() == 0,
-                     stopped=self.read_stopped())
+        return Facts(self.host, RuleFacts(), InitFacts(_NOT_LOOKED_AT), self.same_type, os.geteuid() == 0)
 
     def read_stopped(self) -> List[str]:
         """Return the units that an interrupted restart has left stopped."""
@@ -221,13 +221,12 @@ class HostSource:
 
     def _read_clients(self, facts: Facts, on_disk: FileContextsOnDisk) -> "Dict[str, ClientFacts]":
         """Check whether the policy lets the clients that profiles name connect."""
-        domains = {profile.unit: profile.client for profile in self._profiles if profile.client}
         clients_by_path = {}
         for view in facts.sockets:
-            if view.unit in domains and view.seen.exists and view.present:
+            if view.wanted.client and view.seen.exists and view.present:
                 from . import clients
 
-                clients_by_path[view.path] = clients.read(domains[view.unit], view, on_disk.database.directory_label)
+                clients_by_path[view.path] = clients.read(view.wanted.client, view, on_disk.database.directory_label)
         return {path: client for path, client in clients_by_path.items() if client}
 
 
@@ -252,4 +251,4 @@ def read_cache(directory: str, wanted: Mapping[str, str], same_type: SameType) -
 
 
 def _dates(directory: str) -> Dates:
-    return Dates(labelfiles.changed_at(directory), selinuxlib.policy_loaded_at(), procfs.booted_at())
+    return Dates(labelfiles.changed_at(directory), selinuxlib.policy_loaded_at())

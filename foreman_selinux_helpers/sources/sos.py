@@ -167,8 +167,7 @@ class SosSource(HostSource):
         views = [self._view(profile, path, facts, contexts, known) for profile in self._profiles
                  for path in wants.listened_paths(profile, facts.units.get(profile.unit))]
         facts = facts._replace(sockets=views, init=facts.init._replace(cache=self._cache(), dates=Dates()))
-        domains = {profile.unit: profile.client for profile in self._profiles if profile.client}
-        asked = [(domains[view.unit], view) for view in views if view.unit in domains and view.present]
+        asked = [(view.wanted.client, view) for view in views if view.wanted.client and view.present]
         clients, fault = ask_policy(asked, self.host, self.report, on_disk)
         return facts._replace(clients=clients, hidden=[*self._hidden(), *([fault] if fault else [])])
 

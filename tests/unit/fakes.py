@@ -108,6 +108,7 @@ class World:
         self.systemd = self.source.systemd
         self.flow = Converge(self.source, self.source._runner, Log(stderr=False))
         patch = monkeypatch.setattr
+        patch(procfs, "booted_at", lambda: BOOTED)
         patch(procfs, "mapped_at", lambda pid: "%d-f" % self.executed)
         patch(labelfiles, "generation", lambda directory: self.generation)
         patch(door, "load_policy", lambda runner: self.do("load-policy"))
