@@ -10,15 +10,16 @@ from ..model.shownunits import (
     SERVICE_PROPERTIES,
     SOCKET_PROPERTIES,
     Properties,
-    executable,
     first,
     listen_paths,
     object_path,
     parse_show,
+    selinux_context,
+    socket_unit,
     triggered_service,
 )
 from ..model.typed import Dict, List, Optional, Sequence, Tuple
-from ..model.units import Manager, Service, SocketUnit
+from ..model.units import Manager, SocketUnit
 from .run import Runner, failure
 
 SYSTEMCTL = "/usr/bin/systemctl"
@@ -35,8 +36,6 @@ _REEXEC = 200.0
 _SURELY = 3.0
 _STATE_DIRECTORY = "/run/systemd"
 _LONGEST_NAME = 255  # of a unit (systemd src/basic/unit-name.h, UNIT_NAME_MAX)
-# What systemctl before 244 prints for SELinuxContext, set or not.
-_UNPRINTABLE = "[unprintable]"
 # A property of type (bs), as busctl prints it: whether errors are ignored, and the context.
 _CONTEXT = r'\(bs\) (?:true|false) "([^"\\]*)"\s*\Z'
 
@@ -84,7 +83,7 @@ class Systemd:
         triggered = {unit: triggered_service(shown[unit]) for unit in units}
         shown.update(self._show(sorted({name for name in triggered.values() if name and name not in shown}),
                                 SERVICE_PROPERTIES))
-        return {unit: self._socket_unit(unit, shown[unit], triggered[unit], shown) for unit in units}
+        return {unit: socket_unit(unit, shown[unit], shown, self._context) for unit in units}
 
     def listening_paths(self) -> Dict[str, Tuple[str, ...]]:
         """Return the paths of all socket units that the manager has loaded, by unit."""
@@ -128,22 +127,11 @@ class Systemd:
                                 % (len(blocks), len(units)))
         return dict(zip(units, blocks))
 
-    def _socket_unit(self, unit: str, shown: Properties, triggered: Optional[str],
-                     services: Dict[str, Properties]) -> SocketUnit:
-        service = None
-        if triggered:
-            properties = services[triggered]
-            needs = (first(properties, "Requires") + " " + first(properties, "BindsTo")).split()
-            service = Service(triggered, first(properties, "ActiveState") in ("active", "activating", "reloading"),
-                              unit in needs, executable(properties), self._context(triggered, properties))
-        return SocketUnit(unit, first(shown, "LoadState", "not-found"), first(shown, "ActiveState"),
-                          listen_paths(shown), service)
-
     def _context(self, service: str, properties: Properties) -> Optional[str]:
         """Return SELinuxContext= of a service; None if it is unknown."""
-        shown = first(properties, "SELinuxContext")
-        if shown != _UNPRINTABLE:
-            return shown[1:] if shown.startswith("-") else shown
+        context = selinux_context(properties)
+        if context is not None:
+            return context
         if service not in self._contexts:
             self._contexts[service] = self._asked_context(service)
         return self._contexts[service]

@@ -65,6 +65,15 @@ class SystemdFacts(Value):
     own: bool
 
 
+def build(version: str, which: str, known: "Known", installed: Optional[str]) -> Build:
+    """Return what is known of a systemd; ``installed``: the EVR of its package on disk, or None."""
+    prediction, parsed = predict(version, known, which), parse_version(version)
+    package = parsed.package if parsed else None
+    # 219 does not report its release, and the installed package may not be the one that runs.
+    evr = package if which == RUNNING else installed or package
+    return Build(version, evr, prediction.refresh, prediction.evidence)
+
+
 _NOT_READ = Build(None, None, UNKNOWN, ["not read"])
 NOT_READ = SystemdFacts(_NOT_READ, _NOT_READ, None, False, False)
 

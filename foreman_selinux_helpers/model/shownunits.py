@@ -2,7 +2,8 @@
 
 import re
 
-from .typed import Dict, List, Optional, Tuple
+from .typed import Callable, Dict, List, Mapping, Optional, Tuple
+from .units import Service, SocketUnit
 
 Properties = Dict[str, List[str]]
 
@@ -10,6 +11,9 @@ Properties = Dict[str, List[str]]
 OF_SERVICES = "MainPID,ExecStart,SELinuxContext"
 SOCKET_PROPERTIES = "Id,Listen,LoadState,ActiveState,SubState,Accept,Triggers,Requires,BindsTo"
 SERVICE_PROPERTIES = "Id,LoadState,ActiveState,SubState,Requires,BindsTo," + OF_SERVICES
+# What systemctl before 244 prints for SELinuxContext, set or not.
+UNPRINTABLE = "[unprintable]"
+_RUNNING = ("active", "activating", "reloading")
 
 
 def parse_show(text: str) -> List[Properties]:
@@ -61,6 +65,31 @@ def executable(properties: Properties) -> Optional[str]:
 def triggered_service(properties: Properties) -> Optional[str]:
     """Return the service that a socket starts, or None: with Accept=yes each connection starts an instance."""
     return None if first(properties, "Accept") == "yes" else next(iter(first(properties, "Triggers").split()), None)
+
+
+def selinux_context(properties: Properties, unprinted: str = "") -> Optional[str]:
+    """Return the SELinuxContext= of a service without its dash, or None if it is not known.
+
+    Before 244, systemctl prints that it cannot print it; ``unprinted`` stands for a property that is not there.
+    """
+    shown = first(properties, "SELinuxContext", unprinted)
+    if shown == UNPRINTABLE:
+        return None
+    return shown[1:] if shown.startswith("-") else shown
+
+
+def socket_unit(unit: str, shown: Properties, services: Mapping[str, Properties],
+                context: Callable[[str, Properties], Optional[str]]) -> SocketUnit:
+    """Return a socket unit and the service that it starts; ``context`` returns the SELinuxContext= of a service."""
+    triggered = triggered_service(shown)
+    service = None
+    if triggered:
+        properties = services.get(triggered, {})
+        needs = (first(properties, "Requires") + " " + first(properties, "BindsTo")).split()
+        service = Service(triggered, first(properties, "ActiveState") in _RUNNING, unit in needs,
+                          executable(properties), context(triggered, properties))
+    return SocketUnit(unit, first(shown, "LoadState", "not-found"), first(shown, "ActiveState"), listen_paths(shown),
+                      service)
 
 
 def object_path(unit: str) -> str:

@@ -5,15 +5,13 @@ import re
 from ..model import reportunits, unitfiles
 from ..model.reportfiles import Report
 from ..model.reportunits import UnitFiles
-from ..model.shownunits import Properties, executable, first, listen_paths, parse_show, triggered_service
+from ..model.shownunits import UNPRINTABLE, Properties, first, parse_show, selinux_context, socket_unit
 from ..model.typed import Dict, List, Optional, Tuple, Value
-from ..model.units import Service, SocketUnit
+from ..model.units import SocketUnit
 
 _SYSTEMD = "sos_commands/systemd/"
-_UNPRINTABLE = "[unprintable]"
 # No unit has longer lines; the parsers may be slow for lines that are longer.
 _LONGEST_LINE = 1 << 14
-_RUNNING = ("active", "activating", "reloading")
 
 
 class Access(Value):
@@ -61,19 +59,11 @@ class ReportUnits:
 
     def socket_units(self) -> Dict[str, SocketUnit]:
         """Return the loaded socket units by name."""
-        return {unit: self._socket_unit(unit, properties) for unit, properties in sorted(self.loaded.items())
-                if unit.endswith(".socket")}
+        def context(_: str, properties: Properties) -> Optional[str]:
+            return selinux_context(properties, UNPRINTABLE)  # what a report does not tell is not known
 
-    def _socket_unit(self, unit: str, shown: Properties) -> SocketUnit:
-        triggered = triggered_service(shown)
-        service = None
-        if triggered:
-            properties = self.loaded.get(triggered, {})
-            needs = " ".join(first(properties, name) for name in ("Requires", "BindsTo")).split()
-            service = Service(triggered, first(properties, "ActiveState") in _RUNNING, unit in needs,
-                              executable(properties), _context(properties))
-        return SocketUnit(unit, first(shown, "LoadState", "not-found"), first(shown, "ActiveState"),
-                          listen_paths(shown), service)
+        return {unit: socket_unit(unit, properties, self.loaded, context)
+                for unit, properties in sorted(self.loaded.items()) if unit.endswith(".socket")}
 
     def listened_by_files(self) -> Dict[str, Tuple[str, ...]]:
         """Return the paths that socket units listen on according to their files; they may not be loaded."""
@@ -113,14 +103,6 @@ def _unit_files(report: Report) -> UnitFiles:
         if file and file.whole:
             texts[path] = file.text
     return UnitFiles(texts, masked)
-
-
-def _context(properties: Properties) -> Optional[str]:
-    """Return the SELinuxContext= of a service, or None if it is not known: systemd before 244 does not print it."""
-    shown = first(properties, "SELinuxContext", _UNPRINTABLE)
-    if shown == _UNPRINTABLE:
-        return None
-    return shown[1:] if shown.startswith("-") else shown
 
 
 def _setting(texts: List[str], name: str) -> str:

@@ -13,12 +13,11 @@ from ..model.refresh import (
     UNKNOWN,
     Build,
     Known,
-    Prediction,
     SystemdFacts,
+    build,
     depends_on_libselinux,
     needs_changelog,
     parse_version,
-    predict,
 )
 from ..model.typed import Dict, Optional
 
@@ -76,24 +75,19 @@ class Detection:
         return Build(None, None, UNKNOWN, ["no installed systemd was found"])
 
     def _build(self, version: str, which: str) -> Build:
-        prediction = self._predict(version, which)
-        parsed = parse_version(version)
-        package = parsed.package if parsed else None
-        # systemd 219 does not print its release, and the package on disk may differ from the running one.
-        evr = package if which == RUNNING else self._installed_evr("systemd") or package
-        return Build(version, evr, prediction.refresh, prediction.evidence)
+        installed = self._installed_evr("systemd") if which == INSTALLED else None
+        return build(version, which, self._known(version), installed)
 
-    def _predict(self, version: str, which: str) -> Prediction:
+    def _known(self, version: str) -> Known:
         parsed = parse_version(version)
         # The package databases are read only for the few versions whose prediction depends on them.
         libselinux = packages.upstream(self.libselinux()) if depends_on_libselinux(parsed) else None
         if parsed is None or parsed.major != 239:
-            return predict(version, Known(libselinux=libselinux), which)
+            return Known(libselinux=libselinux)
         family = self.family()
         changelog = packages.changelog_entry("systemd", BACKPORT_BUG, self._root) \
             if needs_changelog(parsed, family) else None
-        known = Known(family, packages.evr_comparison(), None, self._installed_evr("systemd"), changelog)
-        return predict(version, known, which)
+        return Known(family, packages.evr_comparison(), None, self._installed_evr("systemd"), changelog)
 
     def libselinux(self) -> Optional[str]:
         """Return the EVR of the installed libselinux."""
