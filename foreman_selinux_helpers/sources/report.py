@@ -13,7 +13,8 @@ from ..model.labelcache import COMPILED, TEXTS, Written
 from ..model.profiles import Profiles, SocketProfile, parse
 from ..model.reportfiles import Report
 from ..model.reporttexts import SELinuxState
-from ..model.typed import Any, Dict, Iterator, List, Optional, Value
+from ..model.typed import Any, Callable, Dict, Iterator, List, Optional, Value
+from .reportunits import ReportUnits
 from .reportwants import wanted
 
 _PROCESS = "sos_commands/process/"
@@ -48,6 +49,7 @@ class ReportSource:
     def __init__(self, found: Report) -> None:
         self.report = found
         self.unseen: List[str] = []
+        self._parsed: Dict[str, Any] = {}
         if found.ignored:
             self._miss("%d files of the archive, such as %r: their names lead out of it" % (len(found.ignored),
                                                                                          found.ignored[0]))
@@ -63,6 +65,12 @@ class ReportSource:
     def open(cls, location: str) -> "ReportSource":
         """Read the report in a directory or an archive; raise UsageError if it is not a report."""
         return cls(report.read(location, wanted))
+
+    def _once(self, what: str, parse: Callable[[], Any]) -> Any:
+        """Return what a function returns: it is called only the first time, as the texts may be large."""
+        if what not in self._parsed:
+            self._parsed[what] = parse()
+        return self._parsed[what]
 
     def _miss(self, what: str) -> None:
         if what not in self.unseen:
@@ -80,14 +88,16 @@ class ReportSource:
     def machine(self) -> Machine:
         """Return the host of the report, and when the report was made."""
         text = self.report.text
-        clock = text("sos_commands/systemd/timedatectl", "sos_commands/date/timedatectl") or ""
         # The output of lsof shows the state at the time of the call.
         made = [file.modified for name, file in self.report.files.items() if name.startswith("sos_commands/")]
         hostname = text("hostname", "sos_commands/host/hostname", "sos_commands/general/hostname")
         return Machine((hostname or "").strip() or None, reporttexts.os_family(text("etc/os-release",
                                                                                   "usr/lib/os-release") or ""),
-                       reporttexts.taken_at(clock) or max(made, default=None),
+                       reporttexts.taken_at(self._clock()) or max(made, default=None),
                        reporttexts.boot_time(text("proc/stat") or ""))
+
+    def _clock(self) -> str:
+        return self.report.text("sos_commands/systemd/timedatectl", "sos_commands/date/timedatectl") or ""
 
     def selinux(self) -> SELinuxState:
         """Return the mode and the policy type; without sestatus, the type is that of the configuration file."""
@@ -106,6 +116,11 @@ class ReportSource:
         """Return the context of each process, by PID."""
         text = self._text("contexts of processes", *self._of_selinux("ps_auxZww"))
         return reporttexts.contexts_of_processes(text or "")
+
+    def units(self) -> ReportUnits:
+        """Return the units."""
+        units: ReportUnits = self._once("units", lambda: ReportUnits(self.report))
+        return units
 
     def labels_to_change(self) -> Dict[str, Any]:
         """Return (label, right label) of the paths that foreman-selinux-relabel would relabel."""
@@ -135,6 +150,10 @@ class ReportSource:
 
     def label_caches(self) -> Optional[lsof.Listing]:
         """Return which processes hold which label databases, or None if the report does not show it."""
+        listing: Optional[lsof.Listing] = self._once("lsof", self._label_caches)
+        return listing
+
+    def _label_caches(self) -> Optional[lsof.Listing]:
         path = next((_PROCESS + name for name in _LSOF if self.report.file(_PROCESS + name)), None)
         file = self.report.file(path) if path else None
         if path is None or file is None:
@@ -208,6 +227,10 @@ class ReportSource:
 
     def packages(self) -> Dict[str, str]:
         """Return the versions of the relevant packages, by name; those of RPMs have no epoch."""
+        versions: Dict[str, str] = self._once("packages", self._packages)
+        return versions
+
+    def _packages(self) -> Dict[str, str]:
         rpms = self.report.text("installed-rpms", *(name for name in sorted(self.report.files) if re.match(
             r"sos_commands/rpm/(?:sh_-c_rpm_.*|package-data)\Z", name)))
         debs = self.report.text("installed-debs", "sos_commands/dpkg/dpkg_-l")
@@ -217,26 +240,28 @@ class ReportSource:
 
     def denials(self, path: str) -> List[denials.Denial]:
         """Return the last denials for a socket, the oldest first."""
-        clock = self.report.text("sos_commands/systemd/timedatectl", "sos_commands/date/timedatectl") or ""
-        taken = self.machine().taken
-        sources = ["var/log/audit/audit.log"] + [
-            name for place in ("auditd/ausearch", "logs/journalctl") for name in sorted(self.report.files)
-            if name.startswith("sos_commands/" + place)]
-        there = [self.report.file(name) for name in sources]
-        if not any(there):
-            self._miss("denials: the report has no audit log, no output of ausearch, and no journal")
-        for file in there:
-            lines = reportdenials.records(file.text.split("\n") if file else (), reporttexts.utc_offset(clock), taken)
-            denied = denials.select(lines, path, 0)
+        for records in self._once("denials", self._denials):
+            denied = denials.select(records, path, 0)
             if denied:
                 return denied
         return []
+
+    def _denials(self) -> List[List[str]]:
+        """Return the records of denials in each file that may have some, the most complete file first."""
+        offset, taken = reporttexts.utc_offset(self._clock()), self.machine().taken
+        sources = ["var/log/audit/audit.log"] + [
+            name for place in ("auditd/ausearch", "logs/journalctl") for name in sorted(self.report.files)
+            if name.startswith("sos_commands/" + place)]
+        files = [file for file in map(self.report.file, sources) if file]
+        if not files:
+            self._miss("denials: the report has no audit log, no output of ausearch, and no journal")
+        return [reportdenials.records(file.text.split("\n"), offset, taken) for file in files]
 
     # -- the output of our own plugin ----------------------------------------------------------
 
     def document(self, verb: str) -> Optional[Dict[str, Any]]:
         """Return the document that a verb (status, stale, detect) printed on the host, or None."""
-        document = self._json(_PLUGIN + verb + ".json")
+        document = self._once(verb, lambda: self._json(_PLUGIN + verb + ".json"))
         if not isinstance(document, dict) or "error" in document:
             return None
         return document if (document.get("schema"), document.get("command")) == (1, verb) else None

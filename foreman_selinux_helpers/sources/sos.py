@@ -11,7 +11,7 @@ from ..model.facts import Dates, Facts, Host
 from ..model.labelcache import NONE, LabelCache
 from ..model.processfacts import Holder, ProcessFacts, Program
 from ..model.profiles import SocketProfile
-from ..model.refresh import INSTALLED, RUNNING, UNKNOWN, Build, Known, SystemdFacts, parse_version, predict
+from ..model.refresh import INSTALLED, RUNNING, UNKNOWN, Build, Known, SystemdFacts, build
 from ..model.rules import FileContexts
 from ..model.sockets import ForeignSocket, SocketView
 from ..model.typed import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -78,9 +78,11 @@ class SosSource(HostSource):
     def __init__(self, host: Host, report: ReportSource, profiles: Sequence[SocketProfile], runner: Runner) -> None:
         super().__init__(host, profiles, None, runner)
         self.report = report
-        self.units = ReportUnits(report.report)
+        self.units = report.units()
         self.systemd = _Units(self.units)  # type: ignore[assignment]
-        self._packages = report.packages()
+        packages = report.packages()
+        self._systemd = packages.get("systemd")
+        self._libselinux = packages.get("libselinux") or packages.get("libselinux1")
 
     def of(self, profiles: Sequence[SocketProfile], known_units: Optional[Sequence[str]] = None) -> HostSource:
         """Return the same report as a source of facts about other profiles' sockets."""
@@ -91,8 +93,7 @@ class SosSource(HostSource):
         if self.host.policy_type is not None:
             return super().read()
         facts = self._nothing()
-        facts = facts._replace(init=facts.init._replace(cache=self._cache()))
-        return facts._replace(hidden=self._hidden())
+        return facts._replace(init=facts.init._replace(cache=self._cache()), hidden=self._hidden())
 
     def on_disk(self) -> FileContextsOnDisk:
         """Open the file contexts of the report."""
@@ -103,7 +104,7 @@ class SosSource(HostSource):
 
     def _order(self) -> Order:
         """Return how that host's libselinux orders rules: since 3.8 by a tree of directories (winner.Order)."""
-        return sosfacts.order(self._packages.get("libselinux") or self._packages.get("libselinux1") or "")
+        return sosfacts.order(self._libselinux or "")
 
     def paths(self, on_disk: FileContextsOnDisk) -> SosPaths:
         """Return the source of facts about one path in this report."""
@@ -121,27 +122,21 @@ class SosSource(HostSource):
 
     def running(self) -> Build:
         """Return the systemd that was running."""
-        version = self.units.manager_version() or self._packages.get("systemd")
-        return self._build(version, RUNNING) if version else Build(None, None, UNKNOWN, ["the report does not tell"])
+        return self._build(self.units.manager_version() or self._systemd, RUNNING)
 
-    def _build(self, version: str, which: str) -> Build:
+    def _build(self, version: Optional[str], which: str) -> Build:
+        if not version:
+            return Build(None, None, UNKNOWN, ["the report does not tell"])
         from ..doors import packages
 
-        evr = self._packages.get("systemd")
-        libselinux = packages.upstream(self._packages.get("libselinux") or self._packages.get("libselinux1"))
-        known = Known(self.report.machine().family, packages.evr_comparison(), libselinux, evr)
-        prediction = predict(version, known, which)
-        parsed = parse_version(version)
-        return Build(version, (parsed.package if parsed else None) if which == RUNNING else evr,
-                     prediction.refresh, prediction.evidence)
+        known = Known(self.report.machine().family, packages.evr_comparison(), packages.upstream(self._libselinux),
+                      self._systemd)
+        return build(version, which, known, self._systemd)
 
     def read_systemd(self, facts: Facts) -> Facts:
         """Return the facts with the systemd that was running, and the one that was installed."""
-        evr = self._packages.get("systemd")
-        installed = self._build(evr, INSTALLED) if evr else Build(None, None, UNKNOWN, ["the report does not tell"])
         return facts._replace(systemd=SystemdFacts(
-            self.running(), installed, self._packages.get("libselinux") or self._packages.get("libselinux1"), False,
-            True))
+            self.running(), self._build(self._systemd, INSTALLED), self._libselinux, False, True))
 
     def read_stopped(self) -> List[str]:
         """Return nothing: a report does not hold the units that an interrupted restart left stopped."""
@@ -156,7 +151,7 @@ class SosSource(HostSource):
         return facts
 
     def _nothing(self) -> Facts:
-        return super()._nothing()._replace(privileged=True, hidden=self._hidden())
+        return super()._nothing()._replace(privileged=True)
 
     def _hidden(self) -> List[str]:
         return [*self.report.unseen, *([self.units.unseen] if self.units.unseen else [])]
