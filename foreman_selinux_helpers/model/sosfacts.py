@@ -1,5 +1,6 @@
 """Convert the facts about sockets in a sos report to the values for the judgement.  Pure."""
 
+from .denials import Denial
 from .labelcache import FRESH, STALE, LabelCache
 from .sockets import Seen
 from .typed import Any, Dict, Mapping, Optional, Sequence, Tuple, Value
@@ -32,7 +33,7 @@ def _sockets(status: Optional[Dict[str, Any]]) -> Sequence[Dict[str, Any]]:
         if isinstance(sockets, list) else []
 
 
-def seen(path: str, unit: Optional[SocketUnit], known: Labels, denials: Sequence[Any]) -> Seen:
+def seen(path: str, unit: Optional[SocketUnit], known: Labels, denials: Sequence[Denial]) -> Seen:
     """Return the known facts about a socket; ``denials``: those for its path, the oldest first.
 
     A denial holds the label of its target at that time.

@@ -5,9 +5,10 @@ import os
 import re
 from contextlib import contextmanager
 
-from ..doors import denials, report
+from ..doors import report
 from ..doors.profilefiles import ADMIN_DIR, VENDOR_DIR
 from ..model import lsof, reportdenials, reporttexts
+from ..model.denials import Denial, select
 from ..model.errors import Refused
 from ..model.labelcache import COMPILED, TEXTS, Written
 from ..model.profiles import Profiles, SocketProfile, parse
@@ -238,10 +239,10 @@ class ReportSource:
             self._miss("versions of packages: the report has neither installed-rpms nor installed-debs")
         return dict(reporttexts.rpm_evrs(rpms or "", _PACKAGES), **reporttexts.deb_versions(debs or "", _PACKAGES))
 
-    def denials(self, path: str) -> List[denials.Denial]:
+    def denials(self, path: str) -> List[Denial]:
         """Return the last denials for a socket, the oldest first."""
         for records in self._once("denials", self._denials):
-            denied = denials.select(records, path, 0)
+            denied = select(records, path, 0)
             if denied:
                 return denied
         return []
