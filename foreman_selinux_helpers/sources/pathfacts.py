@@ -4,9 +4,9 @@ import os
 import stat
 
 from ..doors import denials, filemodes, labeldatabase, labels, ownership, procfs, selinuxlib, trust, unixsockets
-from ..doors.denials import Denial
 from ..doors.run import Runner
 from ..model.access import ClientFacts
+from ..model.denials import Denial
 from ..model.equivalence import Equivalences
 from ..model.facts import Host
 from ..model.filecontexts import SOCKET, Rule, literal
@@ -45,12 +45,36 @@ class HostPaths:
         return read_inode(self.host.root, path, self.host.offline is None)
 
     def followed(self, path: str, equivalences: Equivalences) -> str:
-        """Return a path with the symbolic links on the way followed; see followed()."""
-        return followed(self.host.root, path, equivalences)
+        """Follow the links on the way, as restorecon(8) does, unless the substitutions lead to the same path."""
+        root, (directory, name) = self.host.root, os.path.split(path)
+        if path == "/":
+            return path
+        real = os.path.join(os.path.realpath(directory) if root == "/" else
+                            trust.inside(root, directory)[len(root):] or "/", name)
+        return path if equivalences.canonical(real) == equivalences.canonical(path) else real
 
     def facts(self, contexts: FileContexts, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
-        """Return the facts that the path is judged by; see read()."""
-        return read(self.on_disk, contexts, place, of_unit, profiled)
+        """Return the facts that the path is judged by.
+
+        ``of_unit``: it is a socket of a unit that can be read; ``profiled``: it is also a socket of a profile.
+        """
+        facts = self._rules(contexts, place, profiled)
+        if facts.file_type == SOCKET and facts.own and facts.live:
+            facts = facts._replace(listeners=_listeners(facts.path))
+        if not of_unit and facts.live and facts.own and facts.own.label:
+            real = os.path.join(os.path.realpath(os.path.dirname(facts.path)), os.path.basename(facts.path))
+            facts = facts._replace(customizable=selinuxlib.is_customizable(facts.own.label),
+                                   keeps_labels=procfs.keeps_labels(real))
+        return facts
+
+    def _rules(self, contexts: FileContexts, place: Place, profiled: bool) -> PathFacts:
+        """Return the facts about the rules for a path."""
+        host, path, file_type, inode = place
+        verdict = self.on_disk.database.verdict(path, file_type)
+        # libselinux gives no answer at all if it fails at a regex.
+        expected = None if verdict.broken else self.on_disk.lookup_as(path, file_type)
+        meant = _meant(self.on_disk, contexts, verdict) if file_type == SOCKET and not profiled else None
+        return PathFacts(host, path, file_type, inode, verdict, expected, (), meant)
 
     def client(self, domain: str, view: SocketView) -> Optional[ClientFacts]:
         """Return the checks for a domain that connects, or None if the policy has no such domain."""
@@ -83,41 +107,10 @@ def read_inode(root: str, path: str, live: bool) -> Optional[Inode]:
         return None
 
 
-def followed(root: str, path: str, equivalences: Equivalences) -> str:
-    """Follow the links on the way, as restorecon(8) does, unless the substitutions lead to the same path."""
-    if path == "/":
-        return path
-    directory, name = os.path.split(path)
-    real = os.path.join(os.path.realpath(directory) if root == "/" else
-                        trust.inside(root, directory)[len(root):] or "/", name)
-    return path if equivalences.canonical(real) == equivalences.canonical(path) else real
-
-
 def contexts_of(host: Host, on_disk: FileContextsOnDisk) -> FileContexts:
     """Return the file contexts for the pure code, with our own rules marked."""
     local = on_disk.store.local_rules()
     return on_disk.contexts(local, ownership.load(host.root, host.policy_type or "").ours(local))
-
-
-def read(on_disk: FileContextsOnDisk, contexts: FileContexts, place: Place, unit: bool, profile: bool) -> PathFacts:
-    """Return the facts that the path is judged by.
-
-    ``unit``: it is a socket of a unit that can be read; ``profile``: it is also a socket of a profile.
-    """
-    host, path, file_type, inode = place
-    verdict = on_disk.database.verdict(path, file_type)
-    # libselinux gives no answer at all if it fails at a regex.
-    expected = None if verdict.broken else on_disk.lookup_as(path, file_type)
-    facts = PathFacts(host, path, file_type, inode, verdict, expected, ())
-    if file_type == SOCKET and facts.own and facts.live:
-        facts = facts._replace(listeners=_listeners(path))
-    if file_type == SOCKET and not profile:
-        facts = facts._replace(meant=meant(on_disk, contexts, verdict))
-    if not unit and facts.live and facts.own and facts.own.label:
-        real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        facts = facts._replace(customizable=selinuxlib.is_customizable(facts.own.label),
-                               keeps_labels=procfs.keeps_labels(real))
-    return facts
 
 
 def _listeners(path: str) -> List[Listener]:
@@ -130,7 +123,7 @@ def _listeners(path: str) -> List[Listener]:
                      labels.socket_label(socket.pid, socket.descriptor)) for socket in unixsockets.holders(inodes)]
 
 
-def meant(on_disk: FileContextsOnDisk, contexts: FileContexts, verdict: Verdict) -> Optional[Rule]:
+def _meant(on_disk: FileContextsOnDisk, contexts: FileContexts, verdict: Verdict) -> Optional[Rule]:
     """Find a rule for exactly this path that does not match: for another file type, or in another spelling."""
     mismatched = next((rule for rule in verdict.mismatched if literal(rule.regex) == verdict.path), None)
     others = contexts.equivalences.spellings(verdict.path) if mismatched is None else []

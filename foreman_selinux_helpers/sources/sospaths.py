@@ -4,11 +4,11 @@ import json
 import os
 
 from ..doors import apart
-from ..doors.denials import Denial
 from ..doors.policyfile import PolicyFile
 from ..doors.run import Runner
 from ..doors.selinuxlib import Why
 from ..model.access import SOCKET_OBJECT, Check, ClientFacts, denied_for_good
+from ..model.denials import Denial
 from ..model.equivalence import Equivalences
 from ..model.errors import HelperError
 from ..model.facts import Host
@@ -20,7 +20,7 @@ from ..model.sosfacts import labels
 from ..model.typed import Dict, List, Optional, Sequence, Tuple
 from ..model.winner import Verdict
 from .filecontexts import FileContextsOnDisk
-from .pathfacts import HostPaths, Place, meant
+from .pathfacts import HostPaths, Place
 from .report import ReportSource
 
 # Of libsepol's reader: seconds, bytes of memory, of files, and of the answer.
@@ -47,12 +47,8 @@ class SosPaths(HostPaths):
 
     def facts(self, contexts: FileContexts, place: Place, of_unit: bool, profiled: bool) -> PathFacts:
         """Return the rules for a path; the processes that listen there are not known."""
-        host, path, file_type, inode = place
-        verdict = self.on_disk.database.verdict(path, file_type)
-        facts = PathFacts(host, path, file_type, inode, _as_on(host, verdict),
-                          None if verdict.broken else self.on_disk.lookup_as(path, file_type), ())
-        return facts._replace(meant=meant(self.on_disk, contexts, verdict)) if file_type == SOCKET and not profiled \
-            else facts
+        facts = self._rules(contexts, place, profiled)
+        return facts._replace(verdict=_as_on(self.host, facts.verdict))
 
     def client(self, domain: str, view: SocketView) -> Optional[ClientFacts]:
         """Return what connecting takes of a domain by the policy in the report, or None if that cannot be told."""
