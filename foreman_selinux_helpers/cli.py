@@ -8,7 +8,7 @@ from . import PROGRAM, verbs
 from .doors.deadline import DEFAULT_SECONDS, Deadline, seconds_in
 from .doors.log import Log, one_line
 from .model.errors import HelperError, NeedsRoot, UsageError
-from .model.origin import SOS
+from .model.origin import SOS, of_root
 from .model.typed import Any, Dict, List, Optional, Sequence, Tuple
 from .verbs import documents
 
@@ -178,7 +178,7 @@ def _source(arguments: Any) -> Optional[str]:
         return SOS
     root = arguments.root
     try:
-        return documents.source(os.path.realpath(root)) if root else None
+        return of_root(os.path.realpath(root)) if root else None
     except (OSError, ValueError):
         return None
 

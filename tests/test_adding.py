@@ -23,13 +23,14 @@ TABLES = ["tests/unit/test_house.py", "tests/unit/test_schema.py", "tests/unit/t
 
 VERB = '''"""The verb ``lunar``: tells the phase of the moon."""
 
+from ..model.origin import of_root
 from . import documents
 from .context import Done, Request, Verb
 from .documents import Document, Looked
 
 
 def _run(request: Request) -> Done:
-    looked = Looked(documents.source(request.root()), ["the moon is full"])
+    looked = Looked(of_root(request.root()), ["the moon is full"])
     return Done(documents.envelope("lunar", True, False, looked), text)
 
 

@@ -21,6 +21,7 @@ _SUFFIX = ".json"
 _SCHEMA = 1
 _ITEM = '{"regex": "%s", "file_type": "%s", "context": "%s", "unit": "%s"}'
 
+
 def file_of(root: str, policy: str) -> str:
     """Return the path of a policy type's record."""
     return os.path.join(root, STATE_DIR, policy + _SUFFIX)

@@ -3,7 +3,7 @@
 import os
 
 from ..model.modes import User
-from ..model.typed import Dict, Optional
+from ..model.typed import Any, Callable, Dict, Optional, Sequence
 
 # Every host has these; so the usual case needs no query to the name service.
 _users: Dict[int, str] = {0: "root"}
@@ -28,22 +28,24 @@ def find(name: str) -> Optional[User]:
 def user_name(uid: int) -> str:
     """Return the name of a user, or the number if there is no name."""
     if uid not in _users:
-        import pwd
+        from pwd import getpwuid
 
-        try:
-            _users[uid] = pwd.getpwuid(uid).pw_name
-        except KeyError:
-            _users[uid] = str(uid)
+        _users[uid] = _name(getpwuid, uid)
     return _users[uid]
 
 
 def group_name(gid: int) -> str:
     """Return the name of a group, or the number if there is no name."""
     if gid not in _groups:
-        import grp
+        from grp import getgrgid
 
-        try:
-            _groups[gid] = grp.getgrgid(gid).gr_name
-        except KeyError:
-            _groups[gid] = str(gid)
+        _groups[gid] = _name(getgrgid, gid)
     return _groups[gid]
+
+
+def _name(entry: Callable[[int], Sequence[Any]], number: int) -> str:
+    """Return the name in the entry for a number, which is its first field, or the number if there is no entry."""
+    try:
+        return str(entry(number)[0])
+    except KeyError:
+        return str(number)

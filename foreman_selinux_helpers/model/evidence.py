@@ -1,7 +1,5 @@
 """The evidence that PID 1 labels sockets by older rules than those on disk.  Pure."""
 
-
-
 from .facts import Facts
 from .filecontexts import type_of
 from .labelcache import STALE, UNKNOWN, Wrong

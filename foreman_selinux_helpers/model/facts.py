@@ -9,7 +9,7 @@ from .causes import NO_SUCH_TYPE
 from .filecontexts import Rule
 from .guards import CHROOT_OR_IMAGE, NOT_BOOTED, SELINUX_DISABLED
 from .labelcache import NONE, UNKNOWN, LabelCache
-from .origin import HOST, IMAGE, SOS
+from .origin import SOS, of_root
 from .record import Record
 from .refresh import Build
 from .rules import Decision
@@ -62,7 +62,7 @@ class Host(Value):
     @property
     def source(self) -> str:
         """Where its facts come from."""
-        return SOS if self.report else IMAGE if self.root.strip("/") else HOST
+        return SOS if self.report else of_root(self.root)
 
     def shown(self, file: str) -> str:
         """Return the path of a file of its policy as it is shown: of a report, without where it is for a while."""

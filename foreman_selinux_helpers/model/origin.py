@@ -3,3 +3,8 @@
 HOST = "host"
 IMAGE = "image"
 SOS = "sos"
+
+
+def of_root(root: str) -> str:
+    """Return the source of facts for a root directory."""
+    return IMAGE if root.strip("/") else HOST

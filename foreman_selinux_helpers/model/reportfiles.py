@@ -3,8 +3,6 @@
 Links are followed only among the files of the report, as after a chroot(2) into it.
 """
 
-
-
 from .errors import UsageError
 from .typed import Callable, Dict, List, Optional, Tuple, Value
 

@@ -1,7 +1,5 @@
 """The sequence of a repair: read the facts, judge, plan, apply, verify.  A second run changes nothing."""
 
-
-
 from ..doors.log import Log
 from ..doors.run import Runner
 from ..model import judgement, plan, remedies

@@ -1,7 +1,5 @@
 """The remedies for PID 1's label cache, from the mildest to the guarded re-exec."""
 
-
-
 from ..doors import attempts, labelfiles, ownership, procfs, systemd
 from ..doors.log import Log
 from ..doors.run import Runner

@@ -1,7 +1,5 @@
 """Relabel sockets in place or restart them, and verify the result."""
 
-
-
 from ..doors import labels, restartjournal
 from ..doors.log import Log
 from ..doors.restartjournal import Journal

@@ -1,7 +1,5 @@
 """Remove our rules from every policy that has some."""
 
-
-
 from ..doors import ownership, policystore
 from ..doors.log import Log
 from ..doors.run import Runner

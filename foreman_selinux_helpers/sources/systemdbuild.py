@@ -1,7 +1,5 @@
 """Detect the running and the installed systemd, and when each renews its label cache."""
 
-
-
 from ..doors import packages, procfs
 from ..doors.run import Runner
 from ..doors.systemd import Systemd

@@ -1,6 +1,5 @@
 """The fields that all documents of ``--json`` (schema 1) have."""
 
-from ..model.origin import HOST, IMAGE
 from ..model.typed import TYPE_CHECKING, Any, Dict, Optional, Sequence, Value
 
 if TYPE_CHECKING:
@@ -10,19 +9,12 @@ SCHEMA = 1
 Document = Dict[str, Any]
 
 
-
-
 class Looked(Value):
     """The source of the facts, notes on them, and what could not be read, with the reason."""
 
     source: str
     notes: Sequence[str]
     unseen: Sequence[str] = ()
-
-
-def source(root: str) -> str:
-    """Return the source of facts for a root directory."""
-    return IMAGE if root.strip("/") else HOST
 
 
 def envelope(command: str, ok: bool, changed: bool, looked: Looked) -> Document:

@@ -7,6 +7,7 @@ from ..lint.codes import ERROR, UNESCAPED_DOT, WARNING
 from ..lint.judge import SocketPath
 from ..lint.targets import HOST, NAMES, TARGETS, Target
 from ..model.errors import Refused, UsageError
+from ..model.origin import of_root
 from ..model.typed import List, Optional, Sequence, Tuple
 from ..sources import fcfiles
 from ..sources.fcfiles import BrokenFile
@@ -49,7 +50,7 @@ def _run(request: Request) -> Done:
     unchecked = [] if policy else ["no SELinux policy is installed in %s: whether types exist is not checked" % root]
     document = dict(
         documents.envelope("lint", not counted and not broken, False,
-                           Looked(documents.source(root), unchecked, unchecked)),
+                           Looked(of_root(root), unchecked, unchecked)),
         targets=[target.name for target in targets], files=len(set(arguments.files)), rules=rules, findings=findings)
     if broken:
         document["broken_files"] = [dict(file._asdict()) for file in broken]

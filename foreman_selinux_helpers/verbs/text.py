@@ -16,7 +16,7 @@ def joined(lines: Iterable[str]) -> str:
 def notes(document: Document) -> List[str]:
     """Return the notes of a document, and what could not be seen, where it is a report that does not tell it."""
     lines = [line for note in document["notes"] for line in layout.wrap(note, 6, "note: ")]
-    unseen = document["unseen"] if document.get("source") == SOS else []
+    unseen = document["unseen"] if document["source"] == SOS else []
     return lines + [line for words in unseen if words not in document["notes"]
                     for line in layout.wrap(words, 10, "not seen: ")]
 
@@ -66,7 +66,7 @@ def decided(document: Document, colour: bool = False) -> str:
 def table(document: Document, colour: bool) -> List[str]:
     """Return a table of many sockets, and the story of each that is wrong, or of the only one."""
     found = document["sockets"]
-    hidden = "the report does not tell" if document.get("source") == SOS else "permission denied"
+    hidden = "the report does not tell" if document["source"] == SOS else "permission denied"
     if len(found) == 1:
         return _socket(found[0], hidden, colour)
     rows = layout.table([(one["unit"], one["path"]) for one in found])
@@ -97,7 +97,7 @@ def _socket(socket: Document, hidden: str, colour: bool) -> List[str]:
         lines += layout.wrap(causes.named(socket["problem"]).meaning, 4)
     for name, key in (("expected", "expected"), ("path label", "path_label"), ("socket label", "socket_label")):
         lines += layout.entry(name, socket[key] or "-")
-    if socket.get("expected_socket_label") not in (None, socket["socket_label"]):
+    if socket["expected_socket_label"] not in (None, socket["socket_label"]):
         lines += layout.entry("", "a new socket would get %s" % socket["expected_socket_label"])
     lines += permissions(socket)
     if socket["problem"] == causes.LABEL_CACHE_STALE and socket["held_answer"]:

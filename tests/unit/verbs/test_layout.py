@@ -35,12 +35,12 @@ def test_values_stand_below_each_other():
 
 def socket(unit, problem, in_use=True):
     return {"unit": unit, "profile": "p", "path": "/run/%s" % unit, "expected": LABEL, "path_label": LABEL,
-            "held_answer": None, "socket_label": None, "problem": problem, "remedy": problem and "do this", "in_use": in_use,
+            "held_answer": None, "socket_label": None, "expected_socket_label": None, "problem": problem, "remedy": problem and "do this", "in_use": in_use,
             "exists": True, "owner": "root", "group": "foo", "mode": "0660"}
 
 
 def status(*found):
-    return {"command": "status", "sockets": found, "notes": [], "label_cache": {"state": "fresh", "harmless": True, "evidence": []}}
+    return {"command": "status", "source": "host", "sockets": found, "notes": [], "unseen": [], "label_cache": {"state": "fresh", "harmless": True, "evidence": []}}
 
 
 def test_many_sockets_are_a_table_and_one_is_a_story():

@@ -116,7 +116,8 @@ def test_a_hostile_file_name_is_nobodys_database(directory, tmp_path, holder):
 
 
 def document(*found, ok, notes=(), fresh=1):
-    return {"processes": [stale._shown(one) for one in found], "ok": ok, "notes": list(notes), "fresh": fresh}
+    return {"processes": [stale._shown(one) for one in found], "ok": ok, "source": "host", "notes": list(notes),
+            "unseen": [], "fresh": fresh}
 
 
 def test_the_text():
