@@ -139,6 +139,12 @@ def _judge_text(path: str, texts: Texts, evidence: List[str], unknown: List[str]
                        "it was read" % path)
 
 
+def why_unknown(cache: LabelCache, held: Iterable[HeldFile], directory: str) -> Optional[str]:
+    """Return why it is unknown whether a process is outdated; None if it is known, or if it holds no file here."""
+    concerned = cache.state == UNKNOWN and any(part_of(file.path, directory) is not None for file in held)
+    return "; ".join(cache.evidence) if concerned else None
+
+
 def unchanged(written: Written, opened_after: Optional[float]) -> bool:
     """Return whether a file has not changed since a process opened its database."""
     return opened_after is not None and written.changed < opened_after

@@ -72,8 +72,7 @@ def read(directory: str, sockets: Optional[Sockets] = None) -> ProcessFacts:
             continue
         cache = labelfiles.read(pid, directory, held)
         fresh += cache.state == labelcache.FRESH
-        if cache.state == labelcache.UNKNOWN and any(labelcache.part_of(file.path, directory) for file in held):
-            unknown.append("; ".join(cache.evidence))
+        unknown += filter(None, [labelcache.why_unknown(cache, held, directory)])
         program = _read_process(pid) if cache.state == labelcache.STALE else None
         if program:
             holder = Holder(program, procfs.comm(pid), cache, [file.path for file in held],

@@ -202,9 +202,7 @@ class SosSource(HostSource):
         for pid, holder in sorted(listing.holders.items()):
             cache = labelcache.compare(holder.held, listing.on_disk.get, directory)
             fresh += cache.state == labelcache.FRESH
-            if cache.state == labelcache.UNKNOWN and any(
-                    labelcache.part_of(file.path, directory) for file in holder.held):
-                unknown.append("; ".join(cache.evidence))
+            unknown += filter(None, [labelcache.why_unknown(cache, holder.held, directory)])
             if cache.state == labelcache.STALE:
                 systemd = pid == 1 or holder.comm.startswith("systemd")
                 program = Program(pid, units.get(pid), "root", holder.user_id or 0, systemd, pid == 1)
