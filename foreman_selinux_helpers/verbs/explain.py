@@ -74,7 +74,7 @@ class _Explanation:
         file_type = kind or (inode.kind if inode else SOCKET)
         path = self.paths.followed(asked, self.contexts.equivalences)
         if path != asked:
-            self._note("a symbolic link in the path leads to %s" % path)
+            self._note("a symbolic link on the way leads to %s" % path)
         report, unit = self._report(path) if file_type == SOCKET else (None, None)
         facts = self.paths.facts(self.contexts, pathfacts.Place(host, path, file_type, inode), report is not None,
                                  bool(report and report.view.profile))
